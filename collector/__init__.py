@@ -1,0 +1,24 @@
+"""
+The collector: bytes come in, rows stand in ClickHouse, questions are answered.
+
+In:  HTTP requests of agents, SDKs and exporters (``receive/``, ``formats/``).
+Out: answers over ``/api/v1`` (``api/``), webhooks (``alerting/``), the collector's own health and metrics.
+
+The way of one block of bytes::
+
+    receive/   who are you, is there room, is it well-formed
+    formats/   one folder per protocol: receive.py (the promise to the client), *.sql (bytes -> rows)
+    journal/   appended, fsynced, then the 2xx
+    load/      sealed segment -> INSERT … SELECT …, exactly once
+    engine/    the embedded ClickHouse, a child process
+    store/     the only client of ClickHouse; the schema
+
+The way of one question::
+
+    api/v1/    parameters -> read/ or health/ -> store/ -> JSON
+    query/     the search language -> SQL conditions
+
+``app.py`` is the only place where objects meet.
+"""
+
+__version__ = "0.1.0"

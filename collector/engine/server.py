@@ -1,0 +1,278 @@
+"""
+The ClickHouse HTTP interface over chDB: ``python -m collector.engine.server --path DIR --watch-stdin``.
+
+Spoken: ``GET /ping``; ``POST|GET /?query=…&database=…&param_x=…&<setting>=…`` with the statement in the
+query string, in the body, or both (an INSERT's data follows its statement); Basic or ``X-ClickHouse-*``
+credentials; ``Content-Encoding`` and chunked bodies; the ``X-ClickHouse-Format``, ``-Summary``,
+``-Exception-Code`` and ``-Timezone`` headers. Not spoken: progress headers, external data, sessions.
+
+One chDB handle is one session: settings stay on it, and a handle that was made read-only never becomes
+writable again. So handles are pooled by the settings they were given, and never given others.
+
+The port and nothing else is printed on standard output once the database is open. The process ends when its
+standard input closes: an engine never outlives its collector.
+
+Source: https://clickhouse.com/docs/en/interfaces/http; clickhouse-connect 1.12 is the client it was written against.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hmac
+import json
+import os
+import re
+import sys
+import tempfile
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import chdb
+
+# Consumed by the HTTP interface itself; everything else in the query string is a ClickHouse setting.
+_TRANSPORT = frozenset(
+    "query database query_id session_id session_timeout session_check quota_key compress decompress user password "
+    "wait_end_of_query client_protocol_version role send_progress_in_http_headers buffer_size default_format "
+    "http_headers_progress_interval_ms enable_http_compression".split()
+)
+_SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_INSERT_DATA = re.compile(rb"\s*INSERT\s+INTO\s+[^;]*?\bFORMAT\s+(\w+)\s*\Z", re.IGNORECASE)
+_INSERT_DATA_HEAD = re.compile(rb"\s*INSERT\s+INTO\s[^;\n]*?\bFORMAT\s+(\w+)[ \t]*\r?\n", re.IGNORECASE)
+_INPUT_TABLE = re.compile(rb"\binput\s*\(\s*('(?:[^'\\]|\\.)*')\s*\)", re.IGNORECASE)
+_TRAILING_FORMAT = re.compile(rb"\bFORMAT\s+(\w+)\s*;?\s*\Z", re.IGNORECASE)
+_ERROR_CODE = re.compile(r"Code: (\d+)")
+_BODY_ENCODINGS = {"zstd": "zstd", "gzip": "gzip", "deflate": "deflate", "br": "br", "lz4": "lz4"}
+# Idle handles kept per set of settings: requests run one per thread, and two cores run few at once.
+_IDLE_HANDLES = 4
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+class Handles:
+    """
+    chDB handles by the settings and database they carry.
+
+    Args:
+        path: Directory of the database; one per process (a chDB rule).
+        defaults: Settings every handle starts with.
+    """
+
+    def __init__(self, path: str, defaults: dict[str, str]) -> None:
+        self._path = path
+        self._defaults = defaults
+        self._idle: dict[tuple[tuple[str, str], ...], list[Any]] = defaultdict(list)
+        self._lock = threading.Lock()
+        self._keep_open = chdb.connect(path)  # the database closes with its last handle
+
+    @contextmanager
+    def borrow(self, database: str, settings: dict[str, str]) -> Iterator[Any]:
+        """Yield a handle on *database* with exactly *settings* over the defaults; it goes back unless a query broke it."""
+        key = (("", database), *sorted(settings.items()))
+        with self._lock:
+            handle = self._idle[key].pop() if self._idle[key] else None
+        if handle is None:
+            handle = self._open(database, settings)
+        try:
+            yield handle
+        finally:
+            self._give_back(key, handle)
+
+    def _open(self, database: str, settings: dict[str, str]) -> Any:
+        handle = chdb.connect(self._path)
+        try:
+            merged = {**self._defaults, **settings}
+            readonly = merged.pop("readonly", None)
+            if merged:
+                handle.query("SET " + ", ".join(f"{k} = {_quoted(v)}" for k, v in merged.items()), "TabSeparated")
+            if database:
+                handle.query(f"USE `{database.replace('`', '')}`", "TabSeparated")
+            if readonly is not None:
+                handle.query(f"SET readonly = {_quoted(readonly)}", "TabSeparated")
+        except BaseException:
+            handle.close()
+            raise
+        return handle
+
+    def _give_back(self, key: tuple[tuple[str, str], ...], handle: Any) -> None:
+        with self._lock:
+            idle = self._idle[key]
+            if len(idle) < _IDLE_HANDLES:
+                idle.append(handle)
+                return
+        handle.close()
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection of a ClickHouse client."""
+
+    protocol_version = "HTTP/1.1"
+    server: EngineServer
+    # One send per answer instead of one per header, and no wait for the client's acknowledgement of the first.
+    wbufsize = 65536
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:  # noqa: N802 - http.server's name
+        """Answer ``/ping`` and statements in the query string."""
+        self._answer()
+
+    def do_POST(self) -> None:  # noqa: N802 - http.server's name
+        """Answer a statement in the body, the query string, or both."""
+        self._answer()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
+        """Keep quiet: the collector logs what it asks."""
+
+    def _answer(self) -> None:
+        url = urlsplit(self.path)
+        body = self._read_body()
+        if url.path == "/ping":
+            self._send(200, b"Ok.\n")
+            return
+        params = dict(parse_qsl(url.query, keep_blank_values=True))
+        if not self._authorised(params):
+            self._send_error(516, "Code: 516. DB::Exception: Authentication failed. (AUTHENTICATION_FAILED)", status=403)
+            return
+        try:
+            self._run(params, body)
+        except Exception as error:  # noqa: BLE001 - whatever the engine says is the client's answer
+            text = str(error)
+            found = _ERROR_CODE.search(text)
+            self._send_error(int(found[1]) if found else 1002, text[text.find("Code: ") :] if found else text)
+
+    def _authorised(self, params: dict[str, str]) -> bool:
+        given = self.headers.get("X-ClickHouse-Key") or params.get("password", "")
+        basic = self.headers.get("Authorization", "")
+        if basic.startswith("Basic "):
+            try:
+                given = base64.b64decode(basic[6:]).decode().partition(":")[2]
+            except ValueError:
+                return False
+        return hmac.compare_digest(given.encode(), self.server.secret.encode())
+
+    def _read_body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            parts = []
+            while size := int(self.rfile.readline().split(b";")[0], 16):
+                parts.append(self.rfile.read(size))
+                self.rfile.readline()
+            self.rfile.readline()
+            return b"".join(parts)
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def _run(self, params: dict[str, str], body: bytes) -> None:
+        settings = {k: v for k, v in params.items() if k not in _TRANSPORT and not k.startswith("param_")}
+        for name in settings:
+            if not _SETTING_NAME.match(name):
+                raise ValueError(f"Code: 115. DB::Exception: Unknown setting {name!r}. (UNKNOWN_SETTING)")
+        bound = {k[6:]: v for k, v in params.items() if k.startswith("param_")}
+        encoding = _BODY_ENCODINGS.get(self.headers.get("Content-Encoding", ""), "none")
+        query, data = _split(params.get("query", "").encode(), body, encoded=encoding != "none")
+        database = params.get("database") or self.headers.get("X-ClickHouse-Database", "")
+        found = _TRAILING_FORMAT.search(query)
+        out = found[1].decode() if found and data is None else params.get("default_format", "TabSeparated")
+        with _as_file(query, data, encoding) as statement, self.server.handles.borrow(database, settings) as handle:
+            result = handle.query(statement.decode(), out, params=bound)
+            payload = result.bytes() or b""
+            summary = {
+                "read_rows": str(result.storage_rows_read()),
+                "read_bytes": str(result.storage_bytes_read()),
+                "result_rows": str(result.rows_read()),
+                "elapsed_ns": str(int(result.elapsed() * 1e9)),
+            }
+        headers = {"X-ClickHouse-Summary": json.dumps(summary), "X-ClickHouse-Timezone": "UTC"}
+        if payload:
+            headers["X-ClickHouse-Format"] = out
+        self._send(200, payload, headers)
+
+    def _send(self, status: int, payload: bytes, headers: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(payload)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(payload)
+        self.wfile.flush()
+
+    def _send_error(self, code: int, text: str, status: int = 500) -> None:
+        self._send(status, text.encode(), {"X-ClickHouse-Exception-Code": str(code)})
+
+
+def _split(query: bytes, body: bytes, *, encoded: bool) -> tuple[bytes, bytes | None]:
+    """Tell the statement from an INSERT's data; ``None`` when there is no data."""
+    if query:
+        return query, (body if body and (_INSERT_DATA.match(query) or _INPUT_TABLE.search(query)) else None)
+    if not encoded and (head := _INSERT_DATA_HEAD.match(body)):
+        return body[: head.end()].rstrip(), body[head.end() :]
+    return body, None
+
+
+@contextmanager
+def _as_file(query: bytes, data: bytes | None, encoding: str) -> Iterator[bytes]:
+    """Put an INSERT's data where chDB reads it from: a file that lives as long as the statement runs."""
+    if data is None:
+        yield query
+        return
+    with tempfile.NamedTemporaryFile(prefix="fuseboard-insert-") as file:
+        file.write(data)
+        file.flush()
+        if source := _INPUT_TABLE.search(query):
+            found = _TRAILING_FORMAT.search(query)
+            name = found[1].decode() if found else "Native"
+            table = f"file({_quoted(file.name)}, '{name}', {source[1].decode()}, '{encoding}')".encode()
+            statement = query[: found.start()] if found else query
+            yield statement[: source.start()] + table + statement[source.end() :]
+        else:
+            found = _INSERT_DATA.match(query)
+            assert found is not None
+            into = query[: query[: found.start(1)].upper().rindex(b"FORMAT")]
+            infile = f" FROM INFILE {_quoted(file.name)} COMPRESSION '{encoding}' FORMAT {found[1].decode()}"
+            yield into.rstrip() + infile.encode()
+
+
+class EngineServer(ThreadingHTTPServer):
+    """The listening socket, the handles and the secret."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, handles: Handles, secret: str, port: int = 0) -> None:
+        self.handles = handles
+        self.secret = secret
+        super().__init__(("127.0.0.1", port), Handler)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing about clients that hung up."""
+
+
+def _end_with_stdin() -> None:
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+def main() -> None:
+    """Open the database, print the port, serve until standard input closes."""
+    parser = argparse.ArgumentParser(prog="python -m collector.engine.server", description=__doc__.split("\n")[1])
+    parser.add_argument("--path", required=True, help="directory of the chDB database")
+    parser.add_argument("--port", type=int, default=0, help="loopback port, 0 = any free one")
+    parser.add_argument("--watch-stdin", action="store_true", help="end when standard input closes")
+    args = parser.parse_args()
+    Path(args.path).mkdir(parents=True, exist_ok=True)
+    defaults = json.loads(os.environ.get("FUSEBOARD_ENGINE_SETTINGS", "{}"))
+    server = EngineServer(Handles(args.path, defaults), os.environ.pop("FUSEBOARD_ENGINE_SECRET", ""), args.port)
+    if args.watch_stdin:
+        threading.Thread(target=_end_with_stdin, daemon=True).start()
+    print(server.server_address[1], flush=True)  # noqa: T201 - the parent reads it
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

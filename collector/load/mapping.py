@@ -1,0 +1,77 @@
+"""
+A format's .sql and .proto as the statement that loads one segment.
+
+A mapping is a file ``formats/<name>/<table>.sql`` holding one ``INSERT INTO <table> (…) SELECT … FROM segment('<structure of body>')``
+statement. ``segment(…)`` stands for the envelopes of one segment: the head's columns (journal/envelope.py) plus those named.
+Parameters: ``{retention_days:UInt16}``. Mappings are pure functions of the segment's bytes: the clock is ``received_at``.
+
+Rendered for the embedded engine the source is ``file('<path>', 'Protobuf', …)`` on the shared disk; for a server it is
+``input(…)`` and the segment is the request's body. The schema travels inline either way.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from collector.journal import envelope
+
+_SEGMENT = re.compile(r"\bsegment\('((?:[^'\\]|\\.)*)'\)")
+_SELECT = re.compile(r"^(WITH|SELECT)\b", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """
+    How segments of one format become rows of one table.
+
+    Attributes:
+        table: Name of the table.
+        sql: Text of the .sql file.
+        schema: Text of the .proto that describes an envelope.
+    """
+
+    table: str
+    sql: str
+    schema: str
+
+    def insert_from_file(self, path: str) -> str:
+        """Return the INSERT for a segment file that the engine can read at *path*."""
+        return _SEGMENT.sub(lambda found: self._file(path, found[1]), self.sql)
+
+    def insert_from_input(self) -> str:
+        """Return the INSERT for a segment sent as the request's zstd body."""
+        return _SEGMENT.sub(lambda found: f"input('{envelope.STRUCTURE}, {found[1]}')", self.sql)
+
+    def select_from_file(self, path: str) -> str:
+        """Return the SELECT alone, reading the segment file at *path*: what would be inserted."""
+        insert = self.insert_from_file(path)
+        found = _SELECT.search(insert)
+        assert found is not None, f"{self.table}.sql holds no SELECT at the start of a line"
+        return insert[found.start() :]
+
+    def settings(self) -> dict[str, str]:
+        """Return the settings that let the engine read the envelopes."""
+        return {
+            "format_schema_source": "string",
+            "format_schema": self.schema,
+            "format_schema_message_name": "Envelope",
+        }
+
+    @staticmethod
+    def _file(path: str, body: str) -> str:
+        return f"file('{path}', 'Protobuf', '{envelope.STRUCTURE}, {body}', 'zstd')"
+
+
+def read_mappings(folder: Path, tables: tuple[str, ...]) -> tuple[Mapping, ...]:
+    """
+    Read the mappings of one format.
+
+    Args:
+        folder: ``formats/<name>``; its ``request.proto``, if any, declares ``message Request``.
+        tables: In the order they are to be loaded; each has its ``<table>.sql``.
+    """
+    proto = folder / "request.proto"
+    schema = envelope.schema(proto.read_text() if proto.exists() else None)
+    return tuple(Mapping(table, (folder / f"{table}.sql").read_text(), schema) for table in tables)

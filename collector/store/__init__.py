@@ -1,0 +1,9 @@
+"""
+The only place that talks to ClickHouse, always over its HTTP interface.
+
+``client.py``    queries, commands, segment loads; clickhouse-connect's exceptions end here
+``migrate.py``   applies ``schema/*.sql`` in order, once each
+``schema/``      numbered DDL, runnable in clickhouse-client as it stands
+
+In:  SQL with bound parameters. Out: rows as dicts, or `StoreUnavailable` / `StoreRejected`.
+"""

@@ -1,0 +1,202 @@
+"""
+The client of ClickHouse: embedded and server mode differ in the URL only.
+
+``query``    one statement, ``{name:Type}`` parameters, rows as dicts (JSON: the engine formats, msgspec parses)
+``command``  DDL and the like
+``load``     an ``INSERT … SELECT``: from a file the engine can read, or with the segment as the request's body
+``insert``   a few rows the collector itself made (per batch or per alert, never per record)
+
+All raise `StoreUnavailable` when no answer came and `StoreRejected` when the answer was no.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
+
+import clickhouse_connect
+import msgspec
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from collector.errors import StoreError, StoreRejected, StoreUnavailable
+
+# Times as RFC 3339 with all nanoseconds, numbers as numbers: answers go out as they come.
+_JSON_SETTINGS: Mapping[str, object] = {
+    "date_time_output_format": "iso",
+    "output_format_json_quote_64bit_integers": 0,
+    "output_format_json_quote_denormals": 0,
+}
+_MESSAGE_LIMIT = 600
+# ClickHouse error numbers that say "not now" rather than "not this": timeouts, memory, disk, connections, shutdown.
+_TRANSIENT_CODES = frozenset({3, 74, 75, 76, 159, 160, 164, 173, 202, 203, 209, 210, 236, 241, 242, 243, 252, 279, 290, 319, 373, 425, 473, 733})
+
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """
+    Where ClickHouse listens.
+
+    Attributes:
+        url: ``http(s)://user:password@host:port/database``.
+        shared_disk: The engine reads the collector's files by their paths (embedded mode).
+    """
+
+    url: str
+    shared_disk: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Rows of one query and what it cost."""
+
+    rows: list[dict[str, Any]]
+    rows_read: int = 0
+    bytes_read: int = 0
+    elapsed_ms: float = 0.0
+
+
+class _Statistics(msgspec.Struct):
+    elapsed: float = 0.0
+    rows_read: int = 0
+    bytes_read: int = 0
+
+
+class _Json(msgspec.Struct):
+    data: list[dict[str, Any]]
+    statistics: _Statistics = msgspec.field(default_factory=_Statistics)
+
+
+class Store:
+    """
+    ClickHouse, as the rest of the collector sees it. Thread-safe.
+
+    Args:
+        target: Returns where ClickHouse is now, or raises `StoreUnavailable`; asked before every call, because
+            the embedded engine gets a new port with each restart.
+        timeout_s: Deadline of one statement.
+    """
+
+    def __init__(self, target: Callable[[], Target], timeout_s: float = 60.0) -> None:
+        self._target = target
+        self._timeout_s = timeout_s
+        self._lock = threading.Lock()
+        self._connected: tuple[Target, Client] | None = None
+
+    def query(
+        self,
+        sql: str,
+        params: Mapping[str, object] | None = None,
+        settings: Mapping[str, object] | None = None,
+    ) -> Answer:
+        """
+        Run a SELECT.
+
+        Args:
+            sql: Without a FORMAT clause.
+            params: Values for ``{name:Type}`` places.
+            settings: ClickHouse settings for this statement.
+        """
+        merged = {**_JSON_SETTINGS, **(settings or {})}
+        raw = self._call(lambda client: client.raw_query(sql, dict(params or {}), merged, fmt="JSON"))
+        parsed = msgspec.json.decode(raw, type=_Json)
+        cost = parsed.statistics
+        return Answer(parsed.data, cost.rows_read, cost.bytes_read, cost.elapsed * 1000)
+
+    def command(
+        self,
+        sql: str,
+        params: Mapping[str, object] | None = None,
+        settings: Mapping[str, object] | None = None,
+    ) -> None:
+        """Run a statement that returns nothing of interest."""
+        self._call(lambda client: client.command(sql, dict(params or {}), settings=dict(settings or {})))
+
+    def load(
+        self,
+        sql: str,
+        params: Mapping[str, object],
+        settings: Mapping[str, object],
+        body: bytes | None = None,
+    ) -> None:
+        """
+        Run an INSERT … SELECT, deduplicated by the token in *settings*.
+
+        Args:
+            sql: From `Mapping.insert_from_file` or `insert_from_input`.
+            params: Values for ``{name:Type}`` places.
+            settings: Token, format schema, block sizes.
+            body: The segment's zstd frames when *sql* reads ``input()``.
+        """
+        if body is None:
+            self.command(sql, params, settings)
+            return
+        statement = f"{sql.rstrip().rstrip(';')} FORMAT Protobuf"
+        encoding = {"Content-Encoding": "zstd"}
+        self._call(
+            lambda client: client.command(
+                statement, dict(params), data=body, settings=dict(settings), transport_settings=encoding
+            )
+        )
+
+    def insert(self, table: str, rows: Sequence[Mapping[str, object]], token: str) -> None:
+        """Insert *rows* (their keys are the columns) once, however often it is called with the same *token*."""
+        body = b"\n".join(msgspec.json.encode(row) for row in rows)
+        settings: dict[str, object] = {"insert_deduplication_token": token, "async_insert": 0, "date_time_input_format": "best_effort"}
+        columns = list(rows[0])
+        self._call(lambda client: client.raw_insert(table, columns, body, settings, "JSONEachRow"))
+
+    @property
+    def shared_disk(self) -> bool:
+        """Whether the engine reads the collector's own files."""
+        return self._target().shared_disk
+
+    def ping(self) -> None:
+        """Raise `StoreError` unless ClickHouse answers a SELECT."""
+        self._call(lambda client: client.command("SELECT 1"))
+
+    def _call(self, work: Callable[[Client], _T]) -> _T:
+        target = self._target()
+        try:
+            return work(self._client(target))
+        except ClickHouseError as error:
+            raise _translated(error) from error
+        except OSError as error:
+            raise StoreUnavailable(f"ClickHouse does not answer: {error}"[:_MESSAGE_LIMIT]) from error
+
+    def _client(self, target: Target) -> Client:
+        with self._lock:
+            if self._connected is None or self._connected[0] != target:
+                self._connected = (target, _connect(target, self._timeout_s))
+            return self._connected[1]
+
+
+def _connect(target: Target, timeout_s: float) -> Client:
+    url = urlsplit(target.url)
+    return clickhouse_connect.get_client(
+        host=url.hostname or "127.0.0.1",
+        port=url.port or (8443 if url.scheme == "https" else 8123),
+        username=unquote(url.username or "default"),
+        password=unquote(url.password or ""),
+        database=url.path.strip("/") or "default",
+        secure=url.scheme == "https",
+        compress=not target.shared_disk,
+        autogenerate_session_id=False,
+        connect_timeout=5,
+        send_receive_timeout=int(timeout_s),
+    )
+
+
+def _translated(error: ClickHouseError) -> StoreError:
+    """Say whether ClickHouse said no, or said nothing."""
+    code = int(getattr(error, "code", None) or 0)
+    text = str(error)[:_MESSAGE_LIMIT]
+    if code == 0 or code in _TRANSIENT_CODES:
+        return StoreUnavailable(text)
+    return StoreRejected(text, code)
