@@ -1,0 +1,46 @@
+"""
+Alerting: from the breakers' states to a signed webhook that arrives exactly as often as it should.
+
+In: rule files (Prometheus-shaped YAML), receivers, and every ``interval_s`` the current state of
+each breaker (:class:`BreakerStates`, answered by ``read/breakers.py``). Out: webhooks, and what
+``/api/v1/alerts``, ``/rules`` and ``/deliveries`` answer.
+
+One round, in this order::
+
+    inputs.py      what a breaker looks like to us
+    rules.py       rule file -> Rule; rulefile.py keeps the lines, expression.py reads
+                   `open for 15s {env="demo"}`, templates.py fills {{ $labels.breaker }}
+    evaluate.py    (rules, living alerts, breakers, now) -> changes; pure
+    announce.py    (breakers said to be open, breakers, now) -> opened, closed; pure
+    events.py      a change as the body of a webhook
+    history.py     alerts and announced breakers in state/
+    outbox.py      one row per event and receiver, in the same transaction as the change
+    --------------- committed: from here on kill -9 loses nothing
+    guard.py       may we connect there; the address checked is the address used
+    webhooks.py    sign, POST, say what came back
+    retry.py       when to try again
+
+    evaluator.py   the first half as one call; courier.py the second
+    service.py     the component: threads, lease, health; answers.py what the API shows
+
+What holds: a change and its outbox rows are one transaction, before anything is sent. A repeat
+carries the same ``webhook-id``. No data, a stale breaker or a dead engine resolves nothing.
+Within one subject (a breaker under a rule) a receiver gets events in the order they happened.
+Source: design.md §10; https://www.standardwebhooks.com.
+"""
+
+from collector.alerting.inputs import BreakerNow, BreakerStates
+from collector.alerting.rules import Rule, load_rules
+from collector.alerting.service import Alerting, AlertingHealth
+from collector.alerting.settings import AlertingSettings, Receiver
+
+__all__ = [
+    "Alerting",
+    "AlertingHealth",
+    "AlertingSettings",
+    "BreakerNow",
+    "BreakerStates",
+    "Receiver",
+    "Rule",
+    "load_rules",
+]

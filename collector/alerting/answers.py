@@ -1,0 +1,116 @@
+"""What ``/api/v1/alerts``, ``/rules`` and ``/deliveries`` answer: plain dicts in the API's shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy import Connection, func, select
+
+from collector.alerting import history
+from collector.alerting.evaluate import Alert, sentence
+from collector.alerting.events import alert_url
+from collector.alerting.rules import Rule
+from collector.alerting.settings import Receiver
+from collector.alerting.timestamps import rfc3339
+from collector.state.tables import outbox, receivers
+
+# An alert that resolved while the engineer was reading stays on the page for a day.
+RESOLVED_SHOWN = timedelta(days=1)
+
+
+def alerts(tx: Connection, now: datetime, public_url: str, limit: int) -> list[dict[str, Any]]:
+    """Give firing, pending and lately resolved alerts; *value* of a living one is as of *now*, in seconds."""
+    found = history.newest(tx, now - RESOLVED_SHOWN, limit)
+    return [_alert(alert, now, public_url) for alert in found]
+
+
+def rules(tx: Connection, known: Sequence[Rule]) -> list[dict[str, Any]]:
+    """Give every rule with the worst state any of its alerts is in."""
+    states: dict[str, set[str]] = {}
+    for alert in history.living(tx):
+        states.setdefault(alert.rule_id, set()).add(alert.state)
+    return [
+        {
+            "name": rule.name,
+            "kind": rule.kind,
+            "expr": rule.expr,
+            "for_s": rule.for_s,
+            "severity": rule.severity,
+            "state": _worst(states.get(rule.id, ())),
+            "group": rule.group,
+        }
+        for rule in known
+    ]
+
+
+def deliveries(tx: Connection, known: Mapping[str, Receiver], limit: int) -> list[dict[str, Any]]:
+    """Give the newest deliveries, newest first."""
+    rows = tx.execute(select(outbox).order_by(outbox.c.id.desc()).limit(limit))
+    return [
+        {
+            "id": row.id,
+            "webhook_id": row.webhook_id,
+            "receiver": row.receiver,
+            "type": row.type,
+            "url": _shown_url(known.get(row.receiver)),
+            "status": row.status,
+            "attempts": row.attempts,
+            "last_status": row.last_status,
+            "last_error": row.last_error,
+            "created_at": rfc3339(row.created_at),
+            "next_attempt_at": rfc3339(row.next_attempt_at) if row.status == "pending" else None,
+            "delivered_at": row.delivered_at and rfc3339(row.delivered_at),
+        }
+        for row in rows
+    ]
+
+
+def pending_by_receiver(tx: Connection) -> dict[str, int]:
+    """Count deliveries on their way."""
+    query = (
+        select(outbox.c.receiver, func.count())
+        .where(outbox.c.status == "pending")
+        .group_by(outbox.c.receiver)
+    )
+    return {name: int(count) for name, count in tx.execute(query)}
+
+
+def disabled_receivers(tx: Connection) -> dict[str, str]:
+    """Give the receivers switched off by their own 410, with the notice."""
+    query = select(receivers.c.name, receivers.c.disabled_reason).where(receivers.c.disabled_at.is_not(None))
+    return {name: str(reason) for name, reason in tx.execute(query)}
+
+
+def _alert(alert: Alert, now: datetime, public_url: str) -> dict[str, Any]:
+    value = alert.value
+    if alert.state != "resolved":
+        value = max(value, (now - alert.pending_since).total_seconds())
+    return {
+        "rule": alert.rule,
+        "state": alert.state,
+        "labels": dict(alert.labels),
+        "since": rfc3339(alert.pending_since),
+        "fired_at": alert.fired_at and rfc3339(alert.fired_at),
+        "resolved_at": alert.resolved_at and rfc3339(alert.resolved_at),
+        "value": value,
+        "message": sentence(replace(alert, value=value)),
+        "url": alert_url(alert, public_url),
+        "annotations": dict(alert.annotations),
+        "reason": alert.reason,
+        "trace_id": alert.trace_id,
+        "instances": list(alert.instances),
+    }
+
+
+def _worst(states: Iterable[str]) -> str:
+    present = set(states)
+    return next((state for state in ("firing", "pending") if state in present), "inactive")
+
+
+def _shown_url(receiver: Receiver | None) -> str | None:
+    """Give scheme, host and path; a query may hold a token."""
+    return urlsplit(receiver.url)._replace(query="", fragment="").geturl() if receiver else None

@@ -1,0 +1,114 @@
+"""
+Changes as webhook bodies: ``{"type", "timestamp", "data"}``, written once, sent as they are.
+
+``webhook-id`` is made from what happened, not from when it was sent: the same episode and type
+give the same id, whoever computes it and however often.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from collector.alerting.announce import Announcement
+from collector.alerting.evaluate import Alert, Change, Subject, fingerprint, sentence
+from collector.alerting.timestamps import rfc3339
+
+
+@dataclass(frozen=True)
+class Event:
+    """
+    One thing to tell.
+
+    Attributes:
+        webhook_id: ``msg_`` and 32 hex digits.
+        subject: Events of one subject reach a receiver in order.
+        type: ``alert.firing``, …
+        payload: The body, JSON text.
+    """
+
+    webhook_id: str
+    subject: str
+    type: str
+    payload: str
+
+
+def alert_event(change: Change, now: datetime, public_url: str) -> Event:
+    """Give the event of a change whose kind is firing or resolved."""
+    alert = change.alert
+    return _event(
+        event_type=f"alert.{change.kind}",
+        identity=f"{alert.id}\0{change.kind}",
+        subject=f"{alert.rule_id}/{alert.fingerprint}",
+        now=now,
+        data={
+            "rule": alert.rule,
+            "state": alert.state,
+            "labels": dict(alert.labels),
+            "annotations": dict(alert.annotations),
+            "message": sentence(alert),
+            "since": rfc3339(alert.pending_since),
+            "fired_at": alert.fired_at and rfc3339(alert.fired_at),
+            "resolved_at": alert.resolved_at and rfc3339(alert.resolved_at),
+            "value": alert.value,
+            "url": alert_url(alert, public_url),
+            "reason": alert.reason,
+            "trace_id": alert.trace_id,
+            "instances": list(alert.instances),
+        },
+    )
+
+
+def breaker_event(announcement: Announcement, public_url: str) -> Event:
+    """Give the event of a breaker that opened or closed."""
+    reading = announcement.reading
+    service, env, breaker = reading.subject
+    opened = reading.opened
+    return _event(
+        event_type=f"breaker.{announcement.kind}",
+        identity=f"{'/'.join(map(quote, reading.subject))}\0{announcement.kind}\0{announcement.at.isoformat()}",
+        subject=f"breaker/{fingerprint(reading.subject)}",
+        now=announcement.at,
+        data={
+            "service": service,
+            "env": env,
+            "breaker": breaker,
+            "target": reading.target,
+            "state": opened.state if opened else "closed",
+            "since": rfc3339(announcement.since),
+            "value": max(0.0, (announcement.at - announcement.since).total_seconds()),
+            "reason": opened.reason if opened else "",
+            "trace_id": opened.trace_id if opened else "",
+            "url": breaker_url(reading.subject, public_url),
+            "instances": list(reading.instances),
+        },
+    )
+
+
+def alert_url(alert: Alert, public_url: str) -> str:
+    """Give the page of the alert's breaker."""
+    labels = alert.labels
+    return breaker_url(
+        (labels.get("service", ""), labels.get("env", ""), labels.get("breaker", "")), public_url
+    )
+
+
+def breaker_url(subject: Subject, public_url: str) -> str:
+    """Give the page of a breaker under *public_url*, with its environment chosen."""
+    service, env, breaker = subject
+    query = f"?{urlencode({'env': env})}" if env else ""
+    return f"{public_url.rstrip('/')}/breakers/{quote(service, safe='')}/{quote(breaker, safe='')}{query}"
+
+
+def _event(event_type: str, identity: str, subject: str, now: datetime, data: dict[str, Any]) -> Event:
+    body = {"type": event_type, "timestamp": rfc3339(now), "data": data}
+    return Event(
+        webhook_id=f"msg_{hashlib.sha256(identity.encode()).hexdigest()[:32]}",
+        subject=subject,
+        type=event_type,
+        payload=json.dumps(body, ensure_ascii=False, separators=(",", ":")),
+    )

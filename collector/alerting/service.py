@@ -1,0 +1,234 @@
+"""
+The component: one thread evaluates, one thread per receiver delivers.
+
+Threads because every step waits (for ClickHouse, the disk, a receiver) and none computes. They
+share nothing but the state database and a wake-up.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from collector.alerting import answers, outbox
+from collector.alerting.courier import Courier
+from collector.alerting.evaluator import LEASE, Evaluator, Round
+from collector.alerting.guard import Egress, Resolve, resolve_host
+from collector.alerting.inputs import BreakerStates
+from collector.alerting.metrics import AlertingMetrics
+from collector.alerting.rules import load_rules
+from collector.alerting.settings import AlertingSettings
+from collector.alerting.webhooks import Sender
+from collector.errors import FuseboardError, NotFound, Unavailable
+from collector.state import State, lease
+
+log = structlog.get_logger(__name__)
+
+# How late a retry may be; a new event wakes its couriers at once.
+POLL_S = 0.5
+# Without a finished round for this long (and three intervals) evaluation is reported as stuck.
+STUCK_S = 15.0
+
+
+@dataclass(frozen=True)
+class AlertingHealth:
+    """*ok* and else why not: ``(code, sentence)``; ``engine_unavailable`` means alerts keep their state."""
+
+    ok: bool
+    reasons: tuple[tuple[str, str], ...]
+
+
+def utc_now() -> datetime:
+    """Give the current time, aware."""
+    return datetime.now(UTC)
+
+
+class Alerting:
+    """
+    Alerts from rules to delivered webhooks, durable in *state*.
+
+    Args:
+        settings: Rule files, receivers, interval, public URL, egress.
+        state: Open; closed by its owner after :meth:`stop`.
+        breakers: The current states, asked once per interval.
+        registry: Where the metrics are declared.
+        holder: This collector's name in the lease: the same after a restart, another on another
+            collector.
+        clock: Current time, aware.
+        resolve: Host and port to addresses.
+
+    Raises:
+        Malformed: A rule file is wrong: file, line, value.
+        Unavailable: The state database refused.
+    """
+
+    def __init__(
+        self,
+        settings: AlertingSettings,
+        *,
+        state: State,
+        breakers: BreakerStates,
+        registry: CollectorRegistry,
+        holder: str,
+        clock: Callable[[], datetime] = utc_now,
+        resolve: Resolve = resolve_host,
+    ) -> None:
+        self._settings = settings
+        self._state = state
+        self._holder = holder
+        self._clock = clock
+        self._rules = load_rules(settings.rule_files)
+        self._metrics = AlertingMetrics(registry)
+        self._evaluator = Evaluator(
+            settings, self._rules, state=state, breakers=breakers, holder=holder, metrics=self._metrics
+        )
+        sender = Sender(Egress(settings.egress_allow, resolve))
+        self._couriers = tuple(
+            Courier(receiver, state=state, sender=sender, holder=holder, metrics=self._metrics, clock=clock)
+            for receiver in settings.receivers
+        )
+        self._receivers = {receiver.name: receiver for receiver in settings.receivers}
+        with state.write() as tx:
+            for receiver in settings.receivers:
+                outbox.register(tx, receiver)
+        self._stop = threading.Event()
+        self._wakes = tuple(threading.Event() for _ in self._couriers)
+        self._threads: list[threading.Thread] = []
+        self._finished = time.monotonic()
+        self._problem: tuple[str, str] | None = None
+
+    def start(self) -> None:
+        """Start the threads; what a killed predecessor left pending is sent first."""
+        self._finished = time.monotonic()
+        self._threads = [
+            threading.Thread(target=self._evaluate_forever, name="alerting-evaluate", daemon=True)
+        ]
+        for courier, wake in zip(self._couriers, self._wakes, strict=True):
+            name = f"alerting-deliver-{courier.receiver.name}"
+            thread = threading.Thread(
+                target=self._deliver_forever, args=(courier, wake), name=name, daemon=True
+            )
+            self._threads.append(thread)
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """
+        Stop within *timeout_s* and give the lease back.
+
+        An attempt still waiting for its receiver is left behind: it is pending, and repeated by
+        the next start under the same ``webhook-id``.
+        """
+        self._stop.set()
+        for wake in self._wakes:
+            wake.set()
+        until = time.monotonic() + timeout_s
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        if all(not thread.is_alive() for thread in self._threads):
+            with self._state.write() as tx:
+                lease.release(tx, LEASE, self._holder)
+
+    def round(self) -> Round:
+        """Evaluate once, now; what the thread does every ``interval_s``."""
+        begun = time.monotonic()
+        try:
+            done = self._evaluator.round(self._clock())
+        except Exception:
+            self._metrics.evaluations.labels(outcome="error").inc()
+            raise
+        self._metrics.evaluations.labels(outcome=done.outcome).inc()
+        self._metrics.evaluation_seconds.observe(time.monotonic() - begun)
+        self._finished = time.monotonic()
+        self._note("engine_unavailable" if done.outcome == "engine_unavailable" else "", done.problem)
+        if done.written:
+            for wake in self._wakes:
+                wake.set()
+        return done
+
+    def deliver_due(self) -> int:
+        """Attempt every delivery that is due, now; give the number of attempts. For one-shot use, not beside start()."""
+        return sum(courier.deliver_due() for courier in self._couriers)
+
+    def health(self) -> AlertingHealth:
+        """Say whether alerts are evaluated and delivered."""
+        reasons = [self._problem] if self._problem else []
+        silent_s = time.monotonic() - self._finished
+        if self._threads and silent_s > max(STUCK_S, 3 * self._settings.interval_s):
+            reasons.append(("evaluation_stuck", f"no round has finished for {silent_s:.0f} s"))
+        try:
+            with self._state.read() as tx:
+                disabled = answers.disabled_receivers(tx)
+                pending = answers.pending_by_receiver(tx)
+        except Unavailable as error:
+            return AlertingHealth(ok=False, reasons=(*reasons, (error.code, error.message)))
+        for name in self._receivers:
+            self._metrics.deliveries_pending.labels(receiver=name).set(pending.get(name, 0))
+            if name in disabled:
+                reasons.append(("receiver_disabled", f"{name}: {disabled[name]}"))
+        return AlertingHealth(ok=not reasons, reasons=tuple(reasons))
+
+    def alerts(self, limit: int = 500) -> list[dict[str, Any]]:
+        """Answer ``/api/v1/alerts``: firing, pending, resolved within a day."""
+        with self._state.read() as tx:
+            return answers.alerts(tx, self._clock(), self._settings.public_url, limit)
+
+    def rules(self) -> list[dict[str, Any]]:
+        """Answer ``/api/v1/rules``."""
+        with self._state.read() as tx:
+            return answers.rules(tx, self._rules)
+
+    def deliveries(self, limit: int = 100) -> list[dict[str, Any]]:
+        """Answer ``/api/v1/deliveries``, newest first."""
+        with self._state.read() as tx:
+            return answers.deliveries(tx, self._receivers, limit)
+
+    def enable_receiver(self, name: str) -> None:
+        """
+        Send to a receiver again that was disabled by its 410.
+
+        Raises:
+            NotFound: No such receiver (``unknown_receiver``).
+        """
+        if name not in self._receivers:
+            raise NotFound(
+                "unknown_receiver", f"no receiver {name!r}; known: {', '.join(self._receivers)}", "name"
+            )
+        with self._state.write() as tx:
+            outbox.enable(tx, name)
+
+    def _evaluate_forever(self) -> None:
+        due = time.monotonic()
+        while not self._stop.wait(max(0.0, due - time.monotonic())):
+            due = max(due + self._settings.interval_s, time.monotonic())
+            try:
+                self.round()
+            except Exception as error:  # noqa: BLE001 - the round after this one may succeed; nothing was committed
+                self._failed("alerting_round_failed", error)
+
+    def _deliver_forever(self, courier: Courier, wake: threading.Event) -> None:
+        while not self._stop.is_set():
+            wake.clear()
+            try:
+                courier.deliver_due(stopping=self._stop.is_set)
+            except Exception as error:  # noqa: BLE001 - the row is still pending and is tried again
+                self._failed("alerting_delivery_failed", error)
+            wake.wait(POLL_S)
+
+    def _failed(self, event: str, error: Exception) -> None:
+        """Tell it; a stack trace only for what is a bug."""
+        code = error.code if isinstance(error, FuseboardError) else "internal"
+        self._note(code, str(error))
+        log.error(event, code=code, error=str(error), exc_info=not isinstance(error, FuseboardError))
+
+    def _note(self, code: str, sentence: str) -> None:
+        if code and (self._problem is None or self._problem[0] != code):
+            log.warning("alerting_troubled", code=code, error=sentence)
+        self._problem = (code, sentence) if code else None

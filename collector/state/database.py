@@ -1,0 +1,110 @@
+"""
+Connections and transactions of the state database, and the one boundary for its errors.
+
+SQLite is opened with WAL (readers never wait for the writer), ``synchronous=FULL`` (a commit is
+on the disk when it returns: design.md §10 sends only what is committed), foreign keys on and a
+5 s busy time. The driver's own implicit BEGIN is switched off: a write transaction begins with
+BEGIN IMMEDIATE, so that what it reads first is still true when it writes.
+Source: SQLite documentation "Isolation"; SQLAlchemy "Serializable isolation / Savepoints".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from collector.errors import Malformed, Unavailable
+from collector.state.migrate import migrate
+
+# A writer holds the database for milliseconds; 5 s means the disk is in trouble.
+BUSY_TIMEOUT_MS = 5000
+
+
+class State:
+    """
+    One state database, migrated on construction; safe to share between threads.
+
+    Args:
+        url: SQLAlchemy URL, ``sqlite:////data/state.db`` or ``postgresql+psycopg://…``.
+
+    Raises:
+        Malformed: *url* is not a database URL (``bad_state_url``).
+        Unavailable: The database cannot be opened (``state_unavailable``).
+        Conflict: It was written by a newer program (``state_too_new``).
+    """
+
+    def __init__(self, url: str) -> None:
+        self._engine = _engine(url)
+        try:
+            with self.write() as tx:
+                self.version = migrate(tx)
+        except BaseException:
+            self._engine.dispose()
+            raise
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Run one serialised write transaction: committed (and fsynced) on exit, undone on error."""
+        with self._transaction(write=True) as tx:
+            yield tx
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Run one read transaction: a single snapshot, never waiting for writers."""
+        with self._transaction(write=False) as tx:
+            yield tx
+
+    def close(self) -> None:
+        """Close every connection; committed data needs nothing more."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _transaction(self, *, write: bool) -> Iterator[Connection]:
+        try:
+            with self._engine.connect() as plain:
+                connection = plain.execution_options(fuseboard_write=write)
+                with connection.begin():
+                    yield connection
+        except DBAPIError as error:
+            raise Unavailable("state_unavailable", f"the state database refused: {error.orig}") from error
+        except PoolTimeout as error:
+            raise Unavailable(
+                "state_unavailable", f"no free connection to the state database: {error}"
+            ) from error
+
+
+def _engine(url: str) -> Engine:
+    try:
+        engine = create_engine(url)
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise Malformed(
+            "bad_state_url",
+            f"not a database URL: {url.partition('://')[0]!r}…, write sqlite:////path/state.db",
+            "state",
+        ) from error
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, record: object) -> None:
+    del record
+    connection.isolation_level = None
+    for pragma in (
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+    ):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    write = connection.get_execution_options().get("fuseboard_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

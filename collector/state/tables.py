@@ -1,0 +1,133 @@
+"""
+The state's tables as SQLAlchemy Core sees them; ``schema/*.sql`` is what creates them.
+
+Two column types carry the meaning: :class:`Instant` (aware datetime ↔ microseconds since the
+epoch) and :class:`JsonText` (JSON value ↔ text with sorted keys), the same bytes on SQLite and
+PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Dialect, Float, ForeignKey, Integer, MetaData, Table, Text
+from sqlalchemy.types import TypeDecorator
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware datetime, stored as whole microseconds since the Unix epoch."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """Give the integer; a naive datetime is a bug and raises TypeError."""
+        del dialect
+        return None if value is None else (value - EPOCH) // MICROSECOND
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Give the aware datetime, UTC."""
+        del dialect
+        return None if value is None else EPOCH + timedelta(microseconds=value)
+
+
+class JsonText(TypeDecorator[Any]):
+    """A JSON value, stored as text with sorted keys."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str:
+        """Give the text."""
+        del dialect
+        return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        """Give the value back."""
+        del dialect
+        return json.loads(value)
+
+
+metadata = MetaData()
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("rule_id", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("pending_since", Instant, nullable=False),
+    Column("fired_at", Instant),
+    Column("resolved_at", Instant),
+    Column("value", Float, nullable=False),
+    Column("labels", JsonText, nullable=False),
+    Column("annotations", JsonText, nullable=False),
+    Column("instances", JsonText, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("trace_id", Text, nullable=False),
+)
+
+open_breakers = Table(
+    "open_breakers",
+    metadata,
+    Column("service", Text, primary_key=True),
+    Column("env", Text, primary_key=True),
+    Column("breaker", Text, primary_key=True),
+    Column("since", Instant, nullable=False),
+)
+
+receivers = Table(
+    "receivers",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("not_before", Instant),
+    Column("disabled_at", Instant),
+    Column("disabled_reason", Text),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("webhook_id", Text, nullable=False),
+    Column("receiver", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("next_attempt_at", Instant, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("last_status", Integer),
+    Column("last_error", Text),
+    Column("delivered_at", Instant),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("outbox_id", BigInteger, ForeignKey("outbox.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("started_at", Instant, nullable=False),
+    Column("elapsed_ms", Float),
+    Column("address", Text),
+    Column("status", Integer),
+    Column("error", Text),
+    Column("body_excerpt", Text),
+)

@@ -1,0 +1,142 @@
+"""The component from a breaker's state to the receiver's log."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+from standardwebhooks import Webhook
+
+from collector.errors import StoreUnavailable
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+def bodies(receiving):
+    return [json.loads(request.body) for request in receiving.requests]
+
+
+def test_an_open_breaker_fires_after_its_time_and_resolves_when_closed(start, receiving, breakers, clock):
+    """Open for 15 s gives one firing webhook, closed gives one resolved webhook, in between nothing."""
+    alerting = start()
+    breakers.set(state="open")
+    for _ in range(20):
+        alerting.round()
+        alerting.deliver_due()
+        clock.forward(1)
+    breakers.set(state="closed", since=clock.at)
+    for _ in range(3):
+        alerting.round()
+        alerting.deliver_due()
+        clock.forward(1)
+
+    firing, resolved = bodies(receiving)
+    assert firing["type"] == "alert.firing"
+    assert firing["timestamp"] == "2026-11-22T03:00:15.000000000Z"
+    assert firing["data"] == {
+        "rule": "BreakerOpen",
+        "state": "firing",
+        "labels": {
+            "severity": "page",
+            "service": "checkout",
+            "env": "demo",
+            "breaker": "payment",
+            "target": "payment",
+        },
+        "annotations": {"summary": "checkout has lost payment for 15 s"},
+        "message": "checkout has lost payment for 15 s",
+        "since": "2026-11-22T03:00:00.000000000Z",
+        "fired_at": "2026-11-22T03:00:15.000000000Z",
+        "resolved_at": None,
+        "value": 15.0,
+        "url": "https://fuse.example/breakers/checkout/payment?env=demo",
+        "reason": "5 of 5 calls failed",
+        "trace_id": "0af7651916cd43dd8448eb211c80319c",
+        "instances": [{"instance": "checkout-1", "state": "open", "since": "2026-11-22T03:00:00.000000000Z"}],
+    }
+    assert resolved["type"] == "alert.resolved"
+    assert resolved["data"]["resolved_at"] == "2026-11-22T03:00:20.000000000Z"
+    assert resolved["data"]["value"] == 20.0
+    assert resolved["data"]["trace_id"] == firing["data"]["trace_id"]
+    assert receiving.requests[0].headers["webhook-id"] != receiving.requests[1].headers["webhook-id"]
+
+
+def test_every_webhook_verifies_with_the_reference_implementation(start, receiving, breakers):
+    """PyPI's standardwebhooks accepts the signature over the bytes as they arrived."""
+    alerting = start()
+    # The oracle checks the timestamp against the machine's clock.
+    from datetime import UTC, datetime
+
+    alerting._couriers[0]._clock = lambda: datetime.now(UTC)
+    breakers.set(state="open", since=datetime(2026, 11, 22, 2, 0, tzinfo=UTC))
+    alerting.round()
+    alerting.deliver_due()
+
+    (request,) = receiving.requests
+    verified = Webhook(SECRET).verify(request.body, request.headers)
+    assert verified["type"] == "alert.firing"
+    assert request.headers["content-type"] == "application/json"
+
+
+def test_a_dead_engine_changes_nothing(start, receiving, breakers, clock):
+    """While the breakers cannot be read a firing alert stays, and health says why."""
+    alerting = start()
+    breakers.set(state="open")
+    clock.forward(15)
+    alerting.round()
+    breakers.error = StoreUnavailable("connection refused")
+    clock.forward(3600)
+
+    assert alerting.round().outcome == "engine_unavailable"
+    assert [alert["state"] for alert in alerting.alerts()] == ["firing"]
+    assert alerting.health().reasons == (("engine_unavailable", "connection refused"),)
+
+
+def test_the_pending_clock_survives_a_restart(start, receiving, breakers, clock):
+    """A half-open trial and a restart in the middle of pending do not begin the 15 s anew."""
+    first = start()
+    breakers.set(state="open")
+    first.round()
+    clock.forward(8)
+    breakers.set(state="half_open", since=clock.at)
+    first.round()
+    second = start()
+    clock.forward(2)
+    breakers.set(state="open", since=clock.at)
+    second.round()
+    clock.forward(5)
+    second.round()
+    second.deliver_due()
+
+    (firing,) = bodies(receiving)
+    assert firing["data"]["since"] == "2026-11-22T03:00:00.000000000Z"
+    assert firing["data"]["fired_at"] == "2026-11-22T03:00:15.000000000Z"
+
+
+def test_what_was_pending_in_the_outbox_is_sent_after_a_restart(start, receiving, breakers, clock):
+    """A process that ends between commit and send loses nothing."""
+    breakers.set(state="open", since=clock.at - timedelta(minutes=1))
+    start().round()
+
+    start().deliver_due()
+
+    assert [body["type"] for body in bodies(receiving)] == ["alert.firing"]
+
+
+def test_the_threads_deliver_and_stop(start, receiving, breakers, clock):
+    """start() evaluates and delivers by itself; stop() ends every thread and frees the lease."""
+    import time
+
+    alerting = start(interval_s=0.05)
+    breakers.set(state="open", since=clock.at - timedelta(minutes=1))
+    alerting.start()
+    until = time.monotonic() + 10
+    while not (alerting.deliveries() and alerting.deliveries()[0]["status"] == "delivered"):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    assert alerting.health().ok
+    alerting.stop()
+
+    assert not any(thread.is_alive() for thread in alerting._threads)
+    assert start(holder="another").round().outcome == "done"
+    assert len(receiving.requests) == 1
