@@ -15,11 +15,11 @@ What lives here, in the order a request meets it::
     serving.py         server span, log line, metrics and faults around every route
     dependency.py      client span, breaker and bulkhead around every call to another service
     bulkhead.py breakers.py   the two guards; breakers log one transition line through agents/breakers
-    database.py queue.py      SQLite files: the shared "database", the durable queue; with their spans
+    database.py queue.py      SQLite files: the shared "database", the durable queue; with their spans (sqlite.py opens)
     faults.py          slow, errors, crash, down, leak: switched by POST /_fault
     telemetry.py metrics.py   OpenTelemetry SDK, structlog JSON lines, prometheus-client
     listener.py process.py    one service as one process
-    orchestrator.py children.py sidecars.py state.py   ``up``: start all of them, restart what dies, stop in order
+    orchestrator.py children.py sidecars.py ports.py state.py   ``up``: start all of them, restart what dies, stop in order
     topology.py        names, versions, owners, who calls whom
     settings.py        what a service reads from its environment
     rules.yaml         the alert rule of the story

@@ -106,9 +106,10 @@ def _up(arguments: argparse.Namespace) -> None:
 
 
 def _service(arguments: argparse.Namespace) -> None:
+    settings = ServiceSettings.from_env(arguments.name, os.environ)
     from demo import process
 
-    process.run(ServiceSettings.from_env(arguments.name, os.environ))
+    process.run(settings)
 
 
 def _load(arguments: argparse.Namespace) -> None:

@@ -6,11 +6,12 @@ Statements run on the event loop: each is one indexed look-up or update of a sma
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 from typing import Any
 
 from opentelemetry.trace import SpanKind, Tracer
+
+from demo.sqlite import open_shared
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS products (product TEXT PRIMARY KEY, name TEXT NOT NULL, price_cents INTEGER NOT NULL);
@@ -35,10 +36,7 @@ class ShopDatabase:
     def __init__(self, path: Path, tracer: Tracer) -> None:
         self._namespace = path.name
         self._tracer = tracer
-        self._connection = sqlite3.connect(path, timeout=5, isolation_level=None)
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=NORMAL")
-        self._connection.executescript(_SCHEMA)
+        self._connection = open_shared(path, _SCHEMA)
         self._fill()
 
     def _fill(self) -> None:

@@ -24,7 +24,8 @@ FAULTS = {"slow": 800, "errors": 100, "crash": 0, "down": 0, "leak": 200}
 """Every fault and its value when none is given: ms, percent, -, -, MiB."""
 
 CRASH_EXIT_CODE = 70  # EX_SOFTWARE
-_LEAK_STEP_BYTES = 4 * 1024 * 1024
+_MIB = 1024 * 1024
+_LEAK_STEP_BYTES = 4 * _MIB
 _LEAK_STEP_S = 0.25  # 16 MiB/s: the default bound is reached in 13 s
 _MAX_VALUE = 60_000
 
@@ -105,11 +106,12 @@ class Faults:
         await self._set_listening(listening)
 
     async def _leak(self) -> None:
-        while (bound := self._on.get("leak", 0) * 1024 * 1024) > len(self._leaked) * _LEAK_STEP_BYTES:
-            self._leaked.append(
-                b"\x01" * min(_LEAK_STEP_BYTES, bound)
-            )  # not zeros: the pages must be touched
+        while (room := self._on.get("leak", 0) * _MIB - self._leaked_bytes()) > 0:
+            self._leaked.append(b"\x01" * min(_LEAK_STEP_BYTES, room))  # not zeros: the pages must be touched
             await asyncio.sleep(_LEAK_STEP_S)
+
+    def _leaked_bytes(self) -> int:
+        return sum(map(len, self._leaked))
 
     async def meet(self) -> None:
         """

@@ -12,7 +12,6 @@ once). After MAX_ATTEMPTS it is kept as *dead*. Trace context travels in the hea
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 import uuid
 from collections.abc import Iterator
@@ -24,6 +23,8 @@ from typing import Any
 from opentelemetry import trace
 from opentelemetry.propagate import extract, inject
 from opentelemetry.trace import Link, Span, SpanKind, StatusCode, Tracer
+
+from demo.sqlite import open_shared
 
 LEASE_S = 30.0
 MAX_ATTEMPTS = 5
@@ -66,10 +67,7 @@ class OrderQueue:
     def __init__(self, path: Path, name: str, tracer: Tracer) -> None:
         self.name = name
         self._tracer = tracer
-        self._connection = sqlite3.connect(path, timeout=5, isolation_level=None)
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=NORMAL")
-        self._connection.executescript(_SCHEMA)
+        self._connection = open_shared(path, _SCHEMA)
 
     def send(self, body: Any) -> str:
         """Append *body* (JSON) and return the message's id; a producer span is its parent on the other side."""
