@@ -1,0 +1,68 @@
+"""
+The values that travel from a source to the spool.
+
+A ``Block`` is cut once; from then on it has one identity (``key``) at every hop, so a retry after any kill is
+recognised as the same block.
+"""
+
+from dataclasses import dataclass, field
+
+MAX_BLOCK_BYTES = (
+    1 << 20
+)  # a block is at most 1 MiB uncompressed (design §2): bounds memory and one retry's cost
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """
+    Whom the ledger counts a block under.
+
+    ``signal`` is logs, metrics, traces or breakers; ``source`` is ``file:/path``, ``command:NAME``, ``scrape:URL``,
+    ``container`` or ``relay:/v1/traces``.
+    """
+
+    service: str
+    env: str
+    signal: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileMark:
+    """
+    Which file a position belongs to: device and inode, and the file's first bytes against inode reuse.
+
+    ``signature`` is the SHA-256 (first 16 hex digits) of the first ``signature_bytes`` bytes.
+    """
+
+    path: str
+    device: int
+    inode: int
+    signature_bytes: int
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """
+    What of its source a block holds: [start, end) in bytes for files and commands, in sequence numbers elsewhere.
+
+    ``generation`` names one incarnation of the source: a new one begins when a file is truncated.
+    """
+
+    generation: str
+    start: int
+    end: int
+    file: FileMark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One request to come: ``body`` uncompressed, at most 1 MiB unless a service's own request is larger."""
+
+    stream: Stream
+    path: str
+    key: str
+    position: Position
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)

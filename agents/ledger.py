@@ -1,0 +1,213 @@
+"""
+The agent's books: what was read, what became of it, where each source stands.
+
+Every change is caused by a durable frame (``committed``) or by a collector's answer about one (``settle``). So after a
+kill the books are: the last checkpoint, plus the frames it has not counted, replayed. A block shipped but not yet
+checkpointed as shipped is sent again under the same key, and the collector answers that it has it.
+"""
+
+import copy
+import secrets
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from agents import checkpoint as checkpoints
+from agents.block import FileMark
+from agents.checkpoint import Checkpoint, Counters, FilePlace
+from agents.frame import FrameHead
+
+
+class Ledger:
+    """
+    Counters and positions in memory with their durable image in *path*; every method may be called by any thread.
+
+    Attributes:
+        agent: The agent's identity: random, made once, kept in the checkpoint.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._saving = threading.Lock()
+        self._books = checkpoints.load(path) or Checkpoint(agent=secrets.token_hex(8))
+        self._above = set(self._books.settled_above)
+        self._dirty = True
+        self.agent = self._books.agent
+
+    def committed(self, head: FrameHead) -> None:
+        """Count a frame that is now durable; frames counted before are passed over, so replaying is harmless."""
+        with self._lock:
+            if head.sequence <= self._books.counted_through:
+                return
+            self._dirty = True
+            self._books.counted_through = head.sequence
+            counters = self._counters(head)
+            counters.read_blocks += 1
+            counters.read_bytes += head.raw_bytes
+            self._advance(head)
+            if head.dropped is not None:
+                self._drop(head, head.dropped)
+
+    def shipped(self, head: FrameHead, *, duplicate: bool) -> None:
+        """Settle a block that a collector has acknowledged, *duplicate* when it had it already."""
+
+        def count(counters: Counters) -> None:
+            counters.shipped_blocks += 1
+            counters.shipped_bytes += head.raw_bytes
+            counters.duplicate_blocks += duplicate
+
+        self._settle(head, count)
+
+    def rejected(self, head: FrameHead) -> None:
+        """Settle a block that a collector will never take."""
+
+        def count(counters: Counters) -> None:
+            counters.rejected_blocks += 1
+            counters.rejected_bytes += head.raw_bytes
+
+        self._settle(head, count)
+
+    def dropped(self, head: FrameHead, reason: str) -> None:
+        """Settle a block that was shed on purpose."""
+        with self._lock:
+            self._dirty = True
+            self._drop(head, reason)
+
+    def is_settled(self, sequence: int) -> bool:
+        """Say whether the block of *sequence* needs nothing any more."""
+        with self._lock:
+            return sequence <= self._books.settled_through or sequence in self._above
+
+    def next_sequence(self) -> int:
+        """Give the first spool sequence that no checkpoint knows."""
+        with self._lock:
+            return self._books.counted_through + 1
+
+    def missing(self, first: int, below: int) -> None:
+        """Settle counted sequences [first, below) that the spool turned out not to hold any more."""
+        with self._lock:
+            for sequence in range(max(first, self._books.settled_through + 1), below):
+                self._dirty = True
+                self._mark_settled(sequence)
+
+    def settled_through(self) -> int:
+        """Give the sequence up to which everything is settled."""
+        with self._lock:
+            return self._books.settled_through
+
+    def place_file(self, generation: str, mark: FileMark, offset: int) -> None:
+        """Note where a file stands, without a block: found, begun at its end, or recognised under another name."""
+        with self._lock:
+            self._dirty = True
+            self._books.files[generation] = FilePlace(mark, offset)
+
+    def forget_file(self, generation: str) -> None:
+        """Let go of an incarnation that is finished."""
+        with self._lock:
+            self._dirty = True
+            self._books.files.pop(generation, None)
+
+    def files(self) -> dict[str, FilePlace]:
+        """Give a copy of the files' places by generation."""
+        with self._lock:
+            return dict(self._books.files)
+
+    def sequence_of(self, source: str) -> int:
+        """Give the next sequence number of a source that counts."""
+        with self._lock:
+            return self._books.sequences.get(source, 0)
+
+    def first_look(self, pattern: str) -> bool:
+        """Say whether *pattern* has never been looked at before, and note that it now has."""
+        with self._lock:
+            if pattern in self._books.patterns:
+                return False
+            self._dirty = True
+            self._books.patterns.append(pattern)
+            return True
+
+    def route(self) -> tuple[str | None, dict[int, str]]:
+        """Give the collector that blocks may have been sent to, and the exceptions by sequence."""
+        with self._lock:
+            return self._books.collector, dict(self._books.pins)
+
+    def set_route(self, collector: str, pins: dict[int, str]) -> None:
+        """Note where blocks go from now on; durable after the next ``save``."""
+        with self._lock:
+            self._dirty = True
+            self._books.collector = collector
+            self._books.pins = dict(pins)
+
+    def begin_report(self) -> int:
+        """Give the next report's number."""
+        with self._lock:
+            self._dirty = True
+            self._books.reports += 1
+            return self._books.reports
+
+    def save(self) -> Checkpoint:
+        """
+        Make the books durable, if they have changed.
+
+        Returns:
+            A copy of what is durable now.
+
+        Raises:
+            OSError: The disk refuses; the change stays to be saved.
+        """
+        with self._saving:
+            with self._lock:
+                dirty, self._dirty = self._dirty, False
+                self._books.settled_above = sorted(self._above)
+                image = copy.deepcopy(self._books)
+            if dirty:
+                try:
+                    checkpoints.save(image, self._path)
+                except OSError:
+                    with self._lock:
+                        self._dirty = True
+                    raise
+            return image
+
+    def counters(self) -> Checkpoint:
+        """Give a copy of the books as they are, durable or not."""
+        with self._lock:
+            return copy.deepcopy(self._books)
+
+    def is_dirty(self) -> bool:
+        """Say whether there is something to save."""
+        with self._lock:
+            return self._dirty
+
+    def _counters(self, head: FrameHead) -> Counters:
+        return self._books.counters.setdefault(head.stream, Counters())
+
+    def _advance(self, head: FrameHead) -> None:
+        position = head.position
+        if position.file is None:
+            self._books.sequences[head.stream.source] = position.end
+            return
+        place = self._books.files.get(position.generation)
+        if place is None or place.offset < position.end:
+            self._books.files[position.generation] = FilePlace(position.file, position.end)
+
+    def _settle(self, head: FrameHead, count: Callable[[Counters], None]) -> None:
+        with self._lock:
+            self._dirty = True
+            count(self._counters(head))
+            self._mark_settled(head.sequence)
+
+    def _drop(self, head: FrameHead, reason: str) -> None:
+        pair = self._counters(head).dropped.setdefault(reason, [0, 0])
+        pair[0] += 1
+        pair[1] += head.raw_bytes
+        self._mark_settled(head.sequence)
+
+    def _mark_settled(self, sequence: int) -> None:
+        """Keep one number and a few exceptions rather than a list of everything."""
+        self._above.add(sequence)
+        while self._books.settled_through + 1 in self._above:
+            self._books.settled_through += 1
+            self._above.discard(self._books.settled_through)
+        self._books.pins.pop(sequence, None)

@@ -1,0 +1,121 @@
+"""
+The composition root: the only place where sources, processors, spool, exporter and reports meet.
+
+Starting order is from the collector's end to the sources' (nothing is read before it can be kept); stopping goes the
+other way: sources hand over what is there, the exporter drains, the books are saved, the last report goes out.
+"""
+
+import threading
+from dataclasses import dataclass
+
+from agents.exporter import Exporter
+from agents.intake import Intake
+from agents.keeper import Keeper
+from agents.ledger import Ledger
+from agents.own_log import log
+from agents.processors import Processor, chain
+from agents.quarantine import Quarantine
+from agents.reports import Reporter
+from agents.route import Route
+from agents.settings import Settings
+from agents.sources import Origin, Source
+from agents.spool import Spool
+
+LAST_REPORT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What every source may need."""
+
+    settings: Settings
+    origin: Origin
+    intake: Intake
+    ledger: Ledger
+    process: Processor
+
+
+class Pipeline:
+    """A whole agent, not yet started."""
+
+    def __init__(self, settings: Settings) -> None:
+        """
+        Open the data directory and recover what is there.
+
+        Raises:
+            SpoolUnavailable: The data directory cannot be used.
+        """
+        self._settings = settings
+        self._stopping = threading.Event()
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        self.ledger = Ledger(settings.data_dir / "checkpoint.json")
+        self.spool = Spool(
+            settings.data_dir / "spool", self.ledger, settings.spool.max_bytes, settings.spool.when_full
+        )
+        self._keeper = Keeper(self.ledger, self.spool)
+        self.spool.on_pressure = self._keeper.press
+        route = Route(settings.collector, self.ledger)
+        quarantine = Quarantine(settings.data_dir / "quarantine")
+        self.exporter = Exporter(self.spool, self.ledger, route, quarantine, settings.key)
+        self._reporter = Reporter(settings, self.ledger, self.spool, route, self.lag_bytes)
+        origin = Origin(self.ledger.agent, settings.resource)
+        self.parts = Parts(
+            settings, origin, Intake(self.spool, self._stopping), self.ledger, _processor(settings)
+        )
+        self.sources: list[Source] = _sources(self.parts)
+
+    def start(self) -> None:
+        """Begin: keep, send, report, read."""
+        self._keeper.start()
+        self.exporter.start()
+        self._reporter.start()
+        for source in self.sources:
+            source.start()
+        log("info", "agent_started", agent=self.ledger.agent, collector=self._settings.collector)
+
+    def stop(self) -> None:
+        """Drain and end; what could not be sent in ``drain_s`` waits on disk for the next start."""
+        self._stopping.set()
+        for source in self.sources:
+            source.stop()
+        emptied = self.exporter.drain(self._settings.drain_s)
+        self._keeper.stop()
+        self._reporter.stop(LAST_REPORT_S)
+        log("info", "agent_stopped", drained=emptied)
+
+    def lag_bytes(self) -> int:
+        """Give the bytes that sources could hand over and have not."""
+        return sum(source.lag_bytes() for source in self.sources)
+
+
+def _processor(settings: Settings) -> Processor:
+    if not settings.redact.presets:
+        return chain(())
+    from agents.processors.redact import PRESETS
+
+    return chain([PRESETS[preset] for preset in settings.redact.presets])
+
+
+def _sources(parts: Parts) -> list[Source]:
+    """Make the sources that are asked for; the others are not even imported (resident memory)."""
+    settings = parts.settings
+    sources: list[Source] = []
+    if settings.files:
+        from agents.sources.files import FilesSource
+
+        sources.append(FilesSource(settings.files, parts.origin, parts.intake, parts.ledger, parts.process))
+    if settings.scrape:
+        from agents.sources.scrape import ScrapeSource
+
+        sources += [
+            ScrapeSource(target, parts.origin, parts.intake, parts.ledger) for target in settings.scrape
+        ]
+    if settings.container.enabled:
+        from agents.sources.container import ContainerSource
+
+        sources.append(ContainerSource(settings.container, parts.origin, parts.intake, parts.ledger))
+    if settings.relay.listen:
+        from agents.sources.relay import RelaySource
+
+        sources.append(RelaySource(settings.relay, parts.origin, parts.intake, parts.ledger))
+    return sources

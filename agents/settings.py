@@ -1,0 +1,331 @@
+"""
+The agent's settings: ``agent.toml``, then the environment over it, checked once and frozen.
+
+Every key is also ``FUSEBOARD_AGENT_<KEY>``, in a table ``FUSEBOARD_AGENT_<TABLE>_<KEY>`` (lists with commas). A key of
+``[[files]]`` or ``[[scrape]]`` given by the environment applies to each such table, and makes one when there is none.
+``OTEL_SERVICE_NAME`` and ``OTEL_RESOURCE_ATTRIBUTES`` override the file's ``[resource]``; ``FUSEBOARD_AGENT_RESOURCE``
+overrides both. ``FUSEBOARD_AGENT_CONFIG`` names the file.
+"""
+
+import socket
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from agents.errors import WrongSetting
+from agents.settings_fields import (
+    Field,
+    attributes,
+    choice,
+    count,
+    flag,
+    listen,
+    path,
+    seconds,
+    several,
+    text,
+    url,
+)
+
+PREFIX = "FUSEBOARD_AGENT_"
+REQUIRED = object()
+
+
+@dataclass(frozen=True, slots=True)
+class FilesSettings:
+    """One ``[[files]]``: which files to follow and how their lines are to be read."""
+
+    paths: tuple[str, ...]
+    exclude: tuple[str, ...]
+    start_at: str
+    format: str
+    multiline: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScrapeSettings:
+    """One ``[[scrape]]``: an endpoint that answers with an exposition."""
+
+    url: str
+    interval_s: float
+    timeout_s: float
+    max_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSettings:
+    """``[container]``: the resource use of the container, or of the process, beside the agent."""
+
+    enabled: bool
+    interval_s: float
+    pid: int
+    pid_file: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class RelaySettings:
+    """``[relay]``: where the service beside us sends OTLP and breaker transitions."""
+
+    listen: tuple[str, int] | None
+    max_body_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class RedactSettings:
+    """``[redact]``: what is taken out of lines before they reach the disk."""
+
+    presets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolSettings:
+    """``[spool]``: how much waits on disk, and what happens beyond."""
+
+    max_bytes: int
+    when_full: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that the agent was told; built once by ``load``."""
+
+    collector: tuple[str, ...]
+    key: str | None
+    data_dir: Path
+    name: str
+    report_interval_s: float
+    drain_s: float
+    metrics_listen: tuple[str, int] | None
+    resource: dict[str, str]
+    files: tuple[FilesSettings, ...]
+    scrape: tuple[ScrapeSettings, ...]
+    container: ContainerSettings
+    relay: RelaySettings
+    redact: RedactSettings
+    spool: SpoolSettings
+
+
+TOP = (
+    Field(
+        "collector",
+        several(url),
+        REQUIRED,
+        "URL of the collector, or a list: the next is tried when one refuses",
+    ),
+    Field("key", text, None, "ingest key"),
+    Field("key_file", path, None, "file that holds the ingest key"),
+    Field("data_dir", path, Path("/var/lib/fuseboard-agent"), "spool and checkpoints"),
+    Field("name", text, None, "the agent's name; default: service.instance.id, else the host's name"),
+    Field("report_interval_s", seconds(0.1), 10.0, "seconds between reports"),
+    Field("drain_s", seconds(0), 10.0, "seconds that SIGTERM waits for the spool to empty"),
+    Field("metrics_listen", listen, None, "loopback address of our own /metrics; off by default"),
+    Field("resource", attributes, {}, "resource attributes of everything shipped"),
+)
+FILES = (
+    Field("paths", several(text), REQUIRED, "glob patterns"),
+    Field("exclude", several(text), (), "glob patterns of files not to follow"),
+    Field("start_at", choice("end", "beginning"), "end", "where to begin in files seen for the first time"),
+    Field(
+        "format",
+        choice("detect", "json", "logfmt", "cri", "docker", "syslog", "access", "text"),
+        "detect",
+        "how the collector reads the lines",
+    ),
+    Field("multiline", choice("off"), "off", "every line is its own record"),
+)
+SCRAPE = (
+    Field("url", url, REQUIRED, "endpoint that answers with an exposition"),
+    Field("interval_s", seconds(0.1), 15.0, "seconds between scrapes"),
+    Field("timeout_s", seconds(0.1), 10.0, "seconds that one scrape may take"),
+    Field("max_bytes", count(1), 16 << 20, "largest exposition in bytes"),
+)
+CONTAINER = (
+    Field("enabled", flag, False, "ship container metrics"),
+    Field("interval_s", seconds(0.1), 15.0, "seconds between samples"),
+    Field("pid", count(0), 0, "process of the service; 0 = not given"),
+    Field("pid_file", path, None, "file that holds the pid of the service; read at each sample"),
+)
+RELAY = (
+    Field("listen", listen, None, "loopback address of the relay; off by default"),
+    Field("max_body_bytes", count(1), 16 << 20, "largest request in bytes, after decompression"),
+)
+REDACT = (Field("presets", several(choice("tokens", "cards", "emails")), (), "what to take out of lines"),)
+SPOOL = (
+    Field("max_bytes", count(1 << 16), 1 << 30, "bytes on disk"),
+    Field(
+        "when_full",
+        choice("block", "drop_oldest", "drop_newest"),
+        "block",
+        "what happens when the spool is full",
+    ),
+)
+TABLES = {"container": CONTAINER, "relay": RELAY, "redact": REDACT, "spool": SPOOL}
+LISTS = {"files": FILES, "scrape": SCRAPE}
+
+
+def load(config: Path | None, environ: Mapping[str, str]) -> Settings:
+    """
+    Read the file, then the environment, and check everything.
+
+    Args:
+        config: The TOML file; None = the environment alone.
+        environ: All variables; only ours and OpenTelemetry's two are looked at.
+
+    Raises:
+        WrongSetting: Unknown key, wrong value, missing ``collector``, or a collector that is our own relay.
+    """
+    raw = _read_file(config) if config else {}
+    _overlay(raw, environ)
+    top = _values("", TOP, {key: value for key, value in raw.items() if key not in {*TABLES, *LISTS}})
+    resource = _resource(top.pop("resource"), environ)
+    settings = Settings(
+        collector=top["collector"] or _missing("collector"),
+        key=_key(top.pop("key"), top.pop("key_file")),
+        data_dir=top["data_dir"],
+        name=top["name"] or resource.get("service.instance.id") or socket.gethostname(),
+        report_interval_s=top["report_interval_s"],
+        drain_s=top["drain_s"],
+        metrics_listen=top["metrics_listen"],
+        resource=resource,
+        files=tuple(FilesSettings(**_values("files", FILES, table)) for table in _tables(raw, "files")),
+        scrape=tuple(ScrapeSettings(**_values("scrape", SCRAPE, table)) for table in _tables(raw, "scrape")),
+        container=ContainerSettings(**_values("container", CONTAINER, _table(raw, "container"))),
+        relay=RelaySettings(**_values("relay", RELAY, _table(raw, "relay"))),
+        redact=RedactSettings(**_values("redact", REDACT, _table(raw, "redact"))),
+        spool=SpoolSettings(**_values("spool", SPOOL, _table(raw, "spool"))),
+    )
+    _refuse_own_relay(settings)
+    return settings
+
+
+def describe(settings: Settings) -> str:
+    """Print the settings as ``check`` does, the key masked."""
+    lines = [f"{name} = {_shown(name, getattr(settings, name))}" for name in settings.__slots__]  # type: ignore[attr-defined]
+    return "\n".join(lines)
+
+
+def _shown(name: str, value: object) -> str:
+    return "(masked)" if name == "key" and value else repr(value)
+
+
+def _read_file(config: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(config.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise WrongSetting("--config", f"{str(config)!r} cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise WrongSetting("--config", f"{str(config)!r} is not TOML: {error}") from error
+
+
+def _overlay(raw: dict[str, Any], environ: Mapping[str, str]) -> None:
+    """Put the environment's values over the file's."""
+    places = {field.key: (None, field.key) for field in TOP}
+    places |= {
+        f"{table}_{field.key}": (table, field.key)
+        for table, fields in (TABLES | LISTS).items()
+        for field in fields
+    }
+    for variable, value in environ.items():
+        if not variable.startswith(PREFIX) or variable == PREFIX + "CONFIG":
+            continue
+        place = places.get(variable.removeprefix(PREFIX).lower())
+        if place is None:
+            raise WrongSetting(variable, f"is not known (value {value!r}); see `fuseboard-agent --help`")
+        _put(raw, place[0], place[1], value)
+
+
+def _put(raw: dict[str, Any], table: str | None, key: str, value: str) -> None:
+    if table is None:
+        raw[key] = value
+    elif table in LISTS:
+        raw.setdefault(table, [{}])
+        for item in _tables(raw, table):
+            item[key] = value
+    else:
+        raw.setdefault(table, {})
+        _table(raw, table)[key] = value
+
+
+def _values(table: str, fields: tuple[Field, ...], given: Mapping[str, object]) -> dict[str, Any]:
+    """Read every field of one table; a key that no field has is refused."""
+    prefix = f"{table}." if table else ""
+    known = {field.key for field in fields}
+    for key, value in given.items():
+        if key not in known:
+            raise WrongSetting(
+                prefix + key, f"is not known (value {value!r}); known here: {', '.join(sorted(known))}"
+            )
+    return {field.key: _value(prefix + field.key, field, given) for field in fields}
+
+
+def _value(name: str, field: Field, given: Mapping[str, object]) -> object:
+    if field.key in given:
+        return field.read(name, given[field.key])
+    if field.default is REQUIRED:
+        return _missing(name)
+    return field.default
+
+
+def _missing(name: str) -> Any:
+    variable = PREFIX + name.replace(".", "_").upper()
+    raise WrongSetting(name, f"is required; set it in agent.toml or as {variable}")
+
+
+def _table(raw: Mapping[str, Any], name: str) -> dict[str, object]:
+    table = raw.get(name, {})
+    if not isinstance(table, dict):
+        raise WrongSetting(name, f"{table!r} is not a table; write [{name}]")
+    return cast("dict[str, object]", table)
+
+
+def _tables(raw: Mapping[str, Any], name: str) -> list[dict[str, object]]:
+    tables = raw.get(name, [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise WrongSetting(name, f"{tables!r} is not a list of tables; write [[{name}]]")
+    return cast("list[dict[str, object]]", tables)
+
+
+def _resource(given: dict[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+    """Lay OpenTelemetry's two variables over the file's attributes; ours, if given, has replaced the file's already."""
+    merged = dict(given)
+    if PREFIX + "RESOURCE" not in environ:
+        merged |= attributes("OTEL_RESOURCE_ATTRIBUTES", environ.get("OTEL_RESOURCE_ATTRIBUTES", ""))
+        if environ.get("OTEL_SERVICE_NAME"):
+            merged["service.name"] = environ["OTEL_SERVICE_NAME"]
+    merged.setdefault("service.name", "unknown_service")
+    merged.setdefault("host.name", socket.gethostname())
+    return merged
+
+
+def _key(key: str | None, key_file: Path | None) -> str | None:
+    if key is None and key_file is not None:
+        try:
+            key = key_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise WrongSetting("key_file", f"{str(key_file)!r} cannot be read: {error}") from error
+    if key is not None and not (key.isascii() and key.isprintable()):
+        raise WrongSetting("key", "holds characters that no header can carry; give printable ASCII")
+    return key
+
+
+def _refuse_own_relay(settings: Settings) -> None:
+    """Refuse a loop: what the relay takes in would come back to it."""
+    if settings.relay.listen is None:
+        return
+    for collector in settings.collector:
+        parts = urlsplit(collector)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        if port == settings.relay.listen[1] and parts.hostname in {
+            "127.0.0.1",
+            "localhost",
+            "::1",
+            "0.0.0.0",
+        }:
+            raise WrongSetting(
+                "collector",
+                f"{collector!r} is this agent's own relay ({settings.relay.listen[0]}:{port}): name the collector, "
+                "or let the relay listen elsewhere",
+            )

@@ -1,0 +1,67 @@
+"""
+Where bytes come from. A source cuts blocks, gives each its identity, and hands it to the intake; it never parses.
+
+``files``      follows files (``tail`` is one file, ``discovery`` finds them)
+``command``    runs a process and reads its output
+``scrape``     fetches an exposition
+``container``  reads the counters of a cgroup or of processes (``cgroup``, ``procfs``)
+``relay``      takes OTLP and breaker transitions from the service beside us (``relay_request`` judges one request)
+
+All are threads; ``Source`` is what the pipeline knows of them, ``Origin`` what they know of the agent.
+"""
+
+import zlib
+from dataclasses import dataclass
+from typing import Protocol
+
+from agents.block import Position, Stream
+from agents.headers import pairs
+
+
+class Source(Protocol):
+    """A running source."""
+
+    def start(self) -> None:
+        """Begin to hand over blocks."""
+
+    def stop(self) -> None:
+        """Hand over what is there and end; returns when nothing more will come."""
+
+    def lag_bytes(self) -> int:
+        """Give the bytes that are there and not handed over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who ships: the agent's id and the resource attributes of the service beside it."""
+
+    agent: str
+    resource: dict[str, str]
+
+    def stream(self, signal: str, source: str) -> Stream:
+        """Name the stream that blocks of *source* are counted under."""
+        env = self.resource.get(
+            "deployment.environment.name", self.resource.get("deployment.environment", "")
+        )
+        return Stream(self.resource.get("service.name", ""), env, signal, source)
+
+    def headers(self, kind: str, path: str, position: Position) -> dict[str, str]:
+        """Say whose bytes a block holds and where they were read."""
+        source = {
+            "agent": self.agent,
+            "kind": kind,
+            "path": path,
+            "generation": position.generation,
+            "offset": str(position.start),
+            "end": str(position.end),
+        }
+        return {"Fuseboard-Resource": pairs(self.resource), "Fuseboard-Source": pairs(source)}
+
+    def key(self, position: Position) -> str:
+        """Derive a block's identity from what it holds, so that the same range has the same key after any restart."""
+        return f"{self.agent}-{position.generation}-{position.start}-{position.end}"
+
+
+def counted_generation(source: str) -> str:
+    """Name the one generation of a source that numbers its blocks; it lasts as long as the data directory."""
+    return f"n{zlib.crc32(source.encode()):08x}"

@@ -1,0 +1,207 @@
+"""
+Follows files: finds them, reads whole lines in turn, notices rotation and truncation.
+
+One thread polls each 0.25 s, so a line leaves within that time. A pass gives each file at most
+``BLOCKS_PER_TURN`` blocks (fairness), then makes them durable with one fsync; offsets are committed by the ledger when
+that returns. inotify is not used: it misses network and overlay file systems (dependencies.md).
+"""
+
+import os
+import threading
+import time
+
+from agents.block import MAX_BLOCK_BYTES, Block, Position
+from agents.intake import Intake
+from agents.ledger import Ledger
+from agents.own_log import log
+from agents.processors import Processor
+from agents.settings import FilesSettings
+from agents.sources import Origin
+from agents.sources.discovery import matching, renamed
+from agents.sources.tail import Piece, Tail
+
+POLL_S = 0.25  # the delay that a line may wait; a stat per file and poll is what it costs
+SCAN_S = 1.0  # new files are found within a second
+GONE_S = 5.0  # a renamed or deleted file may still be written to by a process that holds it open
+BLOCKS_PER_TURN = 8  # one fsync for up to 8 MiB: enough to hide it, few enough to be fair
+
+
+class FilesSource:
+    """All files of all ``[[files]]``; ``tails`` is touched by its thread only."""
+
+    def __init__(
+        self,
+        settings: tuple[FilesSettings, ...],
+        origin: Origin,
+        intake: Intake,
+        ledger: Ledger,
+        process: Processor,
+    ) -> None:
+        self._settings = settings
+        self._origin = origin
+        self._intake = intake
+        self._ledger = ledger
+        self._process = process
+        self._stopping = threading.Event()
+        self._tails: dict[tuple[int, int], tuple[Tail, FilesSettings]] = {}
+        self._unreadable: set[str] = set()
+        self._thread = threading.Thread(target=self._run, name="files", daemon=True)
+        self.truncations = 0
+
+    def start(self) -> None:
+        """Find the files and begin to follow them."""
+        self._scan(time.monotonic())
+        self._resume_renamed()
+        self._ledger.save()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Read what is there, then end."""
+        self._stopping.set()
+        self._thread.join()
+
+    def lag_bytes(self) -> int:
+        """Give the bytes written and not handed over, over all files."""
+        return sum(tail.lag_bytes() for tail, _ in list(self._tails.values()))
+
+    def _run(self) -> None:
+        next_scan = 0.0
+        while not self._stopping.is_set():
+            now = time.monotonic()
+            if now >= next_scan:
+                next_scan = now + SCAN_S
+                self._scan(now)
+            if not self._pass():
+                self._stopping.wait(POLL_S)
+        while self._pass():
+            continue
+        for tail, _ in self._tails.values():
+            tail.close()
+
+    def _scan(self, now: float) -> None:
+        """Take up new files, follow renames, finish what has gone."""
+        seen: set[tuple[int, int]] = set()
+        for settings in self._settings:
+            for pattern in settings.paths:
+                first = self._ledger.first_look(pattern)
+                for path in matching(settings, pattern):
+                    seen.add(self._see(path, settings, at_end=first and settings.start_at == "end"))
+        for identity, (tail, settings) in list(self._tails.items()):
+            if identity in seen:
+                tail.gone_since = None
+            elif tail.gone_since is None:
+                tail.gone_since = now
+            elif now - tail.gone_since >= GONE_S:
+                self._finish(identity, tail, settings)
+
+    def _see(self, path: str, settings: FilesSettings, *, at_end: bool) -> tuple[int, int]:
+        """Note that *path* is there, opening it when it is not followed yet."""
+        try:
+            state = os.stat(path)
+            identity = (state.st_dev, state.st_ino)
+            if identity not in self._tails:
+                self._take_up(path, identity, settings, at_end=at_end)
+        except OSError as error:
+            if path not in self._unreadable:
+                self._unreadable.add(path)
+                log("warning", "file_unreadable", path=path, reason=str(error))
+            return (0, 0)
+        return identity
+
+    def _take_up(
+        self, path: str, identity: tuple[int, int], settings: FilesSettings, *, at_end: bool
+    ) -> None:
+        known = {
+            generation: place
+            for generation, place in self._ledger.files().items()
+            if (place.mark.device, place.mark.inode) == identity
+        }
+        tail = Tail(path, known)
+        if at_end and not known:
+            tail.skip_to_end()
+        for generation in known.keys() - {tail.generation}:
+            self._ledger.forget_file(generation)
+        self._tails[identity] = (tail, settings)
+        self._ledger.place_file(tail.generation, tail.mark(), tail.offset)
+        log("info", "file_followed", path=path, offset=tail.offset, resumed=tail.generation in known)
+
+    def _resume_renamed(self) -> None:
+        """Go on with files that left the patterns while the agent was not running, as long as they can be found."""
+        for generation, place in self._ledger.files().items():
+            mark = place.mark
+            if (mark.device, mark.inode) in self._tails:
+                continue
+            path = renamed(mark.path, mark.device, mark.inode)
+            settings = next(iter(self._settings), None)
+            if path is None or settings is None:
+                self._ledger.forget_file(generation)
+                continue
+            self._see(path, settings, at_end=False)
+
+    def _finish(self, identity: tuple[int, int], tail: Tail, settings: FilesSettings) -> None:
+        """Ship the rest of a file that has gone, its partial last line included."""
+        while (piece := tail.read(finishing=True)) is not None:
+            if not self._offer(tail, settings, piece):
+                return
+        self._intake.commit()
+        tail.close()
+        del self._tails[identity]
+        self._ledger.forget_file(tail.generation)
+        log("info", "file_finished", path=tail.path, offset=tail.offset)
+
+    def _pass(self) -> bool:
+        """Give each file its turn; True when some file has more."""
+        busy = False
+        offered = False
+        for tail, settings in list(self._tails.values()):
+            try:
+                taken, more = self._turn(tail, settings)
+            except OSError as error:  # a network file system that lost the file; the next scan opens it again
+                log("warning", "file_unreadable", path=tail.path, reason=str(error))
+                self._tails.pop((tail.device, tail.inode))
+                tail.close()
+                continue
+            offered = offered or taken
+            busy = busy or more
+        if offered:
+            self._intake.commit()
+        return busy
+
+    def _turn(self, tail: Tail, settings: FilesSettings) -> tuple[bool, bool]:
+        """Hand over a file's next blocks; (something was taken, there is more)."""
+        taken = False
+        self._notice_truncation(tail)
+        for _ in range(BLOCKS_PER_TURN):
+            piece = tail.read()
+            if piece is None or not self._offer(tail, settings, piece):
+                return taken, False
+            taken = True
+            if len(piece.data) < MAX_BLOCK_BYTES // 2:
+                return taken, False
+        return taken, True
+
+    def _notice_truncation(self, tail: Tail) -> None:
+        before = tail.generation
+        if tail.check():
+            self.truncations += 1
+            self._ledger.forget_file(before)
+            self._ledger.place_file(tail.generation, tail.mark(), 0)
+            log("warning", "file_truncated", path=tail.path)
+
+    def _offer(self, tail: Tail, settings: FilesSettings, piece: Piece) -> bool:
+        position = Position(tail.generation, piece.start, piece.end, tail.mark())
+        headers = self._origin.headers("file", tail.path, position)
+        if settings.format != "detect":
+            headers["Fuseboard-Format"] = settings.format
+        block = Block(
+            stream=self._origin.stream("logs", f"file:{tail.path}"),
+            path="/v1/lines",
+            key=self._origin.key(position),
+            position=position,
+            body=self._process(piece.data),
+            headers=headers,
+        )
+        if not self._intake.offer(block):
+            return False
+        tail.offset = piece.end
+        return True
