@@ -14,6 +14,7 @@ from demo.topology import ServiceSpec
 
 SCRAPE_INTERVAL_S = 5  # a third of the agent's default: a demo is looked at for minutes
 _FILE_MODE = 0o600  # it holds the key
+_OWN_NAMES = ("OTEL_", "FUSEBOARD_AGENT_")
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class SidecarPlan:
         return Child(
             name=f"agent of {spec.name}",
             command=[sys.executable, "-m", "agents", "--config", str(config)],
-            env={name: value for name, value in os.environ.items() if not name.startswith("OTEL_")},
+            env={name: value for name, value in os.environ.items() if not name.startswith(_OWN_NAMES)},
             output=self.data_dir / "logs" / f"agent-{spec.name}.out",
         )
 
@@ -54,7 +55,7 @@ class SidecarPlan:
 "fuseboard.runbook" = {_quoted(spec.runbook)}
 
 [[files]]
-paths = [{_quoted(str(log))}]
+paths = [{_quoted(f"{log}*")}]
 start_at = "beginning"
 
 [[scrape]]
@@ -63,6 +64,7 @@ interval_s = {SCRAPE_INTERVAL_S}
 
 [container]
 enabled = true
+interval_s = {SCRAPE_INTERVAL_S}
 pid_file = {_quoted(str(pid_file))}
 
 [relay]

@@ -21,7 +21,7 @@ def test_the_agents_settings_name_log_metrics_process_and_relay(tmp_path: Path) 
     assert settings["key"] == 'k"1\\'
     assert settings["resource"]["service.name"] == "payment"
     assert settings["resource"]["deployment.environment.name"] == "demo"
-    assert settings["files"][0]["paths"] == [str(tmp_path / "payment.log")]
+    assert settings["files"][0]["paths"] == [str(tmp_path / "payment.log*")]
     assert settings["scrape"][0]["url"] == "http://127.0.0.1:20004/metrics"
     assert settings["container"]["enabled"] is True
     assert settings["relay"]["listen"] == "127.0.0.1:20024"

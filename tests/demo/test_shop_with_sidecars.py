@@ -1,0 +1,100 @@
+"""The shop with its seven agents, shipping to a server that keeps what it is sent."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from backports import zstd
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from demo.topology import SERVICES
+
+pytestmark = pytest.mark.system
+
+
+class Recorder(ThreadingHTTPServer):
+    """Answers every POST with 200 and keeps (path, resource, body)."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.kept: list[tuple[str, dict[str, str], bytes]] = []
+
+    @property
+    def url(self) -> str:
+        """Return where it listens."""
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def bodies(self, path: str, service: str) -> list[bytes]:
+        """Return what *service*'s agent sent to *path*."""
+        return [
+            body for at, who, body in list(self.kept) if at == path and who.get("service.name") == service
+        ]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Recorder
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.headers.get("Content-Encoding") == "zstd":
+            body = zstd.decompress(body)
+        pairs = (pair.partition("=") for pair in self.headers.get("Fuseboard-Resource", "").split(","))
+        self.server.kept.append((self.path, {name: unquote(value) for name, _, value in pairs}, body))
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_: Any) -> None:
+        """Keep the tests' output quiet."""
+
+
+@pytest.fixture
+def recorder() -> Iterator[Recorder]:
+    """A collector that takes everything."""
+    server = Recorder()
+    serving = threading.Thread(target=server.serve_forever)
+    serving.start()
+    yield server
+    server.shutdown()
+    serving.join()
+    server.server_close()
+
+
+def test_lines_metrics_and_spans_of_every_service_arrive(
+    tmp_path: Any, recorder: Recorder, start_shop: Any, stop_shop: Any, eventually: Any
+) -> None:
+    """Each sidecar ships its service's lines, its exposition and its spans, under the service's own resource."""
+    running = start_shop(tmp_path, "--collector", recorder.url, "--rate", "20")
+    for service in SERVICES:
+        for path in ("/v1/lines", "/v1/exposition"):
+            eventually(lambda at=path, who=service: recorder.bodies(at, who), f"{path} of {service}", 30)
+    eventually(lambda: _spanning(recorder) >= set(SERVICES), "spans of every service", 30)
+
+    assert stop_shop(running) == 0
+    shipped = b"\n".join(recorder.bodies("/v1/lines", "checkout"))
+    assert b'"service_stopped"' in shipped  # what was said last was drained as well
+    assert b"resilience4j_bulkhead_available" in b"".join(recorder.bodies("/v1/exposition", "checkout"))
+
+
+def _spanning(recorder: Recorder) -> set[str]:
+    """Return the services whose spans arrived, by what the spans' own resource says."""
+    names = set()
+    for path, _, body in list(recorder.kept):
+        if path == "/v1/traces":
+            request = ExportTraceServiceRequest.FromString(body)
+            names |= {
+                attribute.value.string_value
+                for batch in request.resource_spans
+                for attribute in batch.resource.attributes
+                if attribute.key == "service.name"
+            }
+    return names
