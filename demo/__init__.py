@@ -55,5 +55,6 @@ A service alone (``python -m demo service payment``; containers start it so) rea
 ``OTEL_RESOURCE_ATTRIBUTES``            further resource attributes
 ======================================  ===================================================================
 
-``python -m demo load --gateway URL`` reads nothing from the environment.
+``python -m demo load --gateway URL`` reads nothing from the environment. In a container, where there is no state
+file, a fault is switched from inside: ``python -m demo fault payment errors --on --url http://127.0.0.1:8001``.
 """

@@ -145,8 +145,9 @@ class Faults:
 
 
 def _is_local_program(request: Request) -> bool:
-    client = request.client.host if request.client else ""
-    return ipaddress.ip_address(client).is_loopback and "origin" not in request.headers
+    if request.client is None or "origin" in request.headers:  # only browsers send Origin
+        return False
+    return ipaddress.ip_address(request.client.host).is_loopback
 
 
 def _boolean(value: Any) -> bool:

@@ -188,7 +188,7 @@ def taken_port() -> Iterator[int]:
 
 
 @pytest.fixture
-def unused_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
+def free_ports() -> list[int]:
+    """Two ports that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        return [int(each.getsockname()[1]) for each in (one, other)]

@@ -50,12 +50,12 @@ def test_fault_without_a_shop_says_how_to_start_one(tmp_path: Any, capsys: Any) 
     assert "python -m demo up" in said
 
 
-def test_fault_on_an_address_nobody_serves_exits_one(capsys: Any, unused_port: int) -> None:
+def test_fault_on_an_address_nobody_serves_exits_one(capsys: Any, free_ports: list[int]) -> None:
     """A service that does not answer is a failure (1), not a wrong command (2)."""
-    code = _exit_code(["fault", "payment", "errors", "--on", "--url", f"http://127.0.0.1:{unused_port}"])
+    code = _exit_code(["fault", "payment", "errors", "--on", "--url", f"http://127.0.0.1:{free_ports[0]}"])
 
     assert code == 1
-    assert str(unused_port) in capsys.readouterr().err
+    assert str(free_ports[0]) in capsys.readouterr().err
 
 
 def test_a_taken_base_port_is_named(capsys: Any, taken_port: int, tmp_path: Any) -> None:
