@@ -1,0 +1,56 @@
+"""One FastAPI application out of the resources of ``v1/``; ``collector.app`` mounts it under ``/api``."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from starlette.responses import HTMLResponse
+
+import collector
+from collector.api.docs import docs_page
+from collector.api.failure import Edges, add_failures
+from collector.api.parts import ApiParts
+from collector.api.v1 import logs
+
+_DESCRIPTION = (
+    "Everything the dashboards show, for anyone who asks. Answers are {data, next_cursor, stats}; times are RFC 3339 "
+    "with nanoseconds, UTC; errors are {error: {type, code, message, param, request_id}}."
+)
+_RESOURCES: tuple[APIRouter, ...] = (logs.router,)
+
+
+def build_api(parts: ApiParts) -> FastAPI:
+    """
+    Build the API.
+
+    Args:
+        parts: What it asks.
+
+    Returns:
+        An application whose paths begin with ``/v1``, ``/openapi.json`` and ``/docs``: to be mounted at ``/api``.
+    """
+    app = FastAPI(
+        title="Fuseboard API",
+        version=collector.__version__,
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.parts = parts
+    guarded = APIRouter(prefix="/v1", dependencies=[Depends(_authenticate)])
+    for resource in _RESOURCES:
+        guarded.include_router(resource)
+    app.include_router(guarded)
+    app.add_api_route("/docs", _docs, include_in_schema=False, response_class=HTMLResponse)
+    add_failures(app)
+    app.add_middleware(Edges)
+    return app
+
+
+def _authenticate(request: Request) -> None:
+    parts: ApiParts = request.app.state.parts
+    parts.authenticate(request)
+
+
+def _docs(request: Request) -> HTMLResponse:
+    app: FastAPI = request.app
+    return HTMLResponse(docs_page(app.openapi()))

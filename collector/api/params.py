@@ -1,0 +1,77 @@
+"""
+Query parameters: models that forbid what they do not name.
+
+A wrong or unknown parameter is a 400 that names it and quotes the value (``failure.py`` translates pydantic's words).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import Depends, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from collector.api.parts import ApiParts
+from collector.query.window import Window, parse_window
+from collector.read.sql import Reader
+
+LIMIT_MOST = 10_000
+
+
+class Asked(BaseModel):
+    """The base of all parameter models."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Windowed(Asked):
+    """A time window and an environment."""
+
+    start: str | None = Field(
+        None, description="RFC 3339, epoch (s, ms), `-15m`, `now-1h`; default: one hour before `end`."
+    )
+    end: str | None = Field(None, description="As `start`; default: now. The window is start ≤ t < end.")
+    env: str = Field("", description="Only this deployment.environment.name; empty: every one.")
+
+    def window(self, now_ns: int) -> Window:
+        """Read start and end."""
+        return parse_window(self.start, self.end, now_ns)
+
+
+class Limited(Windowed):
+    """A window and the most rows wanted."""
+
+    limit: int = Field(100, ge=1, le=LIMIT_MOST, description=f"Most rows of the answer, 1 to {LIMIT_MOST}.")
+
+
+class Paged(Limited):
+    """A window, a limit, and where to go on."""
+
+    cursor: str | None = Field(
+        None, description="`next_cursor` of the page before; it also fixes the window."
+    )
+
+
+class Searched(Windowed):
+    """A window and a search."""
+
+    query: str = Field(
+        "",
+        description='Lucene-style: `service:checkout severity:>=error "connection refused" -path:"/health"`.',
+    )
+
+
+Order = Literal["asc", "desc"]
+
+
+class Asker:
+    """One request's way to the parts: its reader and its clock."""
+
+    def __init__(self, request: Request) -> None:
+        parts: ApiParts = request.app.state.parts
+        self.parts = parts
+        self.now_ns = parts.clock_ns()
+        self.reader = Reader(parts.store)
+
+
+Ask = Annotated[Asker, Depends(Asker)]

@@ -1,0 +1,57 @@
+"""What the API needs from the rest of the collector."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from starlette.requests import Request
+
+from collector.read.sql import Store
+
+
+class AlertAnswers(Protocol):
+    """Alerting, as the API shows it."""
+
+    def alerts(self) -> Sequence[Mapping[str, Any]]:
+        """Give the living and lately resolved alerts."""
+
+    def rules(self) -> Sequence[Mapping[str, Any]]:
+        """Give the rules and their states."""
+
+    def deliveries(self, limit: int) -> Sequence[Mapping[str, Any]]:
+        """Give the newest *limit* deliveries."""
+
+
+class PipelineAnswers(Protocol):
+    """The collector's own pipeline; answers while the engine is dead."""
+
+    def pipeline(self) -> Mapping[str, Any]:
+        """Give the state of engine, journal and quarantine."""
+
+
+def nobody_asked(request: Request) -> None:
+    """Let everyone in: the loopback default without keys."""
+    del request
+
+
+@dataclass(frozen=True, slots=True)
+class ApiParts:
+    """
+    What `build_api` is given.
+
+    Attributes:
+        store: ClickHouse.
+        alerts: Alerting's answers.
+        pipeline: The pipeline's answers.
+        authenticate: Called with each request for data; raises `Unauthenticated` or `Forbidden`.
+        clock_ns: Nanoseconds since the epoch; what ``now`` means.
+    """
+
+    store: Store
+    alerts: AlertAnswers
+    pipeline: PipelineAnswers
+    authenticate: Callable[[Request], None] = nobody_asked
+    clock_ns: Callable[[], int] = field(default=time.time_ns)

@@ -1,0 +1,131 @@
+"""``/logs``: records, their histogram, their facets, the neighbours of one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from collector.api.answer import Page, answer
+from collector.api.params import Ask, Asked, Order, Paged, Searched
+from collector.errors import QueryError
+from collector.query.search import LOGS, compile_search
+from collector.read import log_counts, logs
+
+router = APIRouter(prefix="/logs", tags=["logs"])
+FIELDS_MOST = 20
+
+
+class LogRecord(BaseModel):
+    """One log record."""
+
+    id: str = Field(description="`<batch_id>:<line>`.")
+    occurred_at: str = Field(description="RFC 3339, nanoseconds, UTC.")
+    observed_at: str = Field(description="When the collector received it.")
+    service: str
+    env: str
+    severity: str = Field(description="trace, debug, info, warn, error, fatal or empty.")
+    severity_number: int = Field(description="OpenTelemetry's number, 0 = unset.")
+    body: str
+    trace_id: str
+    span_id: str
+    attributes: dict[str, str]
+    resource: dict[str, str]
+    batch_id: str
+    line: int
+
+
+class Bucket(BaseModel):
+    """Records of one stretch of time."""
+
+    at: str = Field(description="Where the bucket begins.")
+    counts: dict[str, int] = Field(description="Records by severity; severities with none are left out.")
+    total: int
+
+
+class FacetValue(BaseModel):
+    """One value of a field."""
+
+    value: str
+    count: int
+
+
+class Facet(BaseModel):
+    """A field's commonest values."""
+
+    field: str
+    values: list[FacetValue]
+
+
+class LogsAsked(Paged, Searched):
+    """Parameters of ``/logs``."""
+
+    order: Order = Field("desc", description="By time: newest (`desc`) or oldest (`asc`) first.")
+
+
+class HistogramAsked(Searched):
+    """Parameters of ``/logs/histogram``."""
+
+    buckets: int = Field(
+        60, ge=1, le=1000, description="About how many buckets; their width is a readable step."
+    )
+
+
+class FacetsAsked(Searched):
+    """Parameters of ``/logs/facets``."""
+
+    fields: str = Field(
+        "service,severity", description="Comma-separated: columns, attributes, resource attributes."
+    )
+    limit: int = Field(10, ge=1, le=1000, description="Most values per field.")
+
+
+class ContextAsked(Asked):
+    """Parameters of ``/logs/{id}/context``."""
+
+    before: int = Field(20, ge=0, le=1000, description="How many older records.")
+    after: int = Field(20, ge=0, le=1000, description="How many newer records.")
+
+
+@router.get("", response_model=Page[LogRecord])
+def list_logs(ask: Ask, asked: Annotated[LogsAsked, Query()]) -> Response:
+    """Log records matching a search, newest first."""
+    question = logs.LogQuestion(
+        window=asked.window(ask.now_ns),
+        search=compile_search(asked.query, LOGS, ask.now_ns),
+        env=asked.env,
+        order=asked.order,
+        limit=asked.limit,
+        cursor=asked.cursor,
+    )
+    page = logs.page(ask.reader, question)
+    return answer(page.rows, ask.reader.cost, page.next_cursor, page.warnings)
+
+
+@router.get("/histogram", response_model=Page[Bucket])
+def log_histogram(ask: Ask, asked: Annotated[HistogramAsked, Query()]) -> Response:
+    """Matching records per bucket of time and severity."""
+    search = compile_search(asked.query, LOGS, ask.now_ns)
+    window = asked.window(ask.now_ns)
+    return answer(log_counts.histogram(ask.reader, window, search, asked.env, asked.buckets), ask.reader.cost)
+
+
+@router.get("/facets", response_model=Page[Facet])
+def log_facets(ask: Ask, asked: Annotated[FacetsAsked, Query()]) -> Response:
+    """The commonest values of some fields among the matching records."""
+    fields = [name.strip() for name in asked.fields.split(",") if name.strip()]
+    if not 1 <= len(fields) <= FIELDS_MOST:
+        raise QueryError(
+            "bad_parameter", f"fields={asked.fields!r}: name 1 to {FIELDS_MOST} fields", "fields"
+        )
+    search = compile_search(asked.query, LOGS, ask.now_ns)
+    rows = log_counts.facets(ask.reader, asked.window(ask.now_ns), search, asked.env, fields, asked.limit)
+    return answer(rows, ask.reader.cost)
+
+
+@router.get("/{log_id:path}/context", response_model=Page[LogRecord])
+def log_context(ask: Ask, log_id: str, asked: Annotated[ContextAsked, Query()]) -> Response:
+    """One record among its neighbours from the same source, oldest first."""
+    return answer(logs.context(ask.reader, log_id, asked.before, asked.after), ask.reader.cost)

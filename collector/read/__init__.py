@@ -1,0 +1,18 @@
+"""
+Typed questions -> SQL -> typed answers: the only place that selects from ClickHouse for the API.
+
+``sql.py``          the `Store` every reader is given, limits of one statement, costs added up
+``logs.py``         records newest or oldest first, one record's neighbours
+``log_counts.py``   histogram and facets
+``cursors.py``      opaque cursors
+``traces.py``       search, one trace with its spans, logs and transitions
+``services.py``     RED, versions, last seen; series of one service
+``edges.py``        who calls whom
+``breakers.py``     current states per breaker and instance; ``transitions.py`` what they are made from,
+                    ``causes.py`` why they opened, ``blast.py`` who feels it
+``ledger.py``       emitted = stored + rejected + dropped + in flight; agents
+``catalogue.py``    endpoints, deploys
+
+Each SQL statement is a constant right above the function that runs it. In: a `Window`, values, a compiled
+search. Out: rows as dicts in the shapes of the API, and what they cost; or `StoreUnavailable`.
+"""

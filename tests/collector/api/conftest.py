@@ -1,0 +1,70 @@
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from collector.api import ApiParts, build_api
+from tests.collector.read.real_store import NOW_NS, empty, store
+
+__all__ = ["store"]
+
+
+class FixedAlerts:
+    """Alerting that always says the same."""
+
+    def alerts(self):
+        return [{"rule": "breaker open", "state": "firing"}]
+
+    def rules(self):
+        return []
+
+    def deliveries(self, limit):
+        return [{"id": str(number)} for number in range(limit)]
+
+
+class FixedPipeline:
+    """A pipeline that is always there."""
+
+    def pipeline(self):
+        return {"engine": {"state": "up"}, "journal": {}, "quarantine": {"records": 0}}
+
+
+@contextmanager
+def served(parts: ApiParts) -> Iterator[httpx.Client]:
+    """The API where the collector mounts it, on a real socket, and a client of it."""
+    app = Starlette(routes=[Mount("/api", build_api(parts))])
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", ws="none", lifespan="off"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    deadline = time.monotonic() + 10
+    while not server.started:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def served_client(store):
+    """A client of the API over the real database, at the tests' now."""
+    parts = ApiParts(store=store, alerts=FixedAlerts(), pipeline=FixedPipeline(), clock_ns=lambda: NOW_NS)
+    with served(parts) as client:
+        yield client
+
+
+@pytest.fixture
+def client(served_client, store):
+    """The client over an empty database."""
+    empty(store)
+    return served_client

@@ -1,0 +1,12 @@
+import pytest
+
+from collector.read.sql import Reader
+from tests.collector.read.real_store import store
+
+__all__ = ["store"]
+
+
+@pytest.fixture
+def reader(store) -> Reader:
+    """A reader on the real engine."""
+    return Reader(store)

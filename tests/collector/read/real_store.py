@@ -1,0 +1,120 @@
+"""A real engine with the real schema, and rows as the loader would leave them."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from collector.engine.process import Engine
+from collector.store.client import Store
+from collector.store.migrate import migrate
+
+NOW_NS = 1_795_000_000 * 10**9  # 2026-11-18T13:06:40Z, what the tests call now
+_DEADLINE_S = 60
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory) -> Iterator[Store]:
+    """A migrated, empty database."""
+    engine = Engine(tmp_path_factory.mktemp("engine") / "db")
+    engine.start()
+    store = Store(engine.target)
+    deadline = time.monotonic() + _DEADLINE_S
+    while engine.state.state != "up":
+        assert time.monotonic() < deadline, engine.state
+        time.sleep(0.02)
+    migrate(store)
+    yield store
+    engine.stop()
+    engine._child.stdout.close()
+
+
+def at(seconds: float) -> str:
+    """The time *seconds* after the tests' now, as ClickHouse reads it."""
+    from collector.query.window import sql_time
+
+    return sql_time(NOW_NS + round(seconds * 1e9))
+
+
+def log(seconds: float, body: str, **fields: Any) -> dict[str, Any]:
+    """One row of `logs`, *seconds* after now."""
+    row = {
+        "occurred_at": at(seconds),
+        "observed_at": at(seconds),
+        "service": "checkout",
+        "env": "demo",
+        "severity": "info",
+        "severity_number": 9,
+        "body": body,
+        "trace_id": "",
+        "span_id": "",
+        "attributes": {},
+        "resource": {},
+        "batch_id": "b",
+        "line": 0,
+        "retention_days": 3000,
+    }
+    return {**row, **fields}
+
+
+def span(seconds: float, service: str, name: str, **fields: Any) -> dict[str, Any]:
+    """One row of `spans`, *seconds* after now."""
+    row = {
+        "start": at(seconds),
+        "duration_ns": 10_000_000,
+        "trace_id": "t" * 32,
+        "span_id": "s" * 16,
+        "parent_span_id": "",
+        "service": service,
+        "env": "demo",
+        "name": name,
+        "kind": "server",
+        "status": "ok",
+        "status_message": "",
+        "attributes": {},
+        "resource": {},
+        "events": [],
+        "links": [],
+        "observed_at": at(seconds),
+        "batch_id": "sb",
+        "retention_days": 3000,
+    }
+    return {**row, **fields}
+
+
+def transition(seconds: float, service: str, breaker: str, change: str, **fields: Any) -> dict[str, Any]:
+    """One row of `breaker_transitions`; *change* is ``closed>open``."""
+    from_state, to_state = change.split(">")
+    row = {
+        "at": at(seconds),
+        "service": service,
+        "env": "demo",
+        "breaker": breaker,
+        "target": breaker,
+        "instance": f"{service}-1",
+        "from_state": from_state,
+        "to_state": to_state,
+        "reason": "",
+        "derived": False,
+        "trace_id": "",
+        "span_id": "",
+        "observed_at": at(seconds),
+        "batch_id": "tb",
+        "source": "post",
+        "retention_days": 3000,
+    }
+    return {**row, **fields}
+
+
+def fill(store: Store, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert *rows* once."""
+    if rows:
+        store.insert(table, rows, f"{table}-{time.time_ns()}")
+
+
+def empty(store: Store) -> None:
+    """Truncate every table that tests fill, rollups included."""
+    tables = "logs log_minutes spans trace_index service_minutes edge_minutes endpoint_usage deploys"
+    for table in (tables + " breaker_transitions batches batch_rows agent_reports").split():
+        store.command(f"TRUNCATE TABLE {table}")
