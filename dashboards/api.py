@@ -1,0 +1,157 @@
+"""
+The collector's HTTP API, as the pages ask it.
+
+The only module that talks to the collector. A call answers with a `Section`: rows, or a `Problem`
+that says what failed; it never raises for what the collector or the network does, so one failing
+part never takes the page with it.
+
+Who asks: the caller's own ``Authorization`` is passed on (Basic, which browsers can ask a person
+for, becomes ``Bearer <password>``); without one the configured key speaks for the visitor.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+BASE = "/api/v1"
+TIMEOUT_S = 10.0
+"""A page is worth waiting for about this long; after it the section says so."""
+
+Row = Mapping[str, Any]
+"""One object of an answer's ``data``, as contract.md shapes it."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a section has no data: shown in its place, with the collector's own words."""
+
+    status: int
+    code: str
+    message: str
+    param: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """The answer of one API call: rows, or the problem that stood in its way."""
+
+    rows: tuple[Row, ...] = ()
+    problem: Problem | None = None
+    next_cursor: str = ""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def first(self) -> Row | None:
+        """The only row of an answer about one resource; None if there is none."""
+        return self.rows[0] if self.rows else None
+
+
+@dataclass(frozen=True)
+class Api:
+    """
+    Where the collector is and who asks when the visitor brings no key.
+
+    Args:
+        client: With a base URL, or with an ``ASGITransport`` of the collector in this process.
+        key: Read key of this installation; "" sends none.
+        timeout_s: Longest wait for one answer.
+    """
+
+    client: httpx.AsyncClient
+    key: str = ""
+    timeout_s: float = TIMEOUT_S
+
+    def of_caller(self, authorization: str) -> CallerApi:
+        """The API as the visitor with this ``Authorization`` header ("" if none) may see it."""
+        bearer = bearer_of(authorization) or (f"Bearer {self.key}" if self.key else "")
+        return CallerApi(self, {"authorization": bearer} if bearer else {})
+
+
+@dataclass(frozen=True)
+class CallerApi:
+    """`Api` with the identity of one visitor."""
+
+    api: Api
+    headers: Mapping[str, str]
+
+    async def get(self, *segments: str, params: Mapping[str, str] | None = None) -> Section:
+        """
+        Ask for ``/api/v1/<segments…>``.
+
+        Args:
+            segments: Path parts; quoted here.
+            params: Query parameters; empty values are left out.
+        """
+        path = "/".join([BASE, *(quote(segment, safe="") for segment in segments)])
+        asked = {name: value for name, value in (params or {}).items() if value != ""}
+        try:
+            response = await self.api.client.get(
+                path, params=asked, headers=self.headers, timeout=self.api.timeout_s
+            )
+        except httpx.TimeoutException:
+            text = f"The collector did not answer within {self.api.timeout_s:g} s. Try a shorter time range."
+            return Section(problem=Problem(504, "timeout", text))
+        except httpx.HTTPError as error:
+            text = f"The collector cannot be reached: {error or type(error).__name__}"
+            return Section(problem=Problem(502, "unreachable", text))
+        return read_answer(response)
+
+
+def read_answer(response: httpx.Response) -> Section:
+    """Turn an API response into rows or a problem, whatever its body is."""
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    if not response.is_success:
+        return Section(problem=_problem(response.status_code, body))
+    if not isinstance(body, dict) or not isinstance(body.get("data"), list):
+        text = "The collector answered with something that is not this API. Is the URL right?"
+        return Section(problem=Problem(502, "not_our_api", text))
+    return Section(
+        rows=tuple(row for row in body["data"] if isinstance(row, dict)),
+        next_cursor=str(body.get("next_cursor") or ""),
+        warnings=_warnings(body),
+    )
+
+
+def bearer_of(authorization: str) -> str:
+    """
+    Give the ``Bearer`` form of a visitor's ``Authorization``; "" if it has no usable key.
+
+    Basic carries the key as its password, because that is what a browser's prompt can send.
+    """
+    scheme, _, credentials = authorization.strip().partition(" ")
+    if scheme.lower() == "bearer" and credentials:
+        return f"Bearer {credentials.strip()}"
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        decoded = base64.b64decode(credentials, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+    user, _, password = decoded.partition(":")
+    key = password or user
+    return f"Bearer {key}" if key.isascii() and key.isprintable() and key else ""
+
+
+def _problem(status: int, body: object) -> Problem:
+    error = body.get("error") if isinstance(body, dict) else None
+    if not isinstance(error, dict):
+        return Problem(status, "http_error", f"The collector answered {status} without saying why.")
+    return Problem(
+        status, str(error.get("code", "")), str(error.get("message", "")), str(error.get("param") or "")
+    )
+
+
+def _warnings(body: Mapping[str, Any]) -> tuple[str, ...]:
+    stats = body.get("stats")
+    found = body.get("warnings") or (stats.get("warnings") if isinstance(stats, dict) else None) or ()
+    return tuple(str(item) for item in found) if isinstance(found, Sequence) else ()

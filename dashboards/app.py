@@ -1,0 +1,172 @@
+"""
+The dashboards as one ASGI application.
+
+``create_app(api)`` is all that another program needs: the collector mounts it behind its own
+routes, ``python -m dashboards`` serves it alone. Reads only: every route is a GET.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+from typing import Any, get_type_hints
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from dashboards.api import Api, Section
+from dashboards.pages import PAGES
+from dashboards.pages.page import Page, Visit, path_segments
+from dashboards.render import STATIC, Frame, Help, Renderer
+from dashboards.window import BadParameterError, Window, read_window
+
+PAGE_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+"""No inline script or style runs, nothing is loaded from or sent to another host."""
+
+LOGIN = {"WWW-Authenticate": 'Basic realm="Fuseboard: a read key as the password", charset="UTF-8"'}
+WINDOW_PARAMETERS = ("start", "end", "env")
+
+
+def create_app(
+    api: Api,
+    *,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    allowed_hosts: Sequence[str] = ("*",),
+) -> Starlette:
+    """
+    Build the application.
+
+    Args:
+        api: The collector, by URL or through ASGI in this process.
+        clock: What "now" is; tests fix it.
+        allowed_hosts: ``Host`` headers answered; the stand-alone server narrows it on loopback.
+    """
+    site = _Site(api, Renderer(), clock)
+    routes = [Route(page.path, site.endpoint(page), methods=["GET"], name=page.nav) for page in PAGES]
+    return Starlette(
+        routes=[*routes, Mount("/static", _Assets(directory=STATIC), name="static")],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts))],
+        exception_handlers={HTTPException: site.http_error, BadParameterError: site.bad_parameter},
+    )
+
+
+class _Site:
+    """The pages with what they all need: the API, the templates and a clock."""
+
+    def __init__(self, api: Api, renderer: Renderer, clock: Callable[[], datetime]) -> None:
+        self._api = api
+        self._renderer = renderer
+        self._clock = clock
+
+    def endpoint(self, page: Page) -> Callable[[Request], Any]:
+        """Give the Starlette endpoint of one page."""
+        deciding = deciding_fields(page.context)
+
+        async def answer(request: Request) -> Response:
+            return await self._answer(page, deciding, request)
+
+        return answer
+
+    async def _answer(self, page: Page, deciding: Sequence[str], request: Request) -> Response:
+        now = self._clock()
+        query = dict(request.query_params)
+        api = self._api.of_caller(request.headers.get("authorization", ""))
+        visit = Visit(path_segments(request.scope), query, read_window(query, now), now, api)
+        context, pipeline = await asyncio.gather(page.load(visit), api.get("pipeline"))
+        frame = _frame(request, visit.window, now, pipeline, page.nav)
+        status = page_status([pipeline, *_sections(context)], [getattr(context, name) for name in deciding])
+        html = self._renderer.html(page.template, frame=frame, page=context)
+        return HTMLResponse(html, status, {**PAGE_HEADERS, **(LOGIN if status == 401 else {})})
+
+    async def bad_parameter(self, request: Request, error: Exception) -> Response:
+        """Answer 400 with the parameter, its value and what to write instead."""
+        assert isinstance(error, BadParameterError)
+        return await self._failure(request, 400, f"This page cannot be shown: {error.param}", str(error))
+
+    async def http_error(self, request: Request, error: Exception) -> Response:
+        """Answer for a page that does not exist, or a method no page has."""
+        assert isinstance(error, HTTPException)
+        text = {
+            404: "No page of Fuseboard has this address.",
+            405: "Pages are read with GET; nothing here can be written to.",
+        }.get(error.status_code, error.detail)
+        answer = await self._failure(request, error.status_code, f"{error.status_code}: {error.detail}", text)
+        answer.headers.update(error.headers or {})
+        return answer
+
+    async def _failure(self, request: Request, status: int, title: str, text: str) -> Response:
+        """Render the problem page in the default time range, banner included."""
+        now = self._clock()
+        env = request.query_params.get("env", "")
+        window = read_window({"env": env}, now)
+        api = self._api.of_caller(request.headers.get("authorization", ""))
+        frame = replace(_frame(request, window, now, await api.get("pipeline"), ""), parameters={})
+        html = self._renderer.html("problem.html", frame=frame, title=title, text=text)
+        return HTMLResponse(html, status, PAGE_HEADERS)
+
+
+class _Assets(StaticFiles):
+    """Static files; their URLs carry a hash of their bytes, so they may be kept for good."""
+
+    async def get_response(self, path: str, scope: Any) -> Response:
+        """Serve one file with the headers of `PAGE_HEADERS` that matter to it."""
+        response = await super().get_response(path, scope)
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        kept = (
+            "public, max-age=31536000, immutable" if b"v=" in scope.get("query_string", b"") else "no-cache"
+        )
+        response.headers["Cache-Control"] = kept
+        return response
+
+
+def page_status(sections: Sequence[Section], deciding: Sequence[Section]) -> int:
+    """
+    Choose a page's HTTP status.
+
+    A missing or wrong key is 401/403 for the whole page; what the page is *about* may be 400 or
+    404; any other failing section leaves the rest of the page standing: 200.
+    """
+    for section in sections:
+        if section.problem and section.problem.status in (401, 403):
+            return section.problem.status
+    for section in deciding:
+        if section.problem and section.problem.status in (400, 404, 422):
+            return section.problem.status
+    return 200
+
+
+def _sections(context: object) -> list[Section]:
+    values = [getattr(context, each.name) for each in fields(context)]  # type: ignore[arg-type]
+    return [value for value in values if isinstance(value, Section)]
+
+
+def deciding_fields(context: type) -> tuple[str, ...]:
+    """Name the sections of a context whose 400 or 404 is the page's."""
+    hints = get_type_hints(context, include_extras=True)
+    return tuple(
+        name
+        for name, hint in hints.items()
+        if any(isinstance(note, Help) and note.decides_status for note in getattr(hint, "__metadata__", ()))
+    )
+
+
+def _frame(request: Request, window: Window, now: datetime, pipeline: Section, nav: str) -> Frame:
+    own = {name: value for name, value in request.query_params.items() if name not in WINDOW_PARAMETERS}
+    path = request.scope.get("raw_path", request.url.path.encode()).decode("latin-1").partition("?")[0]
+    return Frame(path, own, window, now, pipeline, nav)

@@ -1,0 +1,20 @@
+"""
+One file per page: ``load(visit)`` asks the API and fills the page's frozen ``Context``.
+
+``page.py`` says what a page is, ``tile.py`` what a breaker looks like wherever it is shown.
+`PAGES` is the whole site; the routes are made from it and tests walk it.
+"""
+
+from dashboards.pages import alerts, breaker, breakers, logs, map_page, overview, service, trace, traces
+
+PAGES = (
+    overview.PAGE,
+    service.PAGE,
+    breakers.PAGE,
+    breaker.PAGE,
+    logs.PAGE,
+    traces.PAGE,
+    trace.PAGE,
+    map_page.PAGE,
+    alerts.PAGE,
+)

@@ -1,0 +1,122 @@
+"""A breaker as the pages show it: state, time in it, instances, cause, and where to click next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from dashboards.api import Row
+from dashboards.filters import state_slug
+from dashboards.pages.page import rows_of, text_of
+from dashboards.timestamps import moment, nanoseconds
+from dashboards.window import Window
+
+URGENCY = ("open", "forced_open", "half_open", "unknown", "disabled", "metrics_only", "closed")
+"""Order on the board: what needs a person first, what works last."""
+
+TRACE_REACH_MIN = 15
+"""Logs of a trace are looked for this long before and after its first failing span."""
+
+
+@dataclass(frozen=True)
+class Cause:
+    """The first failing span that led to the open, and the two places that explain it."""
+
+    service: str
+    sentence: str
+    at: str
+    trace_url: str
+    logs_url: str
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One breaker of one service."""
+
+    row: Row
+    service: str
+    breaker: str
+    state: str
+    instances: tuple[Row, ...]
+    remarks: tuple[str, ...]
+    cause: Cause | None
+    url: str
+    service_url: str
+
+    @property
+    def element_id(self) -> str:
+        """Stable id for tests and for keeping focus over a refresh."""
+        return f"{self.service}-{self.breaker}"
+
+    @property
+    def troubled(self) -> bool:
+        """True if a person should look: anything but quietly closed."""
+        return self.state in URGENCY[:4] or bool(self.remarks)
+
+    @property
+    def open_instances(self) -> int:
+        """How many instances are not closed."""
+        return sum(1 for instance in self.instances if state_slug(instance.get("state")) != "closed")
+
+
+def tile(row: Row, window: Window) -> Tile:
+    """Make the tile of one row of ``/breakers``."""
+    service, breaker = text_of(row, "service"), text_of(row, "breaker")
+    here = _in_env(window, row)
+    return Tile(
+        row=row,
+        service=service,
+        breaker=breaker,
+        state=state_slug(row.get("state")),
+        instances=rows_of(row.get("instances")),
+        remarks=_remarks(row),
+        cause=_cause(row.get("cause"), here),
+        url=here.url("breakers", service, breaker),
+        service_url=here.url("services", service),
+    )
+
+
+def tiles(rows: Iterable[Row], window: Window) -> tuple[Tile, ...]:
+    """Make all tiles, most urgent first, then by service and breaker."""
+    made = [tile(row, window) for row in rows]
+    return tuple(sorted(made, key=lambda each: (URGENCY.index(each.state), each.service, each.breaker)))
+
+
+def _in_env(window: Window, row: Row) -> Window:
+    """Links from a tile name its own environment, also on a page that shows all of them."""
+    return replace(window, env=text_of(row, "env") or window.env)
+
+
+def _remarks(row: Row) -> tuple[str, ...]:
+    found = []
+    if row.get("agree") is False:
+        found.append("instances disagree")
+    if row.get("flapping"):
+        found.append("flapping")
+    if row.get("stuck"):
+        found.append("stuck half-open")
+    if row.get("stale"):
+        found.append("stale: no word from it")
+    return tuple(found)
+
+
+def _cause(found: object, window: Window) -> Cause | None:
+    if not isinstance(found, dict):
+        return None
+    trace_id, span_id = text_of(found, "trace_id"), text_of(found, "span_id")
+    words = [text_of(found, "name"), text_of(found, "status_message") or text_of(found, "message")]
+    around = _around(text_of(found, "at"), window)
+    return Cause(
+        service=text_of(found, "service"),
+        sentence=": ".join(word for word in words if word),
+        at=text_of(found, "at"),
+        trace_url=window.trace_url(trace_id, span_id),
+        logs_url=around.url("logs", query=f"trace_id:{trace_id}") if trace_id else "",
+    )
+
+
+def _around(at: str, window: Window) -> Window:
+    try:
+        return window.around(moment(nanoseconds(at)), TRACE_REACH_MIN)
+    except ValueError:
+        return window

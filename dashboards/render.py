@@ -1,0 +1,127 @@
+"""Templates, the frame around every page, and the addresses of our static files."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote, urlencode
+
+from jinja2 import ChainableUndefined, Environment, FileSystemLoader
+
+from dashboards.api import Problem, Section
+from dashboards.filters import all_filters
+from dashboards.window import QUICK_RANGES, Window
+
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
+
+
+@dataclass(frozen=True)
+class Help:
+    """
+    What a field of a page's context means, as ``Annotated[Section, Help("…")]``.
+
+    A test fails if a context has a field without it. *decides_status* marks the `Section` a page is
+    about: its 400 or 404 becomes the page's status.
+    """
+
+    text: str
+    decides_status: bool = False
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What stands around every page: navigation, time range, and whether the engine lives."""
+
+    path: Annotated[str, Help("Path of this page as requested, for links to itself.")]
+    parameters: Annotated[dict[str, str], Help("The page's own query parameters, without start, end, env.")]
+    window: Annotated[Window, Help("Time range and environment of every link on the page.")]
+    now: Annotated[datetime, Help("When the page was asked for; what 'ago' counts from.")]
+    pipeline: Annotated[Section, Help("GET /pipeline: engine and journal state; the banner on every page.")]
+    nav: Annotated[str, Help("Which navigation item is current.")]
+
+    @property
+    def engine(self) -> dict[str, Any]:
+        """The engine part of the pipeline's answer; empty while unknown."""
+        row = self.pipeline.first or {}
+        engine = row.get("engine")
+        return engine if isinstance(engine, dict) else {}
+
+    @property
+    def engine_down(self) -> bool:
+        """True if the pipeline says that the engine is anything but up."""
+        return bool(self.engine) and self.engine.get("state") not in ("up", "running", "ready", "ok")
+
+    @property
+    def banner_problem(self) -> Problem | None:
+        """What to say when the pipeline itself cannot be asked."""
+        return self.pipeline.problem
+
+    @property
+    def quick_ranges(self) -> list[tuple[str, bool, str]]:
+        """(link to this page, is current, label) per offered range."""
+        window = self.window
+        return [
+            (self.self_url(start=start, end="now"), window.live and window.start_text == start, label)
+            for start, label in QUICK_RANGES
+        ]
+
+    @property
+    def fixed_url(self) -> str:
+        """This page with absolute times: shows a colleague the same thing."""
+        fixed = self.window.fixed()
+        return self.self_url(start=fixed.start_text, end=fixed.end_text)
+
+    def self_url(self, **changes: str) -> str:
+        """This page with some parameters changed; "" removes one."""
+        window = self.window
+        asked = {**self.parameters, "start": window.start_text, "end": window.end_text, "env": window.env}
+        return self.path + "?" + _query({**asked, **changes})
+
+    def url(self, *segments: str, **parameters: object) -> str:
+        """Link to another page in the same window."""
+        return self.window.url(*(str(segment) for segment in segments), **parameters)
+
+
+class Renderer:
+    """The templates, compiled once, with autoescape on for every one of them."""
+
+    def __init__(self) -> None:
+        self._environment = Environment(
+            loader=FileSystemLoader(HERE / "templates"),
+            autoescape=True,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            undefined=ChainableUndefined,  # a field the API does not send reads "–", not a stack trace
+        )
+        self._environment.filters.update(all_filters())
+        self._environment.globals["asset"] = _asset_urls().__getitem__
+
+    def html(self, template: str, **values: Any) -> str:
+        """Render one template; *values* are its context."""
+        return self._environment.get_template(template).render(**values)
+
+
+def _asset_urls() -> dict[str, str]:
+    """Give each static file a URL that changes with its bytes, so that browsers may keep it."""
+    names = [path for path in sorted(STATIC.rglob("*")) if path.suffix in {".js", ".css", ".svg"}]
+    return {str(path.relative_to(STATIC)): _asset_url(path) for path in names} | _missing_vendor()
+
+
+def _asset_url(path: Path) -> str:
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    return f"/static/{path.relative_to(STATIC)}?v={digest}"
+
+
+def _missing_vendor() -> dict[str, str]:
+    """Pages of a checkout without vendored files still read well: the scripts answer 404."""
+    names = ("vendor/htmx.min.js", "vendor/uplot.min.js", "vendor/uplot.min.css")
+    return {name: f"/static/{name}" for name in names if not (STATIC / name).is_file()}
+
+
+def _query(parameters: dict[str, str]) -> str:
+    kept = {name: value for name, value in parameters.items() if value or name in ("start", "end", "env")}
+    return urlencode(kept, quote_via=quote)
