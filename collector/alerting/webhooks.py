@@ -20,11 +20,13 @@ import base64
 import binascii
 import hashlib
 import hmac
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 
 import httpx
 
@@ -100,8 +102,11 @@ class Sender:
 
     def __init__(self, egress: Egress) -> None:
         self._egress = egress
-        # Reading the certificate authorities costs 20 ms of CPU: once, not per attempt.
-        self._tls = httpx.create_ssl_context()
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        """Reading the certificate authorities costs 20 ms of CPU or more: once, not per attempt."""
+        return httpx.create_ssl_context()
 
     def send(
         self, url: str, headers: Mapping[str, str], body: bytes, *, allow_private: bool, timeout_s: float
@@ -142,7 +147,9 @@ class Sender:
         self, destination: Destination, headers: Mapping[str, str], body: bytes, timeout_s: float
     ) -> Answer:
         """Try the judged addresses in order; only a failed connect leads to the next one."""
-        transport = httpx.AsyncHTTPTransport(verify=self._tls, trust_env=False)
+        transport = httpx.AsyncHTTPTransport(
+            verify=self._tls if destination.scheme == "https" else False, trust_env=False
+        )
         async with (
             asyncio.timeout(timeout_s),
             httpx.AsyncClient(transport=transport, timeout=timeout_s, follow_redirects=False) as client,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -83,6 +84,7 @@ class Clock:
 class Request:
     """One request as the receiver saw it; header names in lower case."""
 
+    path: str
     headers: dict[str, str]
     body: bytes
 
@@ -106,9 +108,9 @@ class Receiving:
         receiving = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
+            def do_POST(self) -> None:  # noqa: N802 - the standard library's name
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiving.requests.append(Request({k.lower(): v for k, v in self.headers.items()}, body))
+                receiving.requests.append(Request(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
                 receiving.before_answer()
                 answer = receiving.answers.pop(0) if receiving.answers else Answer()
                 self.send_response(answer.status)
@@ -120,7 +122,7 @@ class Receiving:
                 self.wfile.write(answer.body)
 
             def log_message(self, *args: object) -> None:
-                pass
+                del args
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
@@ -129,7 +131,17 @@ class Receiving:
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
         self.thread.start()
 
+    def answer(self, *statuses: int, **headers: str) -> None:
+        """Answer the next requests with *statuses*, each with *headers* (``_`` stands for ``-``)."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.answers += [Answer(status, named) for status in statuses]
+
+    def types(self) -> list[str]:
+        """Give the types of what was received, in order."""
+        return [json.loads(request.body)["type"] for request in self.requests]
+
     def close(self) -> None:
+        """Stop serving."""
         self.server.shutdown()
         self.thread.join()
         self.server.server_close()
@@ -137,6 +149,7 @@ class Receiving:
 
 @pytest.fixture
 def receiving() -> Iterator[Receiving]:
+    """Serve on a free loopback port."""
     server = Receiving()
     yield server
     server.close()
@@ -144,21 +157,25 @@ def receiving() -> Iterator[Receiving]:
 
 @pytest.fixture
 def clock() -> Clock:
+    """Give the clock of the component under test."""
     return Clock()
 
 
 @pytest.fixture
 def breakers() -> Breakers:
+    """Give the breakers the component under test reads."""
     return Breakers()
 
 
 @pytest.fixture
 def state_url(tmp_path: Path) -> str:
+    """Give the URL of a state that does not exist yet."""
     return f"sqlite:///{tmp_path / 'state.db'}"
 
 
 @pytest.fixture
 def rule_file(tmp_path: Path) -> Path:
+    """Write the one rule of these tests."""
     path = tmp_path / "rules.yaml"
     path.write_text(RULES)
     return path
@@ -166,6 +183,7 @@ def rule_file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def receiver(receiving: Receiving) -> Receiver:
+    """Give the settings that lead to *receiving*."""
     return Receiver(name="pager", url=receiving.url, secret=SECRET, allow_private=True, timeout_s=5)
 
 

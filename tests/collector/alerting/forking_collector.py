@@ -1,0 +1,113 @@
+"""
+A process that runs alerting rounds in forks of itself, and kills them where it is told.
+
+Reads one JSON object per line and answers with one: ``{"killed": bool}``. Each fork opens the
+state as a restarted collector does, evaluates once, delivers what is due, and ends. With
+``kill_at`` = n it gets SIGKILL at its n-th point; points are before every write, before every
+commit, after it (the next BEGIN), and between an attempt's commit and its request; ``kill_before_send`` names that last one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import traceback
+from datetime import datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+from prometheus_client import CollectorRegistry
+from sqlalchemy import Engine, event
+
+from collector.alerting import Alerting, AlertingSettings, Receiver
+from collector.alerting.guard import Egress, resolve_host
+from collector.alerting.webhooks import Sender
+from collector.state import State
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+class Points:
+    """Counts points and dies at one of them."""
+
+    def __init__(self, kill_at: int | None) -> None:
+        self.left = kill_at
+
+    def __call__(self, *args: object, **kwargs: object) -> None:
+        """Pass a point."""
+        del kwargs
+        if self.left is not None and not str(args[2:3]).startswith("('SELECT"):
+            self.left -= 1
+            if self.left <= 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def run(spec: dict[str, object]) -> None:
+    """Be the collector for one round."""
+    if spec.get("pid_file"):
+        Path(str(spec["pid_file"])).write_text(str(os.getpid()))
+    now = datetime.fromisoformat(str(spec["now"]))
+    breaker = SimpleNamespace(
+        service="checkout",
+        env="demo",
+        breaker="payment",
+        target="payment",
+        instance="checkout-1",
+        state=spec["state"],
+        since=datetime.fromisoformat(str(spec["since"])),
+        reason="",
+        trace_id="",
+    )
+    state = State(str(spec["state_url"]))
+    point = Points(spec.get("kill_at"))
+
+    def resolve(host: str, port: int) -> tuple[str, ...]:
+        point()
+        if spec.get("kill_before_send"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return resolve_host(host, port)
+
+    receiver = Receiver("pager", str(spec["receiver"]), SECRET, allow_private=True)
+    alerting = Alerting(
+        AlertingSettings(rule_files=(str(spec["rule_file"]),), receivers=(receiver,)),
+        state=state,
+        breakers=SimpleNamespace(current=lambda: [breaker]),
+        registry=CollectorRegistry(),
+        holder="collector-1",
+        clock=lambda: now,
+        resolve=resolve,
+    )
+    event.listen(Engine, "before_cursor_execute", point)
+    event.listen(Engine, "commit", point)
+    alerting.round()
+    alerting.deliver_due()
+
+
+def warm_up() -> None:
+    """Import what the first delivery imports late: 0.3 s that every fork would pay."""
+    egress = Egress((), lambda host, port: ("127.0.0.1",))  # noqa: ARG005
+    Sender(egress).send("http://nobody:9/", {}, b"", allow_private=True, timeout_s=1)
+
+
+def main() -> None:
+    """Fork once per line."""
+    warm_up()
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # logs must not stand between the answers
+            try:
+                run(json.loads(line))
+                os._exit(0)
+            except BaseException:  # noqa: BLE001 - a fork must never return into the loop
+                traceback.print_exc()
+                os._exit(1)
+        _, status = os.waitpid(pid, 0)
+        killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+        assert killed or os.waitstatus_to_exitcode(status) == 0, status
+        print(json.dumps({"killed": killed}), flush=True)
+
+
+main()

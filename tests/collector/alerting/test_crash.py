@@ -1,0 +1,104 @@
+"""kill -9 at every point of a round: no event is lost, a repeat carries the same webhook-id."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from collector.state import State
+from collector.state.tables import attempts
+
+ROOT = Path(__file__).parents[3]
+START = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def forking() -> Iterator[subprocess.Popen[str]]:
+    """Start the process whose forks are collectors."""
+    command = [sys.executable, str(Path(__file__).with_name("forking_collector.py"))]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+    )
+    yield process
+    process.stdin.close()
+    process.wait(10)
+    process.stdout.close()
+
+
+@pytest.fixture
+def collector(forking, rule_file, state_url, receiving) -> Callable[..., bool]:
+    """Give a function that runs one round in a process of its own and says whether it was killed."""
+
+    def run(state: str, now: datetime, **spec: object) -> bool:
+        told = {"rule_file": str(rule_file), "state_url": state_url, "receiver": receiving.url, **spec}
+        told |= {"state": state, "now": now.isoformat(), "since": (now - timedelta(seconds=20)).isoformat()}
+        forking.stdin.write(json.dumps(told) + "\n")
+        forking.stdin.flush()
+        return json.loads(forking.stdout.readline())["killed"]
+
+    return run
+
+
+def events(requests):
+    """Give (webhook-id, type) in order of first arrival, asserting that repeats are the same bytes."""
+    seen = {}
+    for request in requests:
+        body = seen.setdefault(request.headers["webhook-id"], request.body)
+        assert request.body == body
+    return [json.loads(body)["type"] for body in seen.values()]
+
+
+def test_killed_at_any_point_each_transition_arrives_once_by_webhook_id(collector, receiving):
+    """Whatever write, commit or send a SIGKILL hits, the next start tells each transition, in order."""
+    point = 0
+    killed = True
+    while killed:
+        point += 1
+        at = START + timedelta(minutes=point)
+        killed = collector("open", at, kill_at=point)
+        collector("open", at + timedelta(seconds=1))
+        killed |= collector("closed", at + timedelta(seconds=5), kill_at=point)
+        collector("closed", at + timedelta(seconds=6))
+
+        assert events(receiving.requests) == ["alert.firing", "alert.resolved"] * point
+    assert point > 12
+
+
+def test_killed_between_commit_and_send_the_event_is_sent_by_the_next_start(collector, receiving):
+    """The receiver has seen nothing when the process dies, and gets the event after the restart."""
+    assert collector("open", START, kill_before_send=True)
+    assert not receiving.requests
+
+    assert not collector("open", START + timedelta(seconds=1))
+
+    assert events(receiving.requests) == ["alert.firing"]
+
+
+def test_killed_after_the_send_the_repeat_carries_the_same_webhook_id(collector, receiving, state_url, tmp_path):
+    """A receiver that got it and could not answer gets it again and can tell; the broken attempt is on record."""
+    pid_file = tmp_path / "pid"
+    receiving.before_answer = lambda: os.kill(int(pid_file.read_text()), signal.SIGKILL)
+    assert collector("open", START, pid_file=str(pid_file))
+
+    receiving.before_answer = lambda: None
+    assert not collector("open", START + timedelta(seconds=1))
+
+    first, second = receiving.requests
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+    assert first.body == second.body
+    assert first.headers["webhook-timestamp"] != second.headers["webhook-timestamp"]
+    state = State(state_url)
+    with state.read() as tx:
+        made = tx.execute(select(attempts).order_by(attempts.c.number)).all()
+    state.close()
+    assert [(row.number, row.status, row.elapsed_ms is None) for row in made] == [(1, None, True), (2, 204, False)]
