@@ -10,11 +10,11 @@ AgentError(code, message)
   UnknownFate        the request may have been taken: only the same collector knows
 """
 
+# ruff: noqa: N818 - the names say what happened, as in the tree of style.md
+
 
 class AgentError(Exception):
-    """
-    The root: *code* is a bounded slug for logs, answers and metric labels; *message* quotes the bad value.
-    """
+    """The root: *code* is a bounded slug for logs, answers and labels; *message* quotes the bad value."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)

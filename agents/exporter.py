@@ -134,10 +134,10 @@ class Exporter:
         if 400 <= answer.status < 500 and answer.status not in {408, 429}:
             self._reject(head, body, answer)
             return None
-        error = AgentError(
+        refusal = AgentError(
             "refused", f"{client.url}{head.path} answered {answer.status}: {answer.body[:200]!r}"
         )
-        return self._refused(client.url, head, error, refusals, answer.headers.get("retry-after"))
+        return self._refused(client.url, head, refusal, refusals, answer.headers.get("retry-after"))
 
     def _refused(
         self, url: str, head: FrameHead, error: AgentError, refusals: int, retry_after: str | None

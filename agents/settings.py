@@ -143,7 +143,7 @@ SCRAPE = (
     Field("max_bytes", count(1), 16 << 20, "largest exposition in bytes"),
 )
 CONTAINER = (
-    Field("enabled", flag, False, "ship container metrics"),
+    Field("enabled", flag, default=False, help="ship container metrics"),
     Field("interval_s", seconds(0.1), 15.0, "seconds between samples"),
     Field("pid", count(0), 0, "process of the service; 0 = not given"),
     Field("pid_file", path, None, "file that holds the pid of the service; read at each sample"),
@@ -203,7 +203,7 @@ def load(config: Path | None, environ: Mapping[str, str]) -> Settings:
 
 def describe(settings: Settings) -> str:
     """Print the settings as ``check`` does, the key masked."""
-    lines = [f"{name} = {_shown(name, getattr(settings, name))}" for name in settings.__slots__]  # type: ignore[attr-defined]
+    lines = [f"{name} = {_shown(name, getattr(settings, name))}" for name in settings.__slots__]
     return "\n".join(lines)
 
 
@@ -222,7 +222,7 @@ def _read_file(config: Path) -> dict[str, Any]:
 
 def _overlay(raw: dict[str, Any], environ: Mapping[str, str]) -> None:
     """Put the environment's values over the file's."""
-    places = {field.key: (None, field.key) for field in TOP}
+    places: dict[str, tuple[str | None, str]] = {field.key: (None, field.key) for field in TOP}
     places |= {
         f"{table}_{field.key}": (table, field.key)
         for table, fields in (TABLES | LISTS).items()

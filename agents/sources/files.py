@@ -6,9 +6,9 @@ One thread polls each 0.25 s, so a line leaves within that time. A pass gives ea
 that returns. inotify is not used: it misses network and overlay file systems (dependencies.md).
 """
 
-import os
 import threading
 import time
+from pathlib import Path
 
 from agents.block import MAX_BLOCK_BYTES, Block, Position
 from agents.intake import Intake
@@ -97,7 +97,7 @@ class FilesSource:
     def _see(self, path: str, settings: FilesSettings, *, at_end: bool) -> tuple[int, int]:
         """Note that *path* is there, opening it when it is not followed yet."""
         try:
-            state = os.stat(path)
+            state = Path(path).stat()
             identity = (state.st_dev, state.st_ino)
             if identity not in self._tails:
                 self._take_up(path, identity, settings, at_end=at_end)

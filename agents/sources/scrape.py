@@ -22,7 +22,7 @@ PLAIN = "text/plain; version=0.0.4; charset=utf-8"
 END = b"# EOF"
 
 
-class ScrapeFailed(Exception):
+class ScrapeError(Exception):
     """The target did not answer with an exposition; the text says why."""
 
 
@@ -65,7 +65,7 @@ class ScrapeSource:
         began = time.monotonic()
         try:
             content_type, body = fetch(self._settings)
-        except (ScrapeFailed, OSError, http.client.HTTPException) as error:
+        except (ScrapeError, OSError, http.client.HTTPException) as error:
             content_type, body = PLAIN, b""
             self._note(up=False, reason=str(error))
         else:
@@ -104,7 +104,7 @@ def fetch(settings: ScrapeSettings) -> tuple[str, bytes]:
         Its content type and its bytes.
 
     Raises:
-        ScrapeFailed: Another status than 200, an empty or a too large body.
+        ScrapeError: Another status than 200, an empty or a too large body.
         OSError: No connection, or silence longer than the timeout.
     """
     parts = urlsplit(settings.url)
@@ -116,9 +116,9 @@ def fetch(settings: ScrapeSettings) -> tuple[str, bytes]:
         response = connection.getresponse()
         body = response.read(settings.max_bytes + 1)
         if response.status != 200:
-            raise ScrapeFailed(f"{settings.url} answered {response.status}")
+            raise ScrapeError(f"{settings.url} answered {response.status}")
         if not body or len(body) > settings.max_bytes:
-            raise ScrapeFailed(f"{settings.url} sent {len(body)} bytes; 1 to {settings.max_bytes} are taken")
+            raise ScrapeError(f"{settings.url} sent {len(body)} bytes; 1 to {settings.max_bytes} are taken")
         return response.getheader("Content-Type", PLAIN), body
     finally:
         connection.close()
