@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import generate_latest
 
@@ -67,6 +69,13 @@ class Metrics:
         gauges["queued"].labels(bulkhead.name).set_function(lambda: bulkhead.queued)
         gauges["max_queued"].labels(bulkhead.name).set(bulkhead.max_queued)
         self.bulkhead_rejected.labels(bulkhead.name)
+
+    def watch_queue(self, queue: str, waiting: Callable[[], int]) -> None:
+        """Show how many messages wait in *queue* at each scrape."""
+        depth = Gauge(
+            "shop_queue_waiting_messages", "Messages not yet processed.", ["queue"], registry=self.registry
+        )
+        depth.labels(queue).set_function(waiting)
 
     def exposition(self) -> bytes:
         """The text a scrape is answered with."""

@@ -12,9 +12,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from demo.errors import Declined
-from demo.runtime import Component, Endpoint, Runtime
+from demo.runtime import Component, Endpoint, Runtime, json_object
 
 _MAX_LINES = 5  # products per cart; the oldest goes, so that carts nobody checks out stay small
+
+_MAX_QUANTITY = 20
 
 
 class Carts:
@@ -44,21 +46,30 @@ class Carts:
     async def add(self, request: Request) -> JSONResponse:
         """Answer POST /v2/cart/{user}/items with {"product", "quantity"}."""
         user = request.path_params["user"]
-        item = await request.json()
+        item = await json_object(request, "product", "quantity")
+        quantity = _quantity(item["quantity"])
         known = await self._catalog.call("GET", "/v1/products/{product}", product=str(item["product"]))
         if known.status != 200:
             raise Declined(404, "no_such_product", f"no product is called {item['product']!r}")
         cart = self._carts.setdefault(user, {})
-        cart[known.body["product"]] = int(item["quantity"])
+        cart[known.body["product"]] = quantity
         while len(cart) > _MAX_LINES:
             del cart[next(iter(cart))]
-        self._log.info("item_added", user=user, product=known.body["product"], quantity=int(item["quantity"]))
+        self._log.info("item_added", user=user, product=known.body["product"], quantity=quantity)
         return JSONResponse({"user": user, "lines": len(cart)}, 201)
 
     async def empty(self, request: Request) -> JSONResponse:
         """Answer DELETE /v2/cart/{user}."""
         self._carts.pop(request.path_params["user"], None)
         return JSONResponse({})
+
+
+def _quantity(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _MAX_QUANTITY:
+        raise Declined(
+            400, "bad_quantity", f"quantity is {value!r}: give a whole number from 1 to {_MAX_QUANTITY}"
+        )
+    return value
 
 
 def build(runtime: Runtime) -> Component:

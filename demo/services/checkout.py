@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse
 
 from demo.errors import Declined, ShopError
 from demo.queue import OrderQueue
-from demo.runtime import Component, Endpoint, Runtime
+from demo.runtime import Component, Endpoint, Runtime, json_object
 
 
 class Checkout:
@@ -24,7 +24,7 @@ class Checkout:
 
     async def order(self, request: Request) -> JSONResponse:
         """Answer POST /v1/orders with {"user", "card"}."""
-        wanted = await request.json()
+        wanted = await json_object(request, "user", "card")
         try:
             placed = await self._place(str(wanted["user"]), str(wanted["card"]))
         except ShopError as error:

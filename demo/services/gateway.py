@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from demo.runtime import Component, Endpoint, Handler, Runtime
+from demo.runtime import Component, Endpoint, Handler, Runtime, json_object
 
 
 def build(runtime: Runtime) -> Component:
@@ -29,7 +29,7 @@ def _forward(runtime: Runtime, method: str, target: str, route: str) -> Handler:
     dependency = runtime.dependencies[target]
 
     async def forward(request: Request) -> JSONResponse:
-        body: Any = await request.json() if method == "POST" else None
+        body: Any = await json_object(request) if method == "POST" else None
         answer = await dependency.call(method, route, body, **request.path_params)
         return JSONResponse(answer.body, answer.status)
 

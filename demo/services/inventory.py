@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse
 
 from demo.database import FULL_STOCK, ShopDatabase
 from demo.errors import Declined
-from demo.runtime import Component, Endpoint, Runtime
+from demo.runtime import Component, Endpoint, Runtime, json_object
 
 _RESTOCK_BELOW = 50
 _TAKE = "UPDATE stock SET available = available - ? WHERE product = ? AND available >= ? RETURNING available"
@@ -22,7 +22,7 @@ class Inventory:
 
     async def reserve(self, request: Request) -> JSONResponse:
         """Answer POST /v1/reservations with {"reservation", "items": [{"product", "quantity"}]}."""
-        wanted = await request.json()
+        wanted = await json_object(request, "reservation", "items")
         reservation = str(wanted["reservation"])
         for item in wanted["items"]:
             self._reserve(reservation, str(item["product"]), int(item["quantity"]))

@@ -25,6 +25,7 @@ class Notifications:
         self._log = runtime.log
         self._metrics = runtime.metrics
         self._queue = OrderQueue(runtime.settings.data_dir / "queue.db", "orders", runtime.tracer)
+        self._metrics.watch_queue("orders", self._queue.waiting)
         self._sent: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
     async def consume(self) -> None:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from demo.errors import Declined
-from demo.runtime import Component, Endpoint, Runtime
+from demo.runtime import Component, Endpoint, Runtime, json_object
 
 DECLINED_CARDS = "declined-"
 
@@ -17,7 +17,7 @@ def build(runtime: Runtime) -> Component:
     """POST /v1/payments with {"order", "user", "card", "cents"}."""
 
     async def pay(request: Request) -> JSONResponse:
-        wanted = await request.json()
+        wanted = await json_object(request, "order", "user", "card", "cents")
         order, card = str(wanted["order"]), str(wanted["card"])
         if card.startswith(DECLINED_CARDS):
             runtime.log.info("payment_declined", order=order, user=wanted["user"])

@@ -52,11 +52,13 @@ class RunningShop:
         return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
 
     def transitions(self, service: str, breaker: str) -> list[str]:
-        """Return the states that breaker went to, in order."""
+        """Return the states that breaker went to, in order, without the one it began in."""
         return [
             line["to"]
             for line in self.lines(service)
-            if line["event"] == "circuit_breaker.transition" and line["breaker"] == breaker
+            if line["event"] == "circuit_breaker.transition"
+            and line["breaker"] == breaker
+            and line["from"] != line["to"]
         ]
 
     def switch(self, service: str, fault: str, to: str, *more: str) -> None:

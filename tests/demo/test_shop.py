@@ -117,6 +117,25 @@ def test_a_wrong_fault_over_http_is_refused_with_the_value(shop: Any, body: Any,
     assert httpx.get(f"{shop.service('catalog')['url']}/_fault").json()["faults"] == {}
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "content", "said"),
+    [
+        ("POST", "/v2/orders", "{", "not JSON"),
+        ("POST", "/v2/orders", "[]", "JSON list"),
+        ("POST", "/v2/orders", '{"user": "visitor-5"}', "'card'"),
+        ("POST", "/v2/cart/visitor-5/items", '{"product": "p-01", "quantity": 0}', "quantity is 0"),
+    ],
+)
+def test_a_wrong_order_is_declined_with_the_reason(
+    shop: Any, method: str, path: str, content: str, said: str
+) -> None:
+    """A customer's mistake is a 400 that quotes it, through every service it passes, and no service's error."""
+    answer = httpx.request(method, f"{shop.gateway}{path}", content=content)
+
+    assert answer.status_code == 400
+    assert said in answer.json()["error"]["message"]
+
+
 def test_a_web_page_cannot_switch_faults(shop: Any) -> None:
     """A request with an Origin, which only browsers send, is forbidden."""
     body = {"fault": "crash", "on": True}
