@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
         if given.command == "check":
             sys.stdout.write(describe(settings) + "\n")
             return 0
-        return _ship(settings)
+        return _ship(settings) if given.command is None else _run(settings, given.child)
     except WrongSetting as error:
         sys.stderr.write(f"fuseboard-agent: {error.message}\n")
         return 2
@@ -52,7 +52,29 @@ def _ship(settings: Settings) -> int:
     return 0
 
 
+def _run(settings: Settings, command: list[str]) -> int:
+    """Run a process beside the sources; its exit code is ours (128 + signal when one ended it)."""
+    from agents.pipeline import Pipeline
+
+    pipeline = Pipeline(settings)
+    pipeline.start()
+    try:
+        child = pipeline.run(command).child
+    except OSError as error:
+        sys.stderr.write(f"fuseboard-agent: {command[0]!r} cannot be run: {error}\n")
+        pipeline.stop()
+        return 127
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, lambda received, _: child.send_signal(received))
+    code = child.wait()
+    pipeline.stop()
+    return code if code >= 0 else 128 - code
+
+
 def _parse(arguments: list[str]) -> argparse.Namespace:
+    own, child = arguments, []
+    if "--" in arguments:
+        own, child = arguments[: arguments.index("--")], arguments[arguments.index("--") + 1 :]
     parser = argparse.ArgumentParser(
         prog="fuseboard-agent",
         description="Ship one service's logs, metrics, traces and breaker transitions, each block exactly once.",
@@ -60,11 +82,18 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "command", nargs="?", choices=("check",), help="check: validate and print the settings"
+        "command",
+        nargs="?",
+        choices=("check", "run"),
+        help="check: print the settings; run -- CMD: ship CMD's output",
     )
     parser.add_argument("--config", help="TOML file; or FUSEBOARD_AGENT_CONFIG")
     parser.add_argument("--version", action="version", version=__version__)
-    return parser.parse_args(arguments)
+    given = parser.parse_args(own)
+    if (given.command == "run") != bool(child):
+        parser.error("write: fuseboard-agent run -- CMD ARGUMENTS")
+    given.child = child
+    return given
 
 
 def _settings_help() -> str:

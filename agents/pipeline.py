@@ -7,6 +7,7 @@ other way: sources hand over what is there, the exporter drains, the books are s
 
 import threading
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from agents.exporter import Exporter
 from agents.intake import Intake
@@ -20,6 +21,10 @@ from agents.route import Route
 from agents.settings import Settings
 from agents.sources import Origin, Source
 from agents.spool import Spool
+
+if TYPE_CHECKING:
+    from agents.metrics import MetricsServer
+    from agents.sources.command import CommandSource
 
 LAST_REPORT_S = 2.0
 
@@ -63,6 +68,7 @@ class Pipeline:
             settings, origin, Intake(self.spool, self._stopping), self.ledger, _processor(settings)
         )
         self.sources: list[Source] = _sources(self.parts)
+        self._metrics = self._metrics_server()
 
     def start(self) -> None:
         """Begin: keep, send, report, read."""
@@ -71,6 +77,8 @@ class Pipeline:
         self._reporter.start()
         for source in self.sources:
             source.start()
+        if self._metrics is not None:
+            self._metrics.start()
         log("info", "agent_started", agent=self.ledger.agent, collector=self._settings.collector)
 
     def stop(self) -> None:
@@ -81,7 +89,32 @@ class Pipeline:
         emptied = self.exporter.drain(self._settings.drain_s)
         self._keeper.stop()
         self._reporter.stop(LAST_REPORT_S)
+        if self._metrics is not None:
+            self._metrics.stop()
         log("info", "agent_stopped", drained=emptied)
+
+    def _metrics_server(self) -> "MetricsServer | None":
+        if self._settings.metrics_listen is None:
+            return None
+        from agents.metrics import MetricsServer
+
+        return MetricsServer(
+            self._settings.metrics_listen, self.ledger, self.spool, self.exporter, self.lag_bytes
+        )
+
+    def run(self, command: list[str]) -> "CommandSource":
+        """
+        Run *command* as one more source; to be called after ``start``.
+
+        Raises:
+            OSError: There is no such program.
+        """
+        from agents.sources.command import CommandSource
+
+        source = CommandSource(command, self.parts.origin, self.parts.intake, self.parts.process)
+        self.sources.append(source)
+        source.start()
+        return source
 
     def lag_bytes(self) -> int:
         """Give the bytes that sources could hand over and have not."""
