@@ -121,7 +121,9 @@ def _validated(file: YamlFile) -> _FileModel:
     try:
         return _FileModel.model_validate(file.data)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        # A misspelt field also leaves its own field missing: name the misspelling.
+        errors = error.errors(include_url=False)
+        first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
         location = tuple(first["loc"])
         sentence = first["msg"]
         if first["type"] == "extra_forbidden":

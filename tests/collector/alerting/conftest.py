@@ -108,9 +108,11 @@ class Receiving:
         receiving = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:  # noqa: N802 - the standard library's name
+            def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiving.requests.append(Request(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+                receiving.requests.append(
+                    Request(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
+                )
                 receiving.before_answer()
                 answer = receiving.answers.pop(0) if receiving.answers else Answer()
                 self.send_response(answer.status)

@@ -107,7 +107,8 @@ def main() -> None:
         _, status = os.waitpid(pid, 0)
         killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
         assert killed or os.waitstatus_to_exitcode(status) == 0, status
-        print(json.dumps({"killed": killed}), flush=True)
+        sys.stdout.write(json.dumps({"killed": killed}) + "\n")
+        sys.stdout.flush()
 
 
 main()

@@ -27,7 +27,12 @@ def forking() -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, str(Path(__file__).with_name("forking_collector.py"))]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment,
     )
     yield process
     process.stdin.close()
@@ -84,7 +89,9 @@ def test_killed_between_commit_and_send_the_event_is_sent_by_the_next_start(coll
     assert events(receiving.requests) == ["alert.firing"]
 
 
-def test_killed_after_the_send_the_repeat_carries_the_same_webhook_id(collector, receiving, state_url, tmp_path):
+def test_killed_after_the_send_the_repeat_carries_the_same_webhook_id(
+    collector, receiving, state_url, tmp_path
+):
     """A receiver that got it and could not answer gets it again and can tell; the broken attempt is on record."""
     pid_file = tmp_path / "pid"
     receiving.before_answer = lambda: os.kill(int(pid_file.read_text()), signal.SIGKILL)
@@ -101,4 +108,7 @@ def test_killed_after_the_send_the_repeat_carries_the_same_webhook_id(collector,
     with state.read() as tx:
         made = tx.execute(select(attempts).order_by(attempts.c.number)).all()
     state.close()
-    assert [(row.number, row.status, row.elapsed_ms is None) for row in made] == [(1, None, True), (2, 204, False)]
+    assert [(row.number, row.status, row.elapsed_ms is None) for row in made] == [
+        (1, None, True),
+        (2, 204, False),
+    ]

@@ -13,6 +13,7 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 def bodies(receiving):
+    """Give what arrived, in order."""
     return [json.loads(request.body) for request in receiving.requests]
 
 
@@ -78,7 +79,7 @@ def test_every_webhook_verifies_with_the_reference_implementation(start, receivi
     assert request.headers["content-type"] == "application/json"
 
 
-def test_a_dead_engine_changes_nothing(start, receiving, breakers, clock):
+def test_a_dead_engine_changes_nothing(start, breakers, clock):
     """While the breakers cannot be read a firing alert stays, and health says why."""
     alerting = start()
     breakers.set(state="open")
