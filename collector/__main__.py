@@ -1,0 +1,190 @@
+"""
+``fuseboard``: serve, up, check, migrate.
+
+Wrong or unknown settings end with exit code 2 and a sentence naming the setting; SIGTERM drains and ends with 0.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import uvicorn
+from rich.console import Console
+from rich.table import Table
+
+from collector import __version__, sample
+from collector.app import Collector, build
+from collector.errors import FuseboardError
+from collector.logging import configure
+from collector.settings import Settings, SettingsError, describe, load
+
+cli = typer.Typer(name="fuseboard", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.split("\n")[1])
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")]
+DataOption = Annotated[Path | None, typer.Option("--data-dir", help="Directory of journal, database and state.")]
+HostOption = Annotated[str | None, typer.Option("--host", help="Address to listen on; default 127.0.0.1.")]
+PortOption = Annotated[int | None, typer.Option("--port", help="Port; default 4318, 0 = any free one.")]
+ClickHouseOption = Annotated[
+    str | None, typer.Option("--clickhouse", help="http://user:password@host:8123/database; default: embedded.")
+]
+
+
+@cli.command()
+def serve(
+    config: ConfigOption = None,
+    data_dir: DataOption = None,
+    host: HostOption = None,
+    port: PortOption = None,
+    clickhouse: ClickHouseOption = None,
+) -> None:
+    """Run collector and dashboards until SIGTERM."""
+    _serve(_settings(config, data_dir=data_dir, host=host, port=port, clickhouse=clickhouse))
+
+
+@cli.command()
+def up(
+    config: ConfigOption = None,
+    data_dir: DataOption = None,
+    host: HostOption = None,
+    port: PortOption = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Start the sample shop too, shipping into this collector.")] = False,
+) -> None:
+    """Run collector and dashboards on the embedded engine, with the sample shop if asked."""
+    options: dict[str, Any] = {"data_dir": data_dir, "host": host, "port": port}
+    if not demo:
+        _serve(_settings(config, **options))
+        return
+    settings = _settings(config, **options)
+    if not settings.rule_files:
+        settings = _settings(config, **options, rule_files=(str(sample.rule_file()),))
+    with sample.shop(settings):
+        _serve(settings)
+
+
+@cli.command()
+def check(
+    config: ConfigOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Validate the settings and print them, secrets masked."""
+    rows = describe(_settings(config))
+    if as_json:
+        typer.echo(json.dumps({name: value for name, value, _ in rows}, indent=2))
+        return
+    table = Table("setting", "value", "what it is")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+@cli.command()
+def migrate(config: ConfigOption = None, clickhouse: ClickHouseOption = None) -> None:
+    """Apply the schema to a ClickHouse server."""
+    from collector.store.client import Store, Target
+    from collector.store.migrate import migrate as apply
+
+    settings = _settings(config, clickhouse=clickhouse)
+    if settings.clickhouse is None:
+        _fail("clickhouse: not set; the embedded engine applies its schema by itself at every start")
+        return
+    target = Target(settings.clickhouse.get_secret_value(), shared_disk=False)
+    try:
+        applied = apply(Store(lambda: target, settings.query_timeout_s))
+    except FuseboardError as error:
+        typer.echo(f"fuseboard: {error.message}", err=True)
+        raise typer.Exit(1) from error
+    typer.echo("\n".join(f"applied {name}" for name in applied) or "the schema is up to date")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"fuseboard {__version__}")
+        raise typer.Exit
+
+
+@cli.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    del version
+
+
+def _settings(config: Path | None, **options: Any) -> Settings:
+    try:
+        return load(config, options)
+    except SettingsError as error:
+        _fail(str(error))
+        raise AssertionError from error
+
+
+def _fail(sentence: str) -> None:
+    typer.echo(f"fuseboard: {sentence}", err=True)
+    raise typer.Exit(2)
+
+
+def _serve(settings: Settings) -> None:
+    configure(settings.log_level)
+    try:
+        collector = build(settings)
+    except FuseboardError as error:
+        _fail(error.message)
+        return
+    server = _Server(_config(collector, settings))
+    asyncio_runner = asyncio.Runner(loop_factory=_loop_factory())
+    with asyncio_runner as runner:
+        runner.run(server.serve())
+    if not server.started:
+        raise typer.Exit(1)
+
+
+def _config(collector: Collector, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        collector.asgi,
+        host=settings.host,
+        port=settings.port,
+        http="httptools",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
+
+
+def _loop_factory() -> Any:
+    import uvloop
+
+    return uvloop.new_event_loop
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, but a SIGTERM that was honoured is not raised again: the program ends with 0."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Ask for a graceful end on the first SIGTERM or SIGINT, for a quick one on the second."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+
+def main() -> None:
+    """Run the command line."""
+    cli()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

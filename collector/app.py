@@ -1,0 +1,253 @@
+"""
+The composition root: the only place where objects meet.
+
+``build`` makes a `Collector` out of `Settings`; its ASGI application serves, by path: ingest (``receive/``), ``/api`` (``api/``), the
+probes and ``/metrics`` (``probes.py``), and everything else the dashboards, who talk to ``/api`` through ASGI without a socket.
+
+Order of starting: engine, journal (recovers, hands sealed segments to the loader), alerting; of ending: the reverse, draining the
+journal into ClickHouse first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import structlog
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from starlette.requests import Request
+
+from collector.alerting.service import Alerting
+from collector.alerting.settings import AlertingSettings, Receiver
+from collector.api.app import build_api
+from collector.api.parts import ApiParts
+from collector.engine.process import Engine
+from collector.errors import FuseboardError
+from collector.formats import registry as formats
+from collector.journal.writer import Journal, JournalSettings
+from collector.load.archive import MappingArchive
+from collector.load.loader import Loader
+from collector.metrics import EngineMetrics, JournalMetrics, LoadMetrics, ReceiveMetrics
+from collector.pipeline import Pipeline
+from collector.probes import Probes
+from collector.read.breakers import Breakers
+from collector.receive.app import Receive, Receiver as IngestReceiver, Scope, Send, error_response, send_response
+from collector.receive.authenticate import Key, Keys
+from collector.receive.decompress import Limits
+from collector.receive.guard import App, Guard
+from collector.settings import Settings, is_loopback
+from collector.state import State
+from collector.store.client import Store, Target
+from collector.store.migrate import migrate
+
+log = structlog.get_logger()
+
+_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+# How often a server that is away is asked again before its schema can be applied.
+_MIGRATE_RETRY_S = 2.0
+
+
+@dataclass(slots=True)
+class Collector:
+    """Every part, built and connected, not yet started."""
+
+    settings: Settings
+    engine: Engine | None
+    store: Store
+    journal: Journal
+    loader: Loader
+    alerting: Alerting
+    state: State
+    pipeline: Pipeline
+    asgi: App
+
+    def start(self) -> None:
+        """Start engine, journal, loader and alerting; returns before the engine is up."""
+        if self.engine is not None:
+            self.engine.start()
+        self.journal.start()
+        self.alerting.start()
+
+    def stop(self) -> None:
+        """Make everything durable, load what can be loaded in ``drain_s``, end the engine."""
+        self.alerting.stop()
+        self.journal.seal()
+        self.loader.stop(self.settings.drain_s)
+        self.journal.stop()
+        self.state.close()
+        if self.engine is not None:
+            self.engine.stop()
+        log.info("collector_stopped", segments_waiting=self.loader.waiting[0])
+
+
+def build(settings: Settings) -> Collector:
+    """
+    Connect every part.
+
+    Raises:
+        FuseboardError: A rule file or receiver is wrong, or the state was written by a newer version.
+    """
+    data = settings.data_dir.resolve()
+    data.mkdir(parents=True, exist_ok=True)
+    metrics = CollectorRegistry()
+    engine, store = _clickhouse(settings)
+    loader: Loader
+    journal = Journal(
+        JournalSettings(data / "journal", settings.journal_max_bytes),
+        on_sealed=lambda segment: loader.take(segment),
+        frozen=lambda group: loader.frozen(group),
+    )
+    loader = Loader(
+        formats.groups(), store, MappingArchive(data / "mappings"), journal.uuid, data / "quarantine",
+        journal.finished, LoadMetrics(metrics), settings.retention_days,
+    )  # fmt: skip
+    state = State(f"sqlite:///{data / 'state.db'}")
+    alerting = Alerting(
+        _alerting(settings), state=state, breakers=Breakers(store, time.time_ns), registry=metrics, holder=f"{socket.gethostname()}:{journal.uuid}"
+    )
+    keys = _keys(settings)
+    pipeline = Pipeline(engine, store, journal, loader, data / "quarantine")
+    probes = Probes(pipeline, metrics, JournalMetrics(metrics), EngineMetrics(metrics), keys)
+    receiver = IngestReceiver(formats.PROTOCOLS, journal, keys, _limits(settings), ReceiveMetrics(metrics))
+    api = build_api(ApiParts(store=store, alerts=alerting, pipeline=pipeline, authenticate=_authenticator(keys)))
+    root = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    root.mount("/api", api)
+    inner = _Router(receiver, probes, root, None)
+    allowed = settings.allowed_hosts if settings.allowed_hosts or is_loopback(settings.host) else ("*",)
+    collector = Collector(settings, engine, store, journal, loader, alerting, state, pipeline, Guard(inner, allowed))
+    inner.pages = _dashboards(inner)
+    inner.collector = collector
+    return collector
+
+
+class _Router:
+    """
+    Path -> application, and the lifespan.
+
+    Args:
+        receiver: Ingest paths.
+        probes: ``/healthz``, ``/readyz``, ``/metrics``.
+        api: ``/api``.
+        pages: Everything else; ``None`` = not installed.
+    """
+
+    def __init__(self, receiver: IngestReceiver, probes: Probes, api: App, pages: App | None) -> None:
+        self._receiver = receiver
+        self._probes = probes
+        self._api = api
+        self.pages = pages
+        self.collector: Collector | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Dispatch one connection's scope."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        path = scope["path"]
+        if self._receiver.serves(path):
+            await self._receiver(scope, receive, send)
+        elif path in _PROBES:
+            await self._probes(scope, receive, send)
+        elif path == "/api" or path.startswith("/api/"):
+            await self._api(scope, receive, send)
+        elif self.pages is not None and not path.startswith(("/v1/", "/prometheus/", "/clickhouse/", "/loki/")):
+            await self.pages(scope, receive, send)
+        else:
+            error = FuseboardError("not_found", f"nothing is served at {path[:200]!r}; the API begins at /api/v1/")
+            error.status = 404
+            await send_response(send, error_response(error))
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        assert self.collector is not None
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                try:
+                    await asyncio.to_thread(self.collector.start)
+                except Exception as error:
+                    log.exception("collector_start_failed")
+                    await send({"type": "lifespan.startup.failed", "message": str(error)})
+                    return
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await asyncio.to_thread(self.collector.stop)
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+
+def _clickhouse(settings: Settings) -> tuple[Engine | None, Store]:
+    if settings.clickhouse is not None:
+        target = Target(settings.clickhouse.get_secret_value(), shared_disk=False)
+        return None, Store(lambda: target, settings.query_timeout_s)
+    engine = Engine(settings.data_dir.resolve() / "engine")
+    store = Store(engine.target, settings.query_timeout_s)
+    engine.on_up = lambda: _migrated(store)
+    return engine, store
+
+
+def _migrated(store: Store) -> None:
+    applied = migrate(store)
+    log.info("schema_ready", applied=applied)
+
+
+def _alerting(settings: Settings) -> AlertingSettings:
+    receivers = tuple(
+        Receiver(
+            name=receiver.name,
+            url=receiver.url,
+            secret=receiver.secret.get_secret_value(),
+            kind=receiver.kind,
+            types=receiver.types,
+            allow_private=receiver.allow_private,
+            timeout_s=receiver.timeout_s,
+        )
+        for receiver in settings.receivers
+    )
+    return AlertingSettings(
+        rule_files=settings.rule_files,
+        receivers=receivers,
+        interval_s=settings.evaluation_interval_s,
+        public_url=settings.public_url or f"http://{settings.host}:{settings.port}",
+        egress_allow=settings.egress_allow,
+    )
+
+
+def _keys(settings: Settings) -> Keys:
+    simple = {"ingest": settings.ingest_key, "read": settings.read_key, "admin": settings.admin_key}
+    keys = [Key(role, secret.get_secret_value(), role) for role, secret in simple.items() if secret is not None]
+    keys += [Key(k.name, k.secret.get_secret_value(), k.role, k.services, k.envs) for k in settings.keys]
+    return Keys(keys)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(settings.body_bytes, settings.decoded_bytes, settings.ratio)
+
+
+def _authenticator(keys: Keys) -> Any:
+    def authenticate(request: Request) -> None:
+        action = "read" if request.method in {"GET", "HEAD"} else "write"
+        keys.authenticate(dict(request.scope["headers"]), action)
+
+    return authenticate
+
+
+def _dashboards(inner: App) -> App | None:
+    """Return the dashboards on this collector's own API, or ``None`` where they are not installed."""
+    try:
+        from dashboards.api import Api
+        from dashboards.app import create_app
+    except ImportError as error:
+        log.warning("dashboards_not_installed", missing=str(error))
+        return None
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app=inner), base_url="http://127.0.0.1")
+    return create_app(Api(client))

@@ -1,0 +1,41 @@
+"""The promise made to a client that posts a ``/metrics`` exposition: ``POST /v1/exposition``, the answer of ``/v1/lines``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from collector.errors import Malformed
+from collector.formats.lines.receive import answer, respond
+from collector.receive.protocol import Judged, Protocol
+
+# A sample line begins with a metric name; one such line somewhere says that this is an exposition at all.
+_SAMPLE = re.compile(rb"^[a-zA-Z_:][a-zA-Z0-9_:]*(?:\{[^\n]*\})?[ \t]+[^ \t\n]+", re.MULTILINE)
+
+
+def judge(body: bytes, headers: Mapping[bytes, bytes]) -> Judged:
+    """
+    Count the lines of an exposition.
+
+    Raises:
+        Malformed: ``empty_body``, or ``bad_exposition``: no line of it is a sample.
+    """
+    del headers
+    if not body.strip():
+        raise Malformed("empty_body", "the body is empty; send a Prometheus text or OpenMetrics exposition")
+    if _SAMPLE.search(body) is None and not body.lstrip().startswith(b"#"):
+        quoted = body[:60].decode("utf-8", "replace")
+        raise Malformed("bad_exposition", f"no line is a sample; the body begins with {quoted!r}")
+    return Judged(body.count(b"\n") + (not body.endswith(b"\n")))
+
+
+PROTOCOL = Protocol(
+    name="exposition",
+    paths=("/v1/exposition",),
+    group="exposition",
+    signal="metrics",
+    tables=("metric_series", "metric_samples", "exemplars"),
+    judge=judge,
+    answer=answer,
+    respond=respond,
+)

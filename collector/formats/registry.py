@@ -1,0 +1,24 @@
+"""The protocols this collector speaks, in one list: adding a folder here is all that adds a protocol."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from collector.formats.breakers.receive import PROTOCOL as BREAKERS
+from collector.formats.exposition.receive import PROTOCOL as EXPOSITION
+from collector.formats.lines.receive import PROTOCOL as LINES
+from collector.formats.otlp_logs.receive import PROTOCOL as OTLP_LOGS
+from collector.formats.otlp_metrics.receive import PROTOCOL as OTLP_METRICS
+from collector.formats.otlp_traces.receive import PROTOCOL as OTLP_TRACES
+from collector.formats.reports.receive import PROTOCOL as REPORTS
+from collector.load.loader import Group
+from collector.load.mapping import read_mappings
+from collector.receive.protocol import Protocol
+
+PROTOCOLS: tuple[Protocol, ...] = (LINES, OTLP_LOGS)
+
+
+def groups() -> dict[str, Group]:
+    """Return the loader's groups: each protocol's folder read once."""
+    here = Path(__file__).parent
+    return {p.group: Group(p.group, read_mappings(here / p.name, p.tables)) for p in PROTOCOLS}

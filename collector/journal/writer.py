@@ -1,0 +1,356 @@
+"""
+The one thread that writes the journal.
+
+Requests hand over a `Batch` and get a future. The thread takes whatever has gathered since its last fsync, appends it all to the
+open segments of its groups, fsyncs each touched segment once and resolves the futures: concurrent requests share one fsync
+without waiting for a timer. A segment is sealed at 8 MiB or 50 MiB raw (fewer parts for ClickHouse to merge) or at the age of one second
+(a line is searchable two seconds after its 2xx).
+
+A repeat of an accepted batch gets the first answer; a repeat of one that is still being written waits for the same fsync.
+
+Bounded: `room()` says no when the journal's files exceed ``max_bytes``; asked before a request's body is read.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import queue
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from collector.errors import Conflict, JournalError, NoRoom
+from collector.journal.identities import Identities
+from collector.journal.segment import BatchInfo, OpenSegment, SealedSegment, recover, sync_folder
+
+# Beyond these a segment gains nothing: ClickHouse merges fewer parts, but a line waits longer and a retry repeats more.
+SEAL_BYTES = 8 << 20
+SEAL_RAW_BYTES = 50 << 20
+SEAL_AGE_S = 1.0
+# One group commit takes at most this much, so that a flood cannot postpone everybody's fsync.
+_COMMIT_BYTES = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """
+    One accepted request, ready to be written.
+
+    Attributes:
+        group: Target group, the directory of its segments.
+        frames: The record's two zstd frames.
+        info: What the sidecar keeps.
+    """
+
+    group: str
+    frames: bytes
+    info: BatchInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The answer to a request whose bytes are durable; *duplicate* = they already were."""
+
+    answer: Mapping[str, Any]
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JournalSettings:
+    """
+    Bounds of the journal.
+
+    Attributes:
+        path: Its directory.
+        max_bytes: More than this on disk and new requests are refused with 429.
+    """
+
+    path: Path
+    max_bytes: int = 4 << 30
+
+
+class Journal:
+    """
+    Append, group fsync, seal, recover.
+
+    Args:
+        settings: Where, and how much.
+        on_sealed: Called from the writer's thread with each sealed segment, in order within its group.
+        frozen: Returns what to freeze into a group's segment when it is sealed.
+        now_ns: The clock, epoch nanoseconds.
+    """
+
+    def __init__(
+        self,
+        settings: JournalSettings,
+        on_sealed: Callable[[SealedSegment], None],
+        frozen: Callable[[str], Mapping[str, Any]],
+        now_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._settings = settings
+        self._on_sealed = on_sealed
+        self._frozen = frozen
+        self._now_ns = now_ns
+        settings.path.mkdir(parents=True, exist_ok=True)
+        self.uuid = _journal_uuid(settings.path)
+        self.identities = Identities(settings.path / "identities.db")
+        self._epoch = f"{time.time_ns():016x}{secrets.token_hex(2)}"
+        self._sequence = itertools.count(1)
+        self._queue: queue.SimpleQueue[tuple[Batch, Future[Accepted]] | None] = queue.SimpleQueue()
+        self._open: dict[str, tuple[OpenSegment, float]] = {}
+        self._inflight: dict[str, tuple[str, Future[Accepted]]] = {}
+        self._lock = threading.Lock()
+        self._bytes = 0
+        self._trouble: str | None = None
+        self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
+
+    def start(self) -> None:
+        """Recover what earlier runs left, hand it to the loader, begin to write."""
+        for folder in sorted(path for path in self._settings.path.iterdir() if path.is_dir()):
+            for segment in recover(folder, self._frozen(folder.name)):
+                self._count(segment.bytes)
+                for record in segment.side.records:
+                    self.identities.add(record.batch)
+                self._on_sealed(segment)
+        self._thread.start()
+
+    def seal(self) -> None:
+        """Write what is queued, seal everything, end the thread. Nothing may be submitted afterwards."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def stop(self) -> None:
+        """Close the identity log: after the loader has let go of its last segment."""
+        self.identities.close()
+
+    def room(self) -> None:
+        """
+        Say whether another body may be read.
+
+        Raises:
+            NoRoom: The journal is at its bound; ClickHouse is away or slower than what comes in.
+        """
+        if self._bytes >= self._settings.max_bytes:
+            raise NoRoom(
+                "journal_full",
+                f"the journal holds {self._bytes} bytes, its limit is journal_max_bytes = {self._settings.max_bytes}; try again later",
+                retry_after_s=5,
+            )
+
+    def submit(self, batch: Batch) -> Future[Accepted]:
+        """
+        Ask for *batch* to be made durable.
+
+        Returns:
+            A future: `Accepted` after the fsync, or `JournalError` when nothing was kept.
+
+        Raises:
+            Conflict: Its identity was accepted with another body (409 ``idempotency_mismatch``).
+        """
+        info = batch.info
+        future: Future[Accepted] = Future()
+        if info.identity:
+            with self._lock:
+                if (repeat := self._repeat(info)) is not None:
+                    return repeat
+                self._inflight[info.identity] = (info.body_hash, future)
+        self._queue.put((batch, future))
+        return future
+
+    def finished(self, segment: SealedSegment) -> None:
+        """Forget a segment that every table holds: its identities go to disk, then its files go."""
+        size = segment.bytes
+        self.identities.settle((record.batch for record in segment.side.records), self._now_ns())
+        segment.remove()
+        self._count(-size)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of segments that are not finished."""
+        return self._bytes
+
+    @property
+    def max_bytes(self) -> int:
+        """The bound of :attr:`bytes`."""
+        return self._settings.max_bytes
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the last append failed; ``None`` after one that did not."""
+        return self._trouble
+
+    def _repeat(self, info: BatchInfo) -> Future[Accepted] | None:
+        waiting = self._inflight.get(info.identity)
+        if waiting is not None:
+            _same_body(info, waiting[0])
+            return _as_duplicate(waiting[1])
+        known = self.identities.find(info.identity, info.received_at_ns)
+        if known is None:
+            return None
+        _same_body(info, known[0])
+        future: Future[Accepted] = Future()
+        future.set_result(Accepted(known[1], duplicate=True))
+        return future
+
+    def _run(self) -> None:
+        while True:
+            try:
+                item = self._queue.get(timeout=self._until_next_seal())
+            except queue.Empty:
+                self._seal_aged()
+                continue
+            if item is None:
+                self._seal_all()
+                return
+            batches, ended = self._gather(item)
+            self._commit(batches)
+            self._seal_aged()
+            if ended:
+                self._seal_all()
+                return
+
+    def _gather(
+        self, first: tuple[Batch, Future[Accepted]]
+    ) -> tuple[list[tuple[Batch, Future[Accepted]]], bool]:
+        batches, size = [first], len(first[0].frames)
+        while size < _COMMIT_BYTES:
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if item is None:
+                return batches, True
+            batches.append(item)
+            size += len(item[0].frames)
+        return batches, False
+
+    def _commit(self, batches: list[tuple[Batch, Future[Accepted]]]) -> None:
+        by_group: dict[str, list[tuple[Batch, Future[Accepted]]]] = {}
+        for batch, future in batches:
+            by_group.setdefault(batch.group, []).append((batch, future))
+        for group, members in by_group.items():
+            self._commit_group(group, members)
+
+    def _commit_group(self, group: str, members: list[tuple[Batch, Future[Accepted]]]) -> None:
+        written: list[tuple[Batch, Future[Accepted]]] = []
+        try:
+            segment = self._segment(group)
+            for batch, future in members:
+                segment.append(batch.frames, batch.info)
+                written.append((batch, future))
+        except JournalError as error:
+            self._fail(members[len(written) :], error)
+        if not written:
+            return
+        try:
+            segment.sync()
+        except JournalError as error:
+            self._fail(written, error)
+            return
+        self._trouble = None
+        for batch, future in written:
+            self._settle(batch, future)
+        self._count(sum(len(batch.frames) for batch, _ in written))
+        if segment.bytes >= SEAL_BYTES or segment.raw_bytes >= SEAL_RAW_BYTES:
+            self._seal(group)
+
+    def _settle(self, batch: Batch, future: Future[Accepted]) -> None:
+        self.identities.add(batch.info)
+        with self._lock:
+            self._inflight.pop(batch.info.identity, None)
+        future.set_result(Accepted(batch.info.answer, duplicate=False))
+
+    def _fail(self, members: list[tuple[Batch, Future[Accepted]]], error: JournalError) -> None:
+        self._trouble = error.message
+        for batch, future in members:
+            with self._lock:
+                self._inflight.pop(batch.info.identity, None)
+            future.set_exception(error)
+
+    def _segment(self, group: str) -> OpenSegment:
+        if group not in self._open:
+            folder = self._settings.path / group
+            try:
+                if not folder.exists():
+                    folder.mkdir()
+                    sync_folder(self._settings.path)
+                segment = OpenSegment(folder, f"{self._epoch}-{next(self._sequence):08d}")
+                sync_folder(folder)
+            except OSError as error:
+                raise JournalError("journal_unavailable", f"cannot open a segment: {error}", retry_after_s=5) from error
+            self._open[group] = (segment, time.monotonic())
+        return self._open[group][0]
+
+    def _until_next_seal(self) -> float | None:
+        if not self._open:
+            return None
+        oldest = min(opened for _, opened in self._open.values())
+        return max(0.0, oldest + SEAL_AGE_S - time.monotonic())
+
+    def _seal_aged(self) -> None:
+        now = time.monotonic()
+        for group in [group for group, (_, opened) in self._open.items() if now - opened >= SEAL_AGE_S]:
+            self._seal(group)
+
+    def _seal_all(self) -> None:
+        for group in list(self._open):
+            self._seal(group)
+
+    def _seal(self, group: str) -> None:
+        segment, _ = self._open[group]
+        try:
+            sealed = segment.seal(self._frozen(group))
+        except JournalError as error:
+            self._trouble = error.message
+            self._open[group] = (segment, time.monotonic())  # tried again at the next age
+            return
+        del self._open[group]
+        self._on_sealed(sealed)
+
+    def _count(self, delta: int) -> None:
+        with self._lock:
+            self._bytes += delta
+
+
+def _same_body(info: BatchInfo, body_hash: str) -> None:
+    if info.body_hash != body_hash:
+        raise Conflict(
+            "idempotency_mismatch",
+            "this Idempotency-Key was accepted before with another body; use a new key for new bytes",
+            "Idempotency-Key",
+        )
+
+
+def _as_duplicate(first: Future[Accepted]) -> Future[Accepted]:
+    """Return a future that follows *first*, marked as a duplicate."""
+    following: Future[Accepted] = Future()
+
+    def settle(done: Future[Accepted]) -> None:
+        error = done.exception()
+        if error is not None:
+            following.set_exception(error)
+        else:
+            following.set_result(Accepted(done.result().answer, duplicate=True))
+
+    first.add_done_callback(settle)
+    return following
+
+
+def _journal_uuid(path: Path) -> str:
+    """Return the journal's own name, made once: part of every deduplication token."""
+    file = path / "uuid"
+    if not file.exists():
+        draft = path / "uuid.draft"
+        with draft.open("w") as out:
+            out.write(secrets.token_hex(16))
+            out.flush()
+            os.fsync(out.fileno())
+        draft.rename(file)
+        sync_folder(path)
+    return file.read_text().strip()

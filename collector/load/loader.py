@@ -1,0 +1,285 @@
+"""
+Takes sealed segments in order and loads each target exactly once.
+
+For every segment, in this order: each table of its format that is not marked ``done`` gets its INSERT … SELECT under the token
+``<journal uuid>/<group>/<segment>:<table>:<mapping version>``; then ``batches`` (the ledger); then the segment is finished.
+Whatever is killed in between, the same token is sent again with the same bytes, the same mapping text and the same settings,
+and ClickHouse drops what it already holds, in the table and in every view behind it.
+
+An answer that says "not now", or no answer, is retried for ever with back-off; an answer that says the data itself is wrong sends
+the segment to quarantine.py, which masks the records at fault.
+
+One thread per group keeps the order; a semaphore keeps the number of INSERTs at a time to what two cores can do.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from collector.errors import FuseboardError, StoreRejected, StoreUnavailable
+from collector.journal.segment import SealedSegment
+from collector.load import quarantine
+from collector.load.archive import MappingArchive
+from collector.load.mapping import Mapping as TableMapping
+from collector.metrics import LoadMetrics
+from collector.store.client import Store
+
+log = structlog.get_logger()
+
+_AT_ONCE = 2
+_BACKOFF_FIRST_S = 0.1
+_BACKOFF_MOST_S = 10.0
+# Above a segment's bounds, so that the whole INSERT is one block per partition: a refusal then leaves nothing behind.
+BLOCK_SETTINGS: dict[str, Any] = {
+    "max_insert_threads": 1,
+    "max_block_size": 16_000_000,
+    "max_insert_block_size": 16_000_000,
+    "min_insert_block_size_rows": 16_000_000,
+    "min_insert_block_size_bytes": 4 << 30,
+    "min_insert_block_size_rows_for_materialized_views": 16_000_000,
+    "min_insert_block_size_bytes_for_materialized_views": 4 << 30,
+    "max_partitions_per_insert_block": 0,
+    "insert_deduplicate": 1,
+    "deduplicate_blocks_in_dependent_materialized_views": 1,
+    "materialized_views_ignore_errors": 0,
+    "parallel_view_processing": 0,
+    "input_format_parallel_parsing": 0,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """
+    What the loader knows of one target group.
+
+    Attributes:
+        name: Directory of its segments.
+        mappings: By table, in the order they are loaded.
+    """
+
+    name: str
+    mappings: Sequence[TableMapping]
+
+
+class Loader:
+    """
+    Sealed segments into ClickHouse.
+
+    Args:
+        groups: By name.
+        store: ClickHouse.
+        archive: Mapping texts by version, so that an upgrade loads old segments with the old text.
+        journal_uuid: Part of every token.
+        quarantine_path: Directory for the bytes of masked records.
+        finished: Called when every target holds a segment.
+        metrics: Counters.
+        retention_days: Frozen into segments sealed from now on.
+    """
+
+    def __init__(
+        self,
+        groups: Mapping[str, Group],
+        store: Store,
+        archive: MappingArchive,
+        journal_uuid: str,
+        quarantine_path: Path,
+        finished: Callable[[SealedSegment], None],
+        metrics: LoadMetrics,
+        retention_days: int,
+    ) -> None:
+        self._groups = groups
+        self._store = store
+        self._archive = archive
+        self._uuid = journal_uuid
+        self._quarantine_path = quarantine_path
+        self._finished = finished
+        self._metrics = metrics
+        self._retention_days = retention_days
+        self._stopping = threading.Event()
+        self._at_once = threading.Semaphore(_AT_ONCE)
+        self._queues: dict[str, queue.SimpleQueue[SealedSegment | None]] = {}
+        self._threads: dict[str, threading.Thread] = {}
+        self._waiting: dict[str, float] = {}
+        self._lock = threading.Lock()
+        self._trouble: str | None = None
+
+    def frozen(self, group: str) -> dict[str, Any]:
+        """Return what is frozen into a segment of *group* when it is sealed."""
+        mappings = self._groups[group].mappings if group in self._groups else ()
+        return {
+            "versions": {mapping.table: self._archive.keep(mapping) for mapping in mappings},
+            "retention_days": self._retention_days,
+            "settings": BLOCK_SETTINGS,
+        }
+
+    def take(self, segment: SealedSegment) -> None:
+        """Queue *segment* behind the earlier ones of its group."""
+        with self._lock:
+            self._waiting[f"{segment.group}/{segment.name}"] = time.monotonic()
+            if segment.group not in self._queues:
+                self._queues[segment.group] = queue.SimpleQueue()
+                thread = threading.Thread(
+                    target=self._run, args=(segment.group,), name=f"loader-{segment.group}", daemon=True
+                )
+                self._threads[segment.group] = thread
+                thread.start()
+            self._queues[segment.group].put(segment)
+
+    def stop(self, drain_s: float) -> None:
+        """Load what is waiting for at most *drain_s* seconds, then let go: the rest is loaded at the next start."""
+        deadline = time.monotonic() + drain_s
+        with self._lock:
+            queues, threads = list(self._queues.values()), list(self._threads.values())
+        for waiting in queues:
+            waiting.put(None)
+        for thread in threads:
+            thread.join(timeout=max(0.0, deadline - time.monotonic()))
+        self._stopping.set()
+
+    @property
+    def waiting(self) -> tuple[int, float]:
+        """Segments not finished yet, and the age in seconds of the oldest."""
+        with self._lock:
+            if not self._waiting:
+                return 0, 0.0
+            return len(self._waiting), time.monotonic() - min(self._waiting.values())
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the last attempt failed; ``None`` after one that did not."""
+        return self._trouble
+
+    def _run(self, group: str) -> None:
+        waiting = self._queues[group]
+        while not self._stopping.is_set():
+            segment = waiting.get()
+            if segment is None:
+                return
+            if not self._load_until_done(segment):
+                return
+            with self._lock:
+                self._waiting.pop(f"{segment.group}/{segment.name}", None)
+
+    def _load_until_done(self, segment: SealedSegment) -> bool:
+        """Return whether it was loaded; only stopping ends the attempts."""
+        backoff_s = _BACKOFF_FIRST_S
+        while not self._stopping.is_set():
+            try:
+                with self._at_once:
+                    self._load(segment)
+            except (FuseboardError, OSError) as error:
+                self._retry_later(segment, error)
+                self._stopping.wait(backoff_s)
+                backoff_s = min(backoff_s * 2, _BACKOFF_MOST_S)
+            else:
+                self._trouble = None
+                return True
+        return False
+
+    def _retry_later(self, segment: SealedSegment, error: Exception) -> None:
+        self._trouble = str(error)
+        reason = error.code if isinstance(error, FuseboardError) else "disk"
+        self._metrics.retries.labels(segment.group, reason).inc()
+        level = log.info if isinstance(error, StoreUnavailable) else log.error
+        level("segment_load_failed", group=segment.group, segment=segment.name, reason=reason, error=str(error)[:300])
+
+    def _load(self, segment: SealedSegment) -> None:
+        began = time.monotonic()
+        for table, version in segment.frozen["versions"].items():
+            if table not in segment.side.done:
+                self._load_table(segment, self._archive.get(version), table, version)
+                segment.mark_done(table)
+        if "batches" not in segment.side.done:
+            self._write_ledger(segment)
+            segment.mark_done("batches")
+        self._finished(segment)
+        records = segment.side.records
+        self._metrics.segments.labels(segment.group).inc()
+        self._metrics.bytes.labels(segment.group).inc(sum(record.batch.bytes for record in records))
+        self._metrics.seconds.labels(segment.group).observe(time.monotonic() - began)
+        log.info(
+            "segment_loaded",
+            group=segment.group,
+            segment=segment.name,
+            batches=len(records),
+            elapsed_ms=round((time.monotonic() - began) * 1000, 1),
+        )
+
+    def _load_table(self, segment: SealedSegment, mapping: TableMapping, table: str, version: str) -> None:
+        try:
+            self._insert(segment, mapping, table, version)
+        except StoreRejected as error:
+            reasons = quarantine.find_bad_records(self._store, mapping, segment, self._params(segment))
+            if not reasons:
+                raise
+            segment.mask({**segment.side.masked, **reasons})
+            self._metrics.quarantined.labels(segment.group).inc(len(reasons))
+            log.error("records_quarantined", group=segment.group, segment=segment.name, table=table,
+                      records=len(reasons), error=error.message[:300])  # fmt: skip
+            self._insert(segment, mapping, table, version)
+
+    def _insert(self, segment: SealedSegment, mapping: TableMapping, table: str, version: str) -> None:
+        if len(segment.side.masked) == len(segment.side.records):
+            return
+        settings = {
+            **segment.frozen["settings"],
+            **mapping.settings(),
+            "insert_deduplication_token": f"{self._token(segment)}:{table}:{version}",
+        }
+        with quarantine.without_masked(segment) as path:
+            if self._store.shared_disk:
+                self._store.load(mapping.insert_from_file(str(path)), self._params(segment), settings)
+            else:
+                self._store.load(mapping.insert_from_input(), self._params(segment), settings, path.read_bytes())
+
+    def _write_ledger(self, segment: SealedSegment) -> None:
+        rows = [_ledger_row(segment, index) for index in range(len(segment.side.records))]
+        token = f"{self._token(segment)}:batches"
+        if segment.side.masked:
+            quarantine.keep(self._quarantine_path, segment)
+            self._store.insert("quarantine", quarantine.rows(segment), f"{token}:quarantine")
+        self._store.insert("batches", rows, token)
+
+    def _token(self, segment: SealedSegment) -> str:
+        return f"{self._uuid}/{segment.group}/{segment.name}"
+
+    @staticmethod
+    def _params(segment: SealedSegment) -> dict[str, object]:
+        return {"retention_days": segment.frozen["retention_days"]}
+
+
+def _ledger_row(segment: SealedSegment, index: int) -> dict[str, object]:
+    batch = segment.side.records[index].batch
+    resource, source = batch.resource, batch.source
+    return {
+        "received_at": quarantine.iso(batch.received_at_ns),
+        "batch_id": batch.batch_id,
+        "format": batch.format,
+        "signal": batch.signal,
+        "agent": source.get("agent", ""),
+        "service": resource.get("service.name", ""),
+        "env": resource.get("deployment.environment.name", resource.get("deployment.environment", "")),
+        "source_path": source.get("path", ""),
+        "source_kind": source.get("kind", ""),
+        "generation": source.get("generation", ""),
+        "source_start": _number(source.get("offset", "")),
+        "source_end": _number(source.get("end", "")),
+        "bytes": batch.bytes,
+        "records": batch.records,
+        "quarantined": index in segment.side.masked,
+        "segment": segment.name,
+        "key_id": batch.key_id,
+        "retention_days": segment.frozen["retention_days"],
+    }
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0

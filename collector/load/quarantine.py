@@ -1,0 +1,119 @@
+"""
+Records the data itself makes unloadable: found, set aside with their bytes and a reason, and never in their neighbours' way.
+
+When ClickHouse refuses a segment, each record is tried by itself: the mapping's SELECT over a file with only its frames, into nothing.
+Those that fail are masked (durably, in the sidecar, before anything is inserted); the insert then reads the segment without their frames.
+A segment is frames behind frames, so leaving a record out is leaving out its bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+
+from collector.errors import StoreRejected
+from collector.journal.segment import SealedSegment
+from collector.load.mapping import Mapping as TableMapping
+from collector.store.client import Store
+
+_REASON_LENGTH = 500
+
+
+def find_bad_records(
+    store: Store, mapping: TableMapping, segment: SealedSegment, params: Mapping[str, object]
+) -> dict[int, str]:
+    """
+    Try each record of *segment* by itself.
+
+    Returns:
+        Index of each record the mapping cannot read -> ClickHouse's words; empty when the mapping fails
+        without any record (then it is the mapping or the schema that is wrong, and nothing is set aside).
+
+    Raises:
+        StoreUnavailable: ClickHouse went away; nothing is known.
+    """
+    with _file_of(segment, []) as nothing:
+        try:
+            _select_into_nothing(store, mapping, nothing, params)
+        except StoreRejected:
+            return {}
+    bad: dict[int, str] = {}
+    for index in range(len(segment.side.records)):
+        if index in segment.side.masked:
+            continue
+        with _file_of(segment, [index]) as path:
+            try:
+                _select_into_nothing(store, mapping, path, params)
+            except StoreRejected as error:
+                bad[index] = error.message[:_REASON_LENGTH]
+    return bad
+
+
+@contextmanager
+def without_masked(segment: SealedSegment) -> Iterator[Path]:
+    """Yield a file with the records that are not masked: the segment itself when none is."""
+    if not segment.side.masked:
+        yield segment.path
+        return
+    kept = [index for index in range(len(segment.side.records)) if index not in segment.side.masked]
+    with _file_of(segment, kept) as path:
+        yield path
+
+
+def keep(folder: Path, segment: SealedSegment) -> None:
+    """Copy the bytes of the masked records to *folder*, durably, one file per batch."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for index in segment.side.masked:
+        batch = segment.side.records[index].batch
+        with (folder / f"{segment.group}-{batch.batch_id}.seg").open("wb") as file:
+            file.write(segment.frames(index))
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def rows(segment: SealedSegment) -> list[dict[str, object]]:
+    """Return the rows of the table ``quarantine`` for the masked records."""
+    return [
+        {
+            "at": iso(segment.side.records[index].batch.received_at_ns),
+            "batch_id": segment.side.records[index].batch.batch_id,
+            "format": segment.side.records[index].batch.format,
+            "target": segment.group,
+            "reason": reason,
+            "segment": segment.name,
+            "bytes": segment.side.records[index].batch.bytes,
+            "retention_days": segment.frozen["retention_days"],
+        }
+        for index, reason in sorted(segment.side.masked.items())
+    ]
+
+
+def iso(epoch_ns: int) -> str:
+    """Return epoch nanoseconds as RFC 3339 with all nine digits."""
+    whole = datetime.fromtimestamp(epoch_ns // 1_000_000_000, tz=timezone.utc)
+    return f"{whole:%Y-%m-%dT%H:%M:%S}.{epoch_ns % 1_000_000_000:09d}Z"
+
+
+def _select_into_nothing(store: Store, mapping: TableMapping, path: Path, params: Mapping[str, object]) -> None:
+    settings = dict(mapping.settings())
+    if store.shared_disk:
+        store.command(f"{mapping.select_from_file(str(path))}\nFORMAT Null", params, settings)
+        return
+    raise StoreRejected("records can be tried one by one only where the engine reads the collector's disk")
+
+
+@contextmanager
+def _file_of(segment: SealedSegment, indexes: list[int]) -> Iterator[Path]:
+    """Yield a temporary file beside the segment with the frames of *indexes*, in their order."""
+    with tempfile.NamedTemporaryFile(dir=segment.folder, prefix=".records-", suffix=".tmp") as out:
+        with segment.path.open("rb") as source:
+            for index in indexes:
+                record = segment.side.records[index]
+                source.seek(record.offset)
+                out.write(source.read(record.length))
+        out.flush()
+        yield Path(out.name)

@@ -1,0 +1,93 @@
+"""
+The collector's own metrics, served at ``/metrics``: one class per part, each metric with its help.
+
+Names follow ``fuseboard_<component>_<what>_<unit>_total``; what is given up carries a ``reason`` or ``code``.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+
+class ReceiveMetrics:
+    """What came in over HTTP."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._requests = Counter(
+            "fuseboard_receive_requests", "Ingest requests answered, by format and status.", ["format", "status"], registry=registry
+        )
+        self._bytes = Counter("fuseboard_receive_bytes", "Decompressed bytes accepted.", ["format"], registry=registry)
+        self._records = Counter(
+            "fuseboard_receive_records", "Records accepted, as counted in the body.", ["format"], registry=registry
+        )
+        self._duplicates = Counter(
+            "fuseboard_receive_deduplicated_batches", "Repeats that got their first answer.", ["format"], registry=registry
+        )
+        self._errors = Counter(
+            "fuseboard_receive_errors", "Requests rejected or refused, by error code.", ["format", "code"], registry=registry
+        )
+        self._seconds = Histogram(
+            "fuseboard_receive_seconds",
+            "From the request to its answer, fsync included.",
+            ["format"],
+            buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1, 5),
+            registry=registry,
+        )
+
+    def answered(self, name: str, status: int, seconds: float) -> None:
+        """Count one answer."""
+        self._requests.labels(name, str(status)).inc()
+        self._seconds.labels(name).observe(seconds)
+
+    def accepted(self, name: str, size: int, records: int) -> None:
+        """Count one batch made durable."""
+        self._bytes.labels(name).inc(size)
+        self._records.labels(name).inc(records)
+
+    def deduplicated(self, name: str) -> None:
+        """Count one repeat."""
+        self._duplicates.labels(name).inc()
+
+    def refused(self, name: str, code: str) -> None:
+        """Count one error by its slug."""
+        self._errors.labels(name, code).inc()
+
+
+class LoadMetrics:
+    """What went from the journal into ClickHouse."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.segments = Counter(
+            "fuseboard_load_segments", "Segments every table holds.", ["group"], registry=registry
+        )
+        self.bytes = Counter("fuseboard_load_raw_bytes", "Decompressed bytes of those segments.", ["group"], registry=registry)
+        self.seconds = Histogram(
+            "fuseboard_load_seconds",
+            "From taking a segment to its last table.",
+            ["group"],
+            buckets=(0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60),
+            registry=registry,
+        )
+        self.retries = Counter(
+            "fuseboard_load_retries", "Loads repeated under the same token, by reason.", ["group", "reason"], registry=registry
+        )
+        self.quarantined = Counter(
+            "fuseboard_load_quarantined_batches", "Batches the data itself made unloadable.", ["group"], registry=registry
+        )
+
+
+class JournalMetrics:
+    """How full the journal is."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.bytes = Gauge("fuseboard_journal_bytes", "Bytes of segments not yet in ClickHouse.", registry=registry)
+        self.max_bytes = Gauge("fuseboard_journal_max_bytes", "Beyond this, requests are refused with 429.", registry=registry)
+        self.waiting = Gauge("fuseboard_journal_segments_waiting", "Sealed segments waiting for ClickHouse.", registry=registry)
+
+
+class EngineMetrics:
+    """The embedded engine."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.up = Gauge("fuseboard_engine_up", "1 while the embedded engine answers.", registry=registry)
+        self.restarts = Gauge("fuseboard_engine_restarts_total", "Times the engine was started again.", registry=registry)

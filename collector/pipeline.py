@@ -1,0 +1,91 @@
+"""
+The state of the collector's own pipeline, answerable while ClickHouse is away: it asks memory, not the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from collector.engine.process import Engine
+from collector.errors import StoreError
+from collector.journal.writer import Journal
+from collector.load.loader import Loader
+from collector.store.client import Store
+
+
+class Pipeline:
+    """
+    Engine, journal, loader and quarantine in one look.
+
+    Args:
+        engine: ``None`` in server mode.
+        store: Asked for a sign of life in server mode.
+        journal: Its size and its bound.
+        loader: What waits.
+        quarantine_path: Where masked records' bytes are.
+    """
+
+    def __init__(
+        self, engine: Engine | None, store: Store, journal: Journal, loader: Loader, quarantine_path: Path
+    ) -> None:
+        self._engine = engine
+        self._store = store
+        self._journal = journal
+        self._loader = loader
+        self._quarantine_path = quarantine_path
+        self._was_up = False
+
+    def pipeline(self) -> Mapping[str, Any]:
+        """Return ``{engine, journal, quarantine}`` as ``/api/v1/pipeline`` shows it."""
+        waiting, oldest_s = self._loader.waiting
+        quarantined = sum(1 for _ in self._quarantine_path.glob("*.seg")) if self._quarantine_path.exists() else 0
+        return {
+            "engine": self.engine(),
+            "journal": {
+                "bytes": self._journal.bytes,
+                "max_bytes": self._journal.max_bytes,
+                "segments_waiting": waiting,
+                "oldest_waiting_s": round(oldest_s, 3),
+                "last_error": self._journal.trouble,
+                "load_error": self._loader.trouble,
+            },
+            "quarantine": {"records": quarantined},
+        }
+
+    def engine(self) -> dict[str, Any]:
+        """Return the engine's ``state`` (starting, up, down), ``since``, ``restarts`` and ``last_error``."""
+        if self._engine is not None:
+            state = self._engine.state
+            self._was_up = self._was_up or state.state == "up"
+            return {
+                "state": state.state,
+                "since": state.since.isoformat().replace("+00:00", "Z"),
+                "restarts": state.restarts,
+                "pid": state.pid,
+                "last_error": state.last_error,
+            }
+        try:
+            self._store.ping()
+        except StoreError as error:
+            return {"state": "down", "since": None, "restarts": 0, "pid": None, "last_error": error.message}
+        self._was_up = True
+        return {"state": "up", "since": None, "restarts": 0, "pid": None, "last_error": None}
+
+    def not_ready(self) -> list[str]:
+        """Return why requests should go elsewhere; empty = ready. A dead engine alone is no reason: lines are still taken."""
+        reasons = []
+        engine = self.engine()
+        if not self._was_up:
+            reasons.append(f"the engine has not been up yet ({engine['state']})")
+        if self._journal.trouble:
+            reasons.append(f"journal: {self._journal.trouble}")
+        if self._journal.bytes >= self._journal.max_bytes:
+            reasons.append(f"the journal is full ({self._journal.bytes} bytes)")
+        return reasons
+
+    def degraded(self) -> list[str]:
+        """Return what is wrong without making the collector unready."""
+        engine = self.engine()
+        return [] if engine["state"] == "up" else [f"engine {engine['state']}: {engine['last_error']}"]

@@ -1,0 +1,252 @@
+"""
+The ingest application: plain ASGI, because nothing here needs more.
+
+For each request, in this order, so that the cheap refusals come first: path and method, key, room in the journal,
+declared length, content type, headers; then the body is read, undone and judged off the event loop, journalled, answered.
+
+A 2xx leaves only after the fsync. Every error is the common error body or the protocol's own; its ``code`` is also
+the label of ``fuseboard_receive_errors_total``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from typing import Any
+
+import crc32c
+import msgspec
+import structlog
+
+from collector.errors import FuseboardError, Malformed, MethodNotAllowed, Refused, TooLarge, Unsupported
+from collector.journal import envelope
+from collector.journal.segment import BatchInfo
+from collector.journal.writer import Batch, Journal
+from collector.metrics import ReceiveMetrics
+from collector.receive import headers as header_syntax
+from collector.receive.authenticate import Key, Keys, check_scope
+from collector.receive.decompress import Decoded, Limits, compress, decode
+from collector.receive.protocol import Judged, Protocol, Response
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+log = structlog.get_logger()
+
+# Below this a thread costs more than the work it takes off the event loop.
+_INLINE_BYTES = 16 << 10
+# A declared identity outlives the longest outage an agent is built for; an implicit one is a client's quick retry.
+_EXPLICIT_TTL_NS = 7 * 86_400 * 1_000_000_000
+_IMPLICIT_TTL_NS = 300 * 1_000_000_000
+_KEY_LENGTH = 256
+
+
+class Receiver:
+    """
+    The ASGI application of all ingest paths.
+
+    Args:
+        protocols: The folders under ``formats/``.
+        journal: Where accepted bytes go.
+        keys: Who may write.
+        limits: What a body may be.
+        metrics: Counters.
+        now_ns: The clock.
+    """
+
+    def __init__(
+        self,
+        protocols: Sequence[Protocol],
+        journal: Journal,
+        keys: Keys,
+        limits: Limits,
+        metrics: ReceiveMetrics,
+        now_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._by_path = {path: protocol for protocol in protocols for path in protocol.paths}
+        self._journal = journal
+        self._keys = keys
+        self._limits = limits
+        self._metrics = metrics
+        self._now_ns = now_ns
+
+    def serves(self, path: str) -> bool:
+        """Whether *path* is an ingest path."""
+        return path in self._by_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        protocol = self._by_path[scope["path"]]
+        began = time.perf_counter()
+        try:
+            response = await self._take(protocol, scope, receive)
+        except FuseboardError as error:
+            response = self._refusal(protocol, error)
+        except Exception:
+            log.exception("receive_failed", path=scope["path"])
+            response = self._refusal(protocol, FuseboardError("internal", "the collector failed; nothing was stored"))
+        self._metrics.answered(protocol.name, response.status, time.perf_counter() - began)
+        await send_response(send, response)
+
+    async def _take(self, protocol: Protocol, scope: Scope, receive: Receive) -> Response:
+        headers = dict(scope["headers"])
+        if scope["method"] != "POST":
+            raise MethodNotAllowed("method_not_allowed", f"{scope['path']} takes POST, not {scope['method']}")
+        key = self._keys.authenticate(headers, "write")
+        self._journal.room()
+        _check_type(protocol, headers)
+        head = _head(headers, key, self._now_ns())
+        raw = await self._read(headers, receive)
+        encoding = headers.get(b"content-encoding", b"").decode("latin-1")
+        if len(raw) < _INLINE_BYTES:
+            prepared = self._prepare(protocol, scope["path"], headers, head, raw, encoding)
+        else:
+            prepared = await asyncio.to_thread(self._prepare, protocol, scope["path"], headers, head, raw, encoding)
+        if prepared is None:
+            return protocol.respond(protocol.answer(head.batch_id, 0, 0), False)  # noqa: FBT003 - a protocol of two answers
+        accepted = await asyncio.wrap_future(self._journal.submit(prepared))
+        if not accepted.duplicate:
+            self._metrics.accepted(protocol.name, prepared.info.bytes, prepared.info.records)
+        else:
+            self._metrics.deduplicated(protocol.name)
+        return protocol.respond(accepted.answer, accepted.duplicate)
+
+    async def _read(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
+        limit = self._limits.body_bytes
+        declared = headers.get(b"content-length", b"")
+        if declared.isdigit() and int(declared) > limit:
+            raise TooLarge("body_too_large", f"the body is {int(declared)} bytes, the limit is body_bytes = {limit}")
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise Malformed("body_cut_off", "the client went away before its body was complete")
+            part = message.get("body", b"")
+            size += len(part)
+            if size > limit:
+                raise TooLarge("body_too_large", f"the body is over the limit, body_bytes = {limit}")
+            parts.append(part)
+            if not message.get("more_body"):
+                return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _prepare(
+        self,
+        protocol: Protocol,
+        path: str,
+        headers: Mapping[bytes, bytes],
+        head: envelope.Head,
+        raw: bytes,
+        encoding: str,
+    ) -> Batch | None:
+        decoded = decode(raw, encoding, self._limits)
+        judged = protocol.judge(decoded.body, headers)
+        if judged.records == 0:
+            return None
+        identity, body_hash, expires_ns = _identity(path, headers, head, decoded, judged)
+        frame = compress(envelope.encode(head, len(decoded.body)))
+        info = BatchInfo(
+            batch_id=head.batch_id,
+            received_at_ns=head.received_at_ns,
+            format=protocol.name,
+            signal=protocol.signal,
+            bytes=len(decoded.body),
+            records=judged.records,
+            resource=head.resource,
+            source=head.source,
+            key_id=head.key_id,
+            identity=identity,
+            body_hash=body_hash,
+            expires_ns=expires_ns,
+            answer=protocol.answer(head.batch_id, len(decoded.body), judged.records),
+        )
+        return Batch(protocol.group, frame + decoded.frame, info)
+
+    def _refusal(self, protocol: Protocol, error: FuseboardError) -> Response:
+        self._metrics.refused(protocol.name, error.code)
+        own = protocol.refuse(error) if protocol.refuse and error.status not in {405, 415} else None
+        return own or error_response(error)
+
+
+def error_response(error: FuseboardError) -> Response:
+    """Return the common error body of the contract."""
+    kind = {401: "authentication_error", 403: "permission_error", 404: "not_found", 429: "rate_limited"}
+    fallback = "unavailable" if error.status >= 500 else "invalid_request"
+    request_id = secrets.token_hex(8)
+    body = {
+        "type": kind.get(error.status, fallback),
+        "code": error.code,
+        "message": error.message,
+        "param": error.param,
+        "request_id": request_id,
+    }
+    headers = {"x-request-id": request_id}
+    if isinstance(error, Refused):
+        headers["retry-after"] = str(max(1, round(error.retry_after_s)))
+    if error.status == 401:
+        headers["www-authenticate"] = "Bearer"
+    if error.status == 405:
+        headers["allow"] = "POST"
+    return Response(error.status, msgspec.json.encode({"error": body}), headers=headers)
+
+
+def _check_type(protocol: Protocol, headers: Mapping[bytes, bytes]) -> None:
+    given = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
+    if protocol.content_types and given not in protocol.content_types:
+        raise Unsupported(
+            "unsupported_content_type",
+            f"Content-Type {given[:60]!r} is not read at this path; send {' or '.join(protocol.content_types)}",
+            "Content-Type",
+        )
+
+
+def _head(headers: Mapping[bytes, bytes], key: Key, now_ns: int) -> envelope.Head:
+    resource = header_syntax.pairs(_text(headers, "Fuseboard-Resource"), "Fuseboard-Resource")
+    check_scope(key, resource)
+    scraped_at = _text(headers, "Fuseboard-Scraped-At")
+    return envelope.Head(
+        batch_id=f"{now_ns // 1_000_000:011x}{secrets.token_hex(6)}",
+        received_at_ns=now_ns,
+        resource=resource,
+        source=header_syntax.pairs(_text(headers, "Fuseboard-Source"), "Fuseboard-Source"),
+        key_id=key.name,
+        services=key.services,
+        envs=key.envs,
+        format=_text(headers, "Fuseboard-Format").lower(),
+        at_ns=header_syntax.time_ns(scraped_at, "Fuseboard-Scraped-At") if scraped_at else 0,
+    )
+
+
+def _identity(
+    path: str, headers: Mapping[bytes, bytes], head: envelope.Head, decoded: Decoded, judged: Judged
+) -> tuple[str, str, int]:
+    """Return what a repeat is recognised by, the hash that tells it from a mistake, and when it is forgotten."""
+    declared = _text(headers, "Idempotency-Key")
+    if len(declared) > _KEY_LENGTH:
+        raise Malformed("bad_header", f"Idempotency-Key: longer than {_KEY_LENGTH} characters", "Idempotency-Key")
+    if declared:
+        body_hash = f"{crc32c.crc32c(decoded.body):08x}{len(decoded.body):x}"
+        return f"{head.key_id}\n{path}\n{declared}", body_hash, head.received_at_ns + _EXPLICIT_TTL_NS
+    if judged.timed:
+        digest = hashlib.sha256(decoded.body).hexdigest()
+        return f"{head.key_id}\n{path}\n#{digest}", digest[:16], head.received_at_ns + _IMPLICIT_TTL_NS
+    return "", "", 0
+
+
+def _text(headers: Mapping[bytes, bytes], name: str) -> str:
+    return headers.get(name.lower().encode(), b"").decode("latin-1").strip()
+
+
+async def send_response(send: Send, response: Response) -> None:
+    """Send *response* over ASGI."""
+    headers = [
+        (b"content-type", response.content_type.encode()),
+        (b"content-length", str(len(response.body)).encode()),
+        *((name.lower().encode(), value.encode()) for name, value in response.headers.items()),
+    ]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})

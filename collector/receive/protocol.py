@@ -1,0 +1,65 @@
+"""
+What a protocol declares about itself: the seam between ``receive/`` and ``formats/``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from collector.errors import FuseboardError
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """
+    What a protocol says of a well-formed body.
+
+    Attributes:
+        records: Counted in the body; 0 = nothing to store, answer success at once.
+        timed: The records carry the client's own time, so that a byte-identical body is a retry.
+    """
+
+    records: int
+    timed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An HTTP answer."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """
+    One folder under ``formats/``, as the receiver uses it.
+
+    Attributes:
+        name: The folder's name, the format of the batch.
+        paths: Where clients post.
+        group: Directory of its segments; protocols may share one only if they share their mappings.
+        signal: ``logs``, ``traces``, ``metrics``, ``breakers`` or ``reports``.
+        tables: Targets, in the order they are loaded; each has ``<table>.sql`` in the folder.
+        judge: Body, content type and headers -> `Judged`; raises `Malformed` or `Unsupported`.
+        answer: The success answer's JSON for a batch (kept, and repeated to a repeat).
+        respond: That JSON, duplicate or not, as the HTTP answer.
+        refuse: An error as the protocol's own error answer; ``None`` = the common error body.
+        content_types: Accepted without parameters; empty = any.
+    """
+
+    name: str
+    paths: Sequence[str]
+    group: str
+    signal: str
+    tables: tuple[str, ...]
+    judge: Callable[[bytes, Mapping[bytes, bytes]], Judged]
+    answer: Callable[[str, int, int], dict[str, Any]]
+    respond: Callable[[Mapping[str, Any], bool], Response]
+    refuse: Callable[[FuseboardError], Response] | None = None
+    content_types: Sequence[str] = ()

@@ -1,0 +1,182 @@
+"""
+The collector's settings: ``fuseboard.toml``, overridden by ``FUSEBOARD_<NAME>``, overridden by options.
+
+Frozen, built once, passed in. Each field has its help and unit here, and ``fuseboard check`` prints them all with secrets masked.
+A wrong or unknown setting is a `SettingsError` that names it and quotes the value; the program exits with 2.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+ENV_PREFIX = "FUSEBOARD_"
+# Read by the program itself or by other programs of ours, not settings of the collector.
+_NOT_SETTINGS = ("FUSEBOARD_AGENT_", "FUSEBOARD_DASHBOARDS_", "FUSEBOARD_ENGINE_", "FUSEBOARD_DEMO_", "FUSEBOARD_TEST_", "FUSEBOARD_CONFIG")
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the text is for the person who wrote it."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class KeySettings(_Frozen):
+    """``[[keys]]``: one static key."""
+
+    name: str = Field(min_length=1, description="Shown in place of the secret.")
+    secret: SecretStr = Field(description="What the client sends as 'Authorization: Bearer …'.")
+    role: Literal["ingest", "read", "admin"] = Field("ingest", description="ingest writes, read asks, admin does both.")
+    services: tuple[str, ...] = Field((), description="Services it may write; empty = any.")
+    envs: tuple[str, ...] = Field((), description="Environments it may write; empty = any.")
+
+
+class ReceiverSettings(_Frozen):
+    """``[[receivers]]``: where alerts go."""
+
+    name: str = Field(description="Letters, digits, '_', '.', '-'; unique.")
+    url: str = Field(description="http or https.")
+    secret: SecretStr = Field(description="'whsec_' and 24 to 64 random bytes in base64; signs every delivery.")
+    kind: Literal["webhook"] = Field("webhook", description="The form of the body: Standard Webhooks.")
+    types: tuple[str, ...] = Field(("alert.firing", "alert.resolved"), description="Event types it gets.")
+    allow_private: bool = Field(default=False, description="Its address may be loopback or private.")
+    timeout_s: float = Field(10.0, description="Seconds for a whole attempt.")
+
+
+class Settings(_Frozen):
+    """Everything ``fuseboard serve`` is told."""
+
+    data_dir: Path = Field(Path(".fuseboard"), description="Directory of journal, database and state.")
+    host: str = Field("127.0.0.1", description="Address to listen on; any other than loopback requires keys.")
+    port: int = Field(4318, ge=0, le=65535, description="Port of everything over HTTP; 0 = any free one.")
+    grpc_port: Annotated[int, Field(ge=0, le=0)] = Field(0, description="OTLP/gRPC; only 0 (off) in this version.")
+    syslog_port: Annotated[int, Field(ge=0, le=0)] = Field(0, description="Syslog; only 0 (off) in this version.")
+    clickhouse: SecretStr | None = Field(
+        None, description="http://user:password@host:8123/database of a ClickHouse server; unset = the embedded engine."
+    )
+    ingest_key: SecretStr | None = Field(None, description="A key that may write everything.")
+    read_key: SecretStr | None = Field(None, description="A key that may read everything.")
+    admin_key: SecretStr | None = Field(None, description="A key that may do everything.")
+    keys: tuple[KeySettings, ...] = Field((), description="More keys, bound to services and environments.")
+    allowed_hosts: tuple[str, ...] = Field((), description="Host names this collector goes by besides loopback's; '*' = any.")
+    retention_days: int = Field(30, ge=1, le=3650, description="Days that records are kept, and that their own times may lie back.")
+    journal_max_bytes: int = Field(4 << 30, ge=16 << 20, description="Bytes of unloaded journal; beyond it requests get 429.")
+    body_bytes: int = Field(32 << 20, ge=1024, description="Bytes of a request body as sent.")
+    decoded_bytes: int = Field(128 << 20, ge=1024, description="Bytes of a request body decompressed.")
+    ratio: int = Field(200, ge=2, description="Decompressed over sent, for bodies over 1 MiB.")
+    rule_files: tuple[str, ...] = Field((), description="Paths or globs of alert rule files.")
+    receivers: tuple[ReceiverSettings, ...] = Field((), description="Where alerts go.")
+    evaluation_interval_s: float = Field(1.0, gt=0, le=300, description="Seconds between rule evaluations.")
+    egress_allow: tuple[str, ...] = Field((), description="Hosts and networks webhooks may go to; empty = any public address.")
+    public_url: str | None = Field(None, description="Where people open the dashboards; the base of links in alerts.")
+    query_timeout_s: float = Field(30.0, gt=0, le=600, description="Seconds a ClickHouse statement may take.")
+    drain_s: float = Field(20.0, ge=0, le=600, description="Seconds that ending waits for the journal to be loaded.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Of the collector's own log.")
+
+    @model_validator(mode="after")
+    def _keys_beyond_loopback(self) -> Self:
+        if not is_loopback(self.host) and not any((self.ingest_key, self.admin_key, self.keys)):
+            raise ValueError(
+                f"host: {self.host!r} is reachable from other machines, so keys are required; "
+                "set ingest_key and admin_key (FUSEBOARD_INGEST_KEY, FUSEBOARD_ADMIN_KEY), or listen on 127.0.0.1"
+            )
+        return self
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches *host*."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def load(config: Path | None, options: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Settings:
+    """
+    Build the settings.
+
+    Args:
+        config: TOML file, or ``None``.
+        options: From the command line; ``None`` values are left out.
+        environ: ``FUSEBOARD_<NAME>``; lists and tables as JSON.
+
+    Raises:
+        SettingsError: Naming the setting and quoting the value.
+    """
+    values: dict[str, Any] = {}
+    if config is not None:
+        values.update(_from_file(config))
+    values.update(_from_environ(environ))
+    values.update({name: value for name, value in options.items() if value is not None})
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_sentence(problem) for problem in error.errors())) from error
+
+
+def describe(settings: Settings) -> list[tuple[str, str, str]]:
+    """Return (name, value with secrets masked, help) of every setting."""
+    fields = type(settings).model_fields
+    return [(name, _shown(getattr(settings, name)), field.description or "") for name, field in fields.items()]
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise SettingsError(f"--config: cannot read {str(path)!r}: {error.strerror}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"--config: {str(path)!r} is not TOML: {error}") from error
+
+
+def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for variable, text in environ.items():
+        if not variable.startswith(ENV_PREFIX) or variable.startswith(_NOT_SETTINGS):
+            continue
+        name = variable[len(ENV_PREFIX) :].lower()
+        values[name] = _parsed(variable, name, text)
+    return values
+
+
+def _parsed(variable: str, name: str, text: str) -> Any:
+    if name not in {"keys", "receivers", "rule_files", "allowed_hosts", "egress_allow"}:
+        return text
+    if not text.lstrip().startswith("["):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise SettingsError(f"{variable}: not JSON: {error}") from error
+
+
+def _sentence(problem: Mapping[str, Any]) -> str:
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"{where}: unknown setting; 'fuseboard check' lists the known ones"
+    secret = any(word in where for word in ("key", "secret", "clickhouse"))
+    value = "" if secret or not where else f" (got {problem['input']!r})"
+    text = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{where}: {text}{value}" if where else text
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return "********"
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_shown(item) for item in value) + "]"
+    if isinstance(value, BaseModel):
+        return "{" + ", ".join(f"{name}={_shown(getattr(value, name))}" for name in type(value).model_fields) + "}"
+    return "" if value is None else str(value)
