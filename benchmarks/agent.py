@@ -26,7 +26,7 @@ import time
 from collections.abc import Iterator
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from backports import zstd
 
@@ -99,6 +99,7 @@ def generated(count: int, seed: int = 1) -> Iterator[bytes]:
             "http.route": source.choice(("/cart/{id}", "/checkout", "/products/{id}")),
             "http.response.status_code": source.choice((200, 200, 200, 404, 500)),
             "duration_ms": round(source.expovariate(0.05), 3),
+            "instance": f"{source.choice(SERVICES)}-{source.randrange(9)}",
             "user": f"user-{source.randrange(100000)}",
             "message": f"priced order {number} of customer {source.randrange(10**6)} in warehouse north-east",
         }
@@ -201,7 +202,7 @@ class Agent:
         self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         self.started_cpu_s = 0.0
 
-    def __enter__(self) -> "Agent":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -242,7 +243,7 @@ class Sink:
         assert ready.wait(30), "the sink did not start"
         self.port = int(port.value)
 
-    def __enter__(self) -> "Sink":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -257,7 +258,7 @@ def serve(port: Any, ready: Any, first: Any, received: Any, last_at: Any) -> Non
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
-        def do_POST(self) -> None:  # noqa: N802 - the name that http.server calls
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if self.path == "/v1/lines":
                 first.set()

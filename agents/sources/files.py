@@ -23,6 +23,7 @@ from agents.sources.tail import Piece, Tail
 POLL_S = 0.25  # the delay that a line may wait; a stat per file and poll is what it costs
 SCAN_S = 1.0  # new files are found within a second
 GONE_S = 5.0  # a renamed or deleted file may still be written to by a process that holds it open
+LAST_PASSES_S = 1.0  # what a service wrote before we were told to stop; a backlog waits for the next start
 BLOCKS_PER_TURN = 8  # one fsync for up to 8 MiB: enough to hide it, few enough to be fair
 
 
@@ -73,7 +74,8 @@ class FilesSource:
                 self._scan(now)
             if not self._pass():
                 self._stopping.wait(POLL_S)
-        while self._pass():
+        last = time.monotonic() + LAST_PASSES_S
+        while self._pass() and time.monotonic() < last:
             continue
         for tail, _ in self._tails.values():
             tail.close()
