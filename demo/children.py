@@ -13,7 +13,7 @@ from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)  # loaded here: after fork only the call itself is safe
-RESTART_DELAY_S = 3.0
+RESTART_DELAY_S = 2.0  # long enough for callers to notice
 
 
 @dataclass

@@ -4,7 +4,7 @@
 ::
 
     ports -> services (all at once) -> wait until each answers -> sidecars -> load -> "shop ready: …"
-    every half second: a dead child is started again after three seconds, and the state file says so
+    every half second: a dead child is started again after two seconds, and the state file says so
     SIGTERM: load, then services (they flush their spans), then agents (they drain), exit 0
 """
 

@@ -46,6 +46,18 @@ class RunningShop:
         """Return what the state file says of a service."""
         return self.state()["services"][name]
 
+    def pids(self) -> list[int]:
+        """Return every process that ``up`` started."""
+        state = self.state()
+        about = [*state["services"].values(), state["load"]]
+        return [each[name] for each in about for name in ("pid", "agent_pid") if name in each]
+
+    def stop(self) -> int:
+        """Ask ``up`` to stop and return its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        self.process.communicate(timeout=40)
+        return self.process.returncode
+
     def lines(self, service: str) -> list[dict[str, Any]]:
         """Return the whole lines of a service's log."""
         text = Path(self.service(service)["log"]).read_text()
@@ -106,13 +118,6 @@ def _start_shop(data_dir: Path, *options: str) -> RunningShop:
     return RunningShop(process, data_dir, line.removeprefix("shop ready: ").strip())
 
 
-def _stop_shop(shop: RunningShop) -> int:
-    """Ask ``up`` to stop and return its exit code."""
-    shop.process.send_signal(signal.SIGTERM)
-    shop.process.communicate(timeout=40)
-    return shop.process.returncode
-
-
 def _is_alive(pid: int) -> bool:
     """Return whether *pid* runs (a zombie does not)."""
     try:
@@ -127,7 +132,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningShop]:
     """A shop without sidecars, under twice the default load."""
     running = _start_shop(tmp_path_factory.mktemp("shop"), "--no-sidecars", "--rate", "20", "--seed", "7")
     yield running
-    _stop_shop(running)
+    running.stop()
 
 
 @pytest.fixture
@@ -150,12 +155,6 @@ def start_shop() -> Iterator[Callable[..., RunningShop]]:
         if running.process.poll() is None:
             running.process.kill()
             running.process.communicate()
-
-
-@pytest.fixture
-def stop_shop() -> Callable[[RunningShop], int]:
-    """Give tests the way to stop a shop."""
-    return _stop_shop
 
 
 @pytest.fixture

@@ -74,10 +74,14 @@ def recorder() -> Iterator[Recorder]:
     server.server_close()
 
 
-def test_lines_metrics_and_spans_of_every_service_arrive(
-    tmp_path: Any, recorder: Recorder, start_shop: Any, stop_shop: Any, eventually: Any
+def test_what_every_service_says_arrives_to_the_last_line(
+    tmp_path: Any, recorder: Recorder, start_shop: Any, is_alive: Any, eventually: Any
 ) -> None:
-    """Each sidecar ships its service's lines, its exposition and its spans, under the service's own resource."""
+    """
+    Each sidecar ships its service's lines, expositions and spans, under the service's own resource.
+
+    SIGTERM ends every process in order, exits 0, and nothing said on the way is left behind.
+    """
     running = start_shop(tmp_path, "--collector", recorder.url, "--rate", "20")
     for service in SERVICES:
         for path, word in _EXPECTED:
@@ -88,11 +92,14 @@ def test_lines_metrics_and_spans_of_every_service_arrive(
             )
     eventually(lambda: _spanning(recorder) >= set(SERVICES), "spans of every service", 30)
 
-    assert stop_shop(running) == 0
+    pids = running.pids()
+
+    assert running.stop() == 0
+    assert len(pids) == 2 * len(SERVICES) + 1
+    assert not [pid for pid in pids if is_alive(pid)]
+    assert not (tmp_path / "shop.json").exists()
     for service in SERVICES:
-        assert b'"service_stopped"' in recorder.text(
-            "/v1/lines", service
-        )  # what was said last was drained as well
+        assert b'"service_stopped"' in recorder.text("/v1/lines", service)
 
 
 def _spanning(recorder: Recorder) -> set[str]:
