@@ -32,8 +32,8 @@ from demo.topology import SERVICES, ServiceSpec
 ENV = "demo"
 _START_DEADLINE_S = 60
 _SUPERVISE_S = 0.5
-_GRACE_S = 10
-_AGENT_GRACE_S = 20  # an agent ships what it holds before it goes
+_GRACE_S = 6
+_AGENT_GRACE_S = 12  # an agent ships what it holds before it goes: 10 s, then it leaves the rest on disk
 
 
 @dataclass(frozen=True)
