@@ -1,0 +1,142 @@
+"""Following files: rotation, truncation, partial lines, where to begin."""
+
+
+def test_lines_arrive_soon_after_they_are_written(tmp_path, collector, agent, wait_for, follow_toml):
+    """A line leaves within half a second or so of being written, with its resource and its place."""
+    log = tmp_path / "app.log"
+    log.touch()
+    agent.start(follow_toml(collector.url, log))
+    wait_for(lambda: bool(agent.happened("file_followed")), "the file")
+    with log.open("ab") as file:
+        file.write(b'{"message":"hello"}\n')
+
+    wait_for(lambda: collector.lines() == [b'{"message":"hello"}'], "the line", 3)
+
+    headers = collector.of("/v1/lines")[0].headers
+    assert "service.name=checkout" in headers["fuseboard-resource"]
+    assert "kind=file" in headers["fuseboard-source"]
+    assert "offset=0,end=20" in headers["fuseboard-source"]
+    assert "fuseboard-format" not in headers
+
+
+def test_a_partial_last_line_waits(tmp_path, collector, agent, wait_for, follow_toml):
+    """Half a line is not shipped; it comes whole when its end is written."""
+    log = tmp_path / "app.log"
+    log.write_bytes(b"whole\nhal")
+    agent.start(follow_toml(collector.url, log))
+    wait_for(lambda: collector.lines() == [b"whole"], "the first line")
+    with log.open("ab") as file:
+        file.write(b"f\n")
+
+    wait_for(lambda: len(collector.lines()) == 2, "the second line")
+
+    assert sorted(collector.lines()) == [b"half", b"whole"]
+
+
+def test_rotation_by_rename_loses_and_repeats_nothing(tmp_path, collector, agent, wait_for, follow_toml):
+    """The renamed file is read to its end, also when the pattern names the new file only."""
+    log = tmp_path / "app.log"
+    log.write_bytes(b"a\n")
+    agent.start(follow_toml(collector.url, log))
+    wait_for(lambda: collector.lines() == [b"a"], "the first line")
+    with log.open("ab") as old:
+        log.rename(tmp_path / "app.log.1")
+        log.write_bytes(b"c\n")
+        old.write(b"b\n")
+
+    wait_for(lambda: len(collector.lines()) == 3, "three lines")
+
+    assert sorted(collector.lines()) == [b"a", b"b", b"c"]
+
+
+def test_rotation_while_the_agent_is_away(tmp_path, collector, agent, wait_for, follow_toml):
+    """The rest of a file that was renamed while no agent ran is found in its directory and shipped."""
+    log = tmp_path / "app.log"
+    log.write_bytes(b"a\n")
+    agent.start(follow_toml(collector.url, log))
+    wait_for(lambda: collector.lines() == [b"a"], "the first line")
+    agent.kill()
+    with log.open("ab") as old:
+        old.write(b"b\n")
+    log.rename(tmp_path / "app.log.1")
+    log.write_bytes(b"c\n")
+
+    agent.start()
+    wait_for(lambda: len(collector.lines()) == 3, "three lines")
+
+    assert sorted(collector.lines()) == [b"a", b"b", b"c"]
+
+
+def test_copytruncate_begins_a_new_generation(tmp_path, collector, agent, wait_for, follow_toml):
+    """After a truncation reading begins at 0, under another generation, also when the file has grown longer again."""
+    log = tmp_path / "app.log"
+    log.write_bytes(b"first\n")
+    agent.start(follow_toml(collector.url, log))
+    wait_for(lambda: collector.lines() == [b"first"], "the first line")
+    log.write_bytes(b"a much longer line than before\n")
+
+    wait_for(lambda: len(collector.lines()) == 2, "the second line")
+
+    assert sorted(collector.lines()) == [b"a much longer line than before", b"first"]
+    sources = [request.headers["fuseboard-source"] for request in collector.of("/v1/lines")]
+    assert len({source.partition("generation=")[2].partition(",")[0] for source in sources}) == 2
+
+
+def test_start_at_end_skips_what_was_there(tmp_path, collector, agent, wait_for, follow_toml):
+    """With start_at = "end" old lines are skipped, whole; files that appear later are read from their beginning."""
+    log = tmp_path / "app.log"
+    log.write_bytes(b"old\nhalf")
+    settings = follow_toml(collector.url, tmp_path / "*.log").replace('"beginning"', '"end"')
+    agent.start(settings)
+    wait_for(lambda: bool(agent.happened("agent_started")), "the start")
+    with log.open("ab") as file:
+        file.write(b" new\n")
+    (tmp_path / "later.log").write_bytes(b"later\n")
+
+    wait_for(lambda: len(collector.lines()) == 2, "two lines")
+
+    assert sorted(collector.lines()) == [b"half new", b"later"]
+
+
+def test_excluded_and_compressed_files_are_not_followed(tmp_path, collector, agent, wait_for, follow_toml):
+    """``exclude`` and packed rotations are left alone."""
+    (tmp_path / "a.log").write_bytes(b"a\n")
+    (tmp_path / "debug.log").write_bytes(b"secret\n")
+    (tmp_path / "a.log.2.gz").write_bytes(b"\x1f\x8b packed\n")
+    agent.start(
+        follow_toml(collector.url, tmp_path / "*.log*", f'exclude = ["{tmp_path}/debug*"]\nformat = "text"\n')
+    )
+    wait_for(lambda: bool(collector.lines()), "a line")
+
+    assert agent.terminate() == 0
+
+    assert collector.lines() == [b"a"]
+    assert collector.of("/v1/lines")[0].headers["fuseboard-format"] == "text"
+
+
+def test_blocks_hold_whole_lines_up_to_1_mib(tmp_path, collector, agent, wait_for, follow_toml):
+    """A large file becomes blocks of at most 1 MiB that end at line ends; a line longer than that is cut."""
+    line = b"y" * 999 + b"\n"
+    (tmp_path / "app.log").write_bytes(line * 3000 + b"z" * (1 << 20) + b"tail\n")
+    agent.start(follow_toml(collector.url, tmp_path / "app.log"))
+
+    wait_for(
+        lambda: sum(len(request.body) for request in collector.of("/v1/lines")) == 3_000_000 + (1 << 20) + 5,
+        "all",
+    )
+
+    bodies = [request.body for request in collector.of("/v1/lines")]
+    assert max(len(body) for body in bodies) <= 1 << 20
+    assert sum(not body.endswith(b"\n") for body in bodies) == 1
+
+
+def test_redacted_lines_never_reach_the_disk(tmp_path, collector, agent, wait_for, follow_toml):
+    """What a preset finds is gone before the spool is written."""
+    (tmp_path / "app.log").write_bytes(b'{"password":"hunter2hunter2","mail":"bob@example.com"}\n')
+    agent.start(
+        follow_toml(collector.url, tmp_path / "app.log", '[redact]\npresets = ["tokens", "emails"]\n')
+    )
+
+    wait_for(lambda: bool(collector.lines()), "the line")
+
+    assert collector.lines() == [b'{"password":"[token]","mail":"[email]"}']
