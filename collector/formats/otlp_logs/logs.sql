@@ -40,15 +40,15 @@ WITH
     -- A map becomes one pair per leaf, its keys joined with dots.
     t -> multiIf(startsWith(t, '"'), JSONExtractString(t), t = 'null', '', t) AS leaf,
     (k, t) -> [(k, leaf(t))] AS flat5,
-    (k, t) -> if(startsWith(t, '{') AND t != '{}', arrayFlatten(arrayMap(p4 -> flat5(concat(k, '.', p4.1), p4.2), JSONExtractKeysAndValuesRaw(t))),
+    (k, t) -> if(startsWith(t, '{"'), arrayFlatten(arrayMap(p4 -> flat5(concat(k, '.', p4.1), p4.2), JSONExtractKeysAndValuesRaw(t))),
                  [(k, leaf(t))]) AS flat4,
-    (k, t) -> if(startsWith(t, '{') AND t != '{}', arrayFlatten(arrayMap(p3 -> flat4(concat(k, '.', p3.1), p3.2), JSONExtractKeysAndValuesRaw(t))),
+    (k, t) -> if(startsWith(t, '{"'), arrayFlatten(arrayMap(p3 -> flat4(concat(k, '.', p3.1), p3.2), JSONExtractKeysAndValuesRaw(t))),
                  [(k, leaf(t))]) AS flat3,
-    (k, t) -> if(startsWith(t, '{') AND t != '{}', arrayFlatten(arrayMap(p2 -> flat3(concat(k, '.', p2.1), p2.2), JSONExtractKeysAndValuesRaw(t))),
+    (k, t) -> if(startsWith(t, '{"'), arrayFlatten(arrayMap(p2 -> flat3(concat(k, '.', p2.1), p2.2), JSONExtractKeysAndValuesRaw(t))),
                  [(k, leaf(t))]) AS flat2,
-    (k, t) -> if(startsWith(t, '{') AND t != '{}', arrayFlatten(arrayMap(p1 -> flat2(concat(k, '.', p1.1), p1.2), JSONExtractKeysAndValuesRaw(t))),
+    (k, t) -> if(startsWith(t, '{"'), arrayFlatten(arrayMap(p1 -> flat2(concat(k, '.', p1.1), p1.2), JSONExtractKeysAndValuesRaw(t))),
                  [(k, leaf(t))]) AS flat1,
-    (k, t) -> if(startsWith(t, '{') AND t != '{}', arrayFlatten(arrayMap(p0 -> flat1(concat(k, '.', p0.1), p0.2), JSONExtractKeysAndValuesRaw(t))),
+    (k, t) -> if(startsWith(t, '{"'), arrayFlatten(arrayMap(p0 -> flat1(concat(k, '.', p0.1), p0.2), JSONExtractKeysAndValuesRaw(t))),
                  [(k, leaf(t))]) AS flat0,
     p -> if(arrayExists(x -> x.3 IN (5, 6), p),
             arrayFlatten(arrayMap(x -> if(x.3 = 6, flat0(x.1, x.2), [(x.1, x.2)]), arrayMap(x -> (x.1, if(x.3 IN (5, 6), json(x.2), x.2), x.3), p))),
@@ -62,13 +62,13 @@ SELECT
     severity,
     if(numbered, toUInt8(number), if(level = 0, 0, toUInt8(level * 4 - 3))) AS severity_number,
     if(body_is IN (5, 6), json(body_text), body_text) AS body,
-    if(length(trace) = 16 AND trace != unhex('00000000000000000000000000000000'), lower(hex(trace)), '') AS trace_id,
-    if(length(span) = 8 AND span != unhex('0000000000000000'), lower(hex(span)), '') AS span_id,
+    multiIf(length(trace) != 16, '', trace = unhex('00000000000000000000000000000000'), '', lower(hex(trace))) AS trace_id,
+    multiIf(length(span) != 8, '', span = unhex('0000000000000000'), '', lower(hex(span))) AS span_id,
     CAST(arrayConcat(
         own,
         if(body_is = 6, arrayFilter(x -> NOT has(own.1, x.1), arrayFlatten(arrayMap(x -> flat1(x.1, x.2), JSONExtractKeysAndValuesRaw(body)))), []),
         if(event_name != '', [('event.name', event_name)], []),
-        if(severity_text != '' AND severity_word != severity, [('severity_text', severity_text)], []),
+        if(severity_word IN ('', severity), [], [('severity_text', severity_text)]),
         if(in_range, [], [('fuseboard.original_time', toString(claimed))]),
         if(dropped > 0, [('otel.dropped_attributes_count', toString(dropped))], []),
         scope_pairs), 'Map(LowCardinality(String), String)') AS attributes,
@@ -83,13 +83,11 @@ FROM
         pairs(attribute_texts) AS own,
         multiIf(time_unix_nano != 0, time_unix_nano, observed_time_unix_nano != 0, observed_time_unix_nano, toUInt64(received_ns)) AS claimed,
         toInt64(claimed) AS claimed_ns,
-        claimed_ns >= received_ns - {retention_days:UInt16} * 86400000000000 AND claimed_ns <= received_ns + 600000000000 AS in_range,
-        number BETWEEN 1 AND 24 AS numbered,
+        if(claimed_ns < received_ns - {retention_days:UInt16} * 86400000000000, false, claimed_ns <= received_ns + 600000000000) AS in_range,
+        toUInt32(number - 1) < 24 AS numbered,
         lower(severity_text) AS severity_word,
-        if(numbered, intDiv(number + 3, 4), multiIf(
-            severity_word = '', 0, startsWith(severity_word, 'trace'), 1, startsWith(severity_word, 'debug'), 2,
-            startsWith(severity_word, 'info') OR severity_word = 'notice', 3, startsWith(severity_word, 'warn'), 4, startsWith(severity_word, 'err'), 5,
-            startsWith(severity_word, 'fatal') OR severity_word IN ('critical', 'alert', 'emergency', 'emerg', 'panic'), 6, 0)) AS level,
+        if(numbered, intDiv(number + 3, 4), transform(left(severity_word, 3),
+            ['tra', 'deb', 'inf', 'not', 'war', 'err', 'fat', 'cri', 'ale', 'eme', 'pan'], [1, 2, 3, 3, 4, 5, 6, 6, 6, 6, 6], 0)) AS level,
         severity_names[level + 1] AS severity
     FROM
     (
@@ -103,8 +101,9 @@ FROM
         (
             SELECT
                 batch_id, received_ns, first_line, log_records,
-                if(services = [] OR has(services, claimed_service), if(claimed_service = '', 'unknown_service', claimed_service), services[1]) AS service,
-                if(envs = [] OR has(envs, claimed_env), claimed_env, envs[1]) AS env,
+                multiIf(has(services, claimed_service), claimed_service, notEmpty(services), services[1],
+                        claimed_service = '', 'unknown_service', claimed_service) AS service,
+                multiIf(has(envs, claimed_env), claimed_env, notEmpty(envs), envs[1], claimed_env) AS env,
                 mapUpdate(claimed_resource, mapConcat(
                     if(claimed_service IN ('', service), map(), map('service.name', service, 'fuseboard.service_overridden', claimed_service)),
                     if(claimed_env IN ('', env), map(), map('deployment.environment.name', env, 'fuseboard.env_overridden', claimed_env)))) AS resource,
@@ -238,4 +237,5 @@ FROM
     )
 )
 SETTINGS input_format_protobuf_oneof_presence = 1, output_format_json_escape_forward_slashes = 0, output_format_json_quote_64bit_integers = 0,
-         output_format_json_quote_denormals = 1, output_format_json_named_tuples_as_objects = 1, short_circuit_function_evaluation = 'force_enable'
+         output_format_json_quote_denormals = 1, output_format_json_named_tuples_as_objects = 1, short_circuit_function_evaluation = 'force_enable',
+         query_plan_enable_optimizations = 0
