@@ -24,7 +24,7 @@ from demo.bulkhead import Bulkhead
 from demo.errors import BulkheadFull, DependencyFailed, NotPermitted
 from demo.metrics import Metrics
 
-CALL_TIMEOUT_S = 2.0  # longer than the fault "slow" by default, shorter than a customer's patience
+_CONNECT_TIMEOUT_S = 0.5  # on one machine or one network a host that takes longer is away
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Dependency:
         target: Its service name; ``peer.service`` on the client spans.
         base_url: Where it lives.
         client: Shared by the process's dependencies.
+        timeout_s: How long an answer may take.
         bulkhead: Bounds the calls in flight.
         breaker: None leaves the edge unprotected.
     """
@@ -53,6 +54,7 @@ class Dependency:
         base_url: str,
         *,
         client: httpx.AsyncClient,
+        timeout_s: float,
         bulkhead: Bulkhead,
         breaker: pybreaker.CircuitBreaker | None,
         tracer: Tracer,
@@ -62,6 +64,7 @@ class Dependency:
         self.target = target
         self._base_url = base_url
         self._client = client
+        self._timeout = httpx.Timeout(timeout_s, connect=_CONNECT_TIMEOUT_S)
         self._bulkhead = bulkhead
         self._breaker = breaker
         self._tracer = tracer
@@ -138,7 +141,9 @@ class Dependency:
         headers: dict[str, str] = {}
         inject(headers)
         try:
-            response = await self._client.request(method, url, json=body, headers=headers)
+            response = await self._client.request(
+                method, url, json=body, headers=headers, timeout=self._timeout
+            )
         except httpx.HTTPError as error:
             what = type(error).__name__
             raise DependencyFailed(

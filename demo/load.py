@@ -33,7 +33,7 @@ _THINK_S = (0.05, 0.3)
 _REQUESTS_PER_JOURNEY = _BUYERS * 4 + (1 - _BUYERS) * 2
 _MAX_JOURNEYS_IN_FLIGHT = 100  # beyond it customers go elsewhere (counted), the shop is not buried
 _PROGRESS_S = 10
-_TIMEOUT_S = 10
+_TIMEOUT_S = 10  # a customer's patience; no call inside the shop takes longer
 _OLD, _CURRENT = "shop-app/1.9.2", "shop-app/2.3.0"
 
 

@@ -16,7 +16,7 @@ from opentelemetry.trace import Tracer
 from demo import serving, telemetry
 from demo.breakers import breaker_for
 from demo.bulkhead import Bulkhead
-from demo.dependency import CALL_TIMEOUT_S, Dependency
+from demo.dependency import Dependency
 from demo.faults import Faults
 from demo.listener import Listener
 from demo.metrics import Metrics
@@ -37,7 +37,6 @@ def run(settings: ServiceSettings) -> None:
 
 async def _serve(settings: ServiceSettings, log: structlog.stdlib.BoundLogger, tracer: Tracer) -> None:
     async with httpx.AsyncClient(
-        timeout=httpx.Timeout(CALL_TIMEOUT_S, connect=0.5),
         limits=httpx.Limits(max_keepalive_connections=32, keepalive_expiry=30),
         trust_env=False,
     ) as client:
@@ -124,6 +123,7 @@ def _dependencies(
             call.target,
             settings.neighbours[call.target],
             client=client,
+            timeout_s=call.timeout_s,
             bulkhead=bulkhead,
             breaker=breaker_for(call.target, settings, log) if call.breaker else None,
             tracer=tracer,

@@ -16,11 +16,13 @@ class Call:
         target: The callee; breaker and bulkhead carry its name.
         breaker: False leaves the edge unprotected.
         limit: Calls in flight at most (the bulkhead).
+        timeout_s: Longer towards the user, so that the caller nearest to the trouble is the one that names it.
     """
 
     target: str
     breaker: bool = True
     limit: int = 16
+    timeout_s: float = 2.0
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,20 @@ _SPECS = (
         "gateway",
         "2.4.1",
         "storefront",
-        (Call("catalog"), Call("cart"), Call("checkout", breaker=False, limit=32)),
+        (
+            Call("catalog"),
+            Call("cart", timeout_s=4.0),
+            Call("checkout", breaker=False, limit=32, timeout_s=8.0),
+        ),
     ),
     ServiceSpec("catalog", "1.12.0", "storefront"),
     ServiceSpec("cart", "2.0.3", "storefront", (Call("catalog"),)),
-    ServiceSpec("checkout", "3.1.0", "orders", (Call("cart"), Call("inventory"), Call("payment", limit=8))),
+    ServiceSpec(
+        "checkout",
+        "3.1.0",
+        "orders",
+        (Call("cart", timeout_s=4.0), Call("inventory"), Call("payment", limit=8)),
+    ),
     ServiceSpec("payment", "5.0.2", "payments"),
     ServiceSpec("inventory", "1.7.4", "orders"),
     ServiceSpec("notifications", "0.9.8", "messaging"),
