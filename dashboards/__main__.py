@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -42,8 +43,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     client = httpx.AsyncClient(base_url=options.collector)
     hosts = LOOPBACK_HOSTS if local else ("*",)
     application = create_app(Api(client, key), allowed_hosts=hosts)
+    signal.signal(signal.SIGTERM, _leave)
     uvicorn.run(application, host=options.host, port=options.port, log_level="warning", server_header=False)
     return 0
+
+
+def _leave(*_: object) -> None:
+    """Exit with 0: uvicorn drains, then raises the signal again for whoever handled it before."""
+    sys.exit(0)
 
 
 def is_loopback(host: str) -> bool:

@@ -1,8 +1,9 @@
 """
 The service graph as layers of boxes, callers left of callees.
 
-Sugiyama's method, thin: break cycles by depth-first search, layer by longest path, order each
-layer by the mean place of its neighbours. Deterministic: the same graph gives the same picture.
+Sugiyama's method, thin: break cycles by depth-first search, layer by longest path, give long edges
+a passage through the layers they cross, order each layer by the mean place of its neighbours.
+Deterministic: the same graph gives the same picture.
 
 Source: K. Sugiyama, S. Tagawa, M. Toda, "Methods for visual understanding of hierarchical systems", 1981.
 """
@@ -12,12 +13,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 
 from dashboards.api import Row
 
-BOX_WIDTH, BOX_HEIGHT = 168, 46
-GAP_X, GAP_Y = 92, 22
+BOX_WIDTH, BOX_HEIGHT = 204, 46
+PASSAGE_HEIGHT = 10
+"""Room a long edge gets in a layer it passes, so that it never runs behind a box."""
+GAP_X, GAP_Y = 84, 22
 MARGIN = 12
+_Name = str | tuple[int, int]
+"""A node's id, or the passage of an edge (its number) through a layer."""
 SWEEPS = 4
 """Ordering passes; more did not change the shop's picture."""
 
@@ -28,8 +35,10 @@ class Box:
 
     row: Row
     node_id: str
-    x: int
-    y: int
+    x: float
+    y: float
+    width: int = BOX_WIDTH
+    height: int = BOX_HEIGHT
 
 
 @dataclass(frozen=True)
@@ -38,8 +47,8 @@ class Curve:
 
     row: Row
     path: str
-    middle_x: float
-    middle_y: float
+    mark_x: float
+    mark_y: float
 
 
 @dataclass(frozen=True)
@@ -48,8 +57,8 @@ class Drawing:
 
     boxes: tuple[Box, ...]
     curves: tuple[Curve, ...]
-    width: int
-    height: int
+    width: float
+    height: float
 
 
 def draw(nodes: Sequence[Row], edges: Sequence[Row]) -> Drawing:
@@ -67,26 +76,53 @@ def draw(nodes: Sequence[Row], edges: Sequence[Row]) -> Drawing:
         (caller, callee, row) for caller, callee, row in ends if caller is not None and callee is not None
     ]
     names = sorted({str(node.get("id", "")) for node in nodes})
-    layers = _ordered(_layers(names, [(a, b) for a, b, _ in known]), [(a, b) for a, b, _ in known])
-    tallest = max((len(layer) for layer in layers), default=0)
-    places = {
-        name: (
-            MARGIN + column * (BOX_WIDTH + GAP_X),
-            MARGIN + round((line + (tallest - len(layer)) / 2) * (BOX_HEIGHT + GAP_Y)),
-        )
-        for column, layer in enumerate(layers)
-        for line, name in enumerate(layer)
-    }
+    layers = _layers(names, [(a, b) for a, b, _ in known])
+    routes = [
+        _with_passages(layers, caller, callee, index) for index, (caller, callee, _) in enumerate(known)
+    ]
+    layers = _ordered(layers, [hop for route in routes for hop in pairwise(route)])
+    places, width, height = _places(layers)
     rows = {str(node.get("id", "")): node for node in nodes}
     return Drawing(
-        boxes=tuple(Box(rows[name], name, x, y) for name, (x, y) in places.items()),
-        curves=tuple(_curve(row, places[a], places[b]) for a, b, row in known),
-        width=2 * MARGIN + len(layers) * (BOX_WIDTH + GAP_X) - (GAP_X if layers else 0),
-        height=2 * MARGIN + tallest * (BOX_HEIGHT + GAP_Y) - (GAP_Y if tallest else 0),
+        boxes=tuple(Box(rows[name], name, *places[name]) for name in names),
+        curves=tuple(
+            _curve(row, [places[name] for name in route])
+            for route, (_, _, row) in zip(routes, known, strict=True)
+        ),
+        width=width,
+        height=height,
     )
 
 
-def _layers(names: list[str], edges: list[tuple[str, str]]) -> list[list[str]]:
+def _with_passages(layers: list[list[_Name]], caller: str, callee: str, index: int) -> list[_Name]:
+    """Give the names an edge goes through, adding a passage to each layer it crosses."""
+    place = {name: column for column, layer in enumerate(layers) for name in layer}
+    route: list[_Name] = [caller]
+    for column in range(place[caller] + 1, place[callee]):
+        layers[column].append((index, column))
+        route.append((index, column))
+    return [*route, callee]
+
+
+def _places(layers: list[list[_Name]]) -> tuple[dict[_Name, tuple[float, float]], float, float]:
+    """Give each name the top left corner of its room, and the size of the whole."""
+    heights = [sum(_height(name) + GAP_Y for name in layer) - GAP_Y for layer in layers]
+    tallest = max(heights, default=0)
+    places: dict[_Name, tuple[float, float]] = {}
+    for column, layer in enumerate(layers):
+        y = MARGIN + (tallest - heights[column]) / 2
+        for name in layer:
+            places[name] = (MARGIN + column * (BOX_WIDTH + GAP_X), y)
+            y += _height(name) + GAP_Y
+    width = 2 * MARGIN + len(layers) * (BOX_WIDTH + GAP_X) - (GAP_X if layers else 0)
+    return places, width, 2 * MARGIN + tallest
+
+
+def _height(name: _Name) -> int:
+    return BOX_HEIGHT if isinstance(name, str) else PASSAGE_HEIGHT
+
+
+def _layers(names: list[str], edges: list[tuple[str, str]]) -> list[list[_Name]]:
     """Put each node one layer right of its rightmost caller, ignoring edges that close a cycle."""
     forward = defaultdict(set)
     for caller, callee in edges:
@@ -96,7 +132,7 @@ def _layers(names: list[str], edges: list[tuple[str, str]]) -> list[list[str]]:
     for name in reversed(_finished_last_first(names, forward)):
         for callee in sorted(forward[name]):
             depth[callee] = max(depth[callee], depth[name] + 1)
-    layers: list[list[str]] = [[] for _ in range(max(depth.values(), default=-1) + 1)]
+    layers: list[list[_Name]] = [[] for _ in range(max(depth.values(), default=-1) + 1)]
     for name in names:
         layers[depth[name]].append(name)
     return [layer for layer in layers if layer]
@@ -125,27 +161,44 @@ def _finished_last_first(names: list[str], forward: dict[str, set[str]]) -> list
     return done
 
 
-def _ordered(layers: list[list[str]], edges: list[tuple[str, str]]) -> list[list[str]]:
+def _ordered(layers: list[list[_Name]], hops: list[tuple[_Name, _Name]]) -> list[list[_Name]]:
     """Reorder each layer by the mean place of its neighbours, back and forth."""
-    neighbours = defaultdict(list)
-    for caller, callee in edges:
-        neighbours[caller].append(callee)
-        neighbours[callee].append(caller)
+    neighbours: dict[_Name, list[_Name]] = defaultdict(list)
+    for left, right in hops:
+        neighbours[left].append(right)
+        neighbours[right].append(left)
     place = {name: line - len(layer) / 2 for layer in layers for line, name in enumerate(layer)}
     for sweep in range(SWEEPS):
         for layer in layers if sweep % 2 == 0 else reversed(layers):
-            means = {
-                name: sum(place[other] for other in neighbours[name]) / (len(neighbours[name]) or 1)
-                for name in layer
-            }
-            layer.sort(key=lambda name: (means[name], name))  # noqa: B023: used before the next loop
+            layer.sort(key=partial(_mean_place, place, neighbours))
             place |= {name: line - len(layer) / 2 for line, name in enumerate(layer)}
     return layers
 
 
-def _curve(row: Row, caller: tuple[int, int], callee: tuple[int, int]) -> Curve:
-    x1, y1 = caller[0] + BOX_WIDTH, caller[1] + BOX_HEIGHT / 2
-    x2, y2 = callee[0], callee[1] + BOX_HEIGHT / 2
-    bend = GAP_X / 2 if x2 > x1 else GAP_X
-    path = f"M{x1} {y1:g} C{x1 + bend:g} {y1:g} {x2 - bend:g} {y2:g} {x2} {y2:g}"
-    return Curve(row, path, (x1 + x2) / 2, (y1 + y2) / 2)
+def _mean_place(
+    place: dict[_Name, float], neighbours: dict[_Name, list[_Name]], name: _Name
+) -> tuple[float, str]:
+    around = neighbours[name]
+    return sum(place[other] for other in around) / (len(around) or 1), str(name)
+
+
+def _curve(row: Row, corners: list[tuple[float, float]]) -> Curve:
+    """Bend an edge through its passages; the mark stands near the callee, where few edges meet."""
+    ends = (corners[0], corners[-1])
+    points = [(corners[0][0] + BOX_WIDTH, ends[0][1] + BOX_HEIGHT / 2)]
+    for x, y in corners[1:-1]:
+        points += [(x, y + PASSAGE_HEIGHT / 2), (x + BOX_WIDTH, y + PASSAGE_HEIGHT / 2)]
+    points.append((ends[1][0], ends[1][1] + BOX_HEIGHT / 2))
+    path = f"M{points[0][0]:g} {points[0][1]:g}"
+    for (x1, y1), (x2, y2) in pairwise(points):
+        bend = (x2 - x1) / 2 if x2 > x1 else GAP_X
+        path += f" C{x1 + bend:g} {y1:g} {x2 - bend:g} {y2:g} {x2:g} {y2:g}"
+    (x1, y1), (x2, y2) = points[-2:]
+    return Curve(row, path, *_on_bend(x1, y1, x2, y2))
+
+
+def _on_bend(x1: float, y1: float, x2: float, y2: float, t: float = 0.64) -> tuple[float, float]:
+    """Give the point at *t* of the cubic curve between two ends with level tangents half way."""
+    half = (x1 + x2) / 2
+    a, b, c, d = (1 - t) ** 3, 3 * (1 - t) ** 2 * t, 3 * (1 - t) * t**2, t**3
+    return round(a * x1 + (b + c) * half + d * x2, 1), round((a + b) * y1 + (c + d) * y2, 1)

@@ -55,9 +55,16 @@ class WaterfallRow:
         return _duration_ns(self.row) / NS_PER_MS
 
     @property
-    def label_left(self) -> bool:
-        """True if the duration is better written before the bar than after it."""
-        return self.x + self.width > 70
+    def label(self) -> Literal["after", "before", "inside"]:
+        """Where a bar's duration has room on a phone too: after it, before it, or on it."""
+        if self.x + self.width <= 70:
+            return "after"
+        return "before" if self.x >= 30 else "inside"
+
+    @property
+    def label_x(self) -> float:
+        """Where the duration is written, in percent of the axis."""
+        return self.x if self.label == "before" else self.x + self.width
 
 
 @dataclass(frozen=True)

@@ -124,12 +124,12 @@
   const utc = (u, splits) => splits.map((s) => new Date(s * 1000).toISOString().slice(11, 16));
   const options = (place, table) => ({
     width: place.clientWidth,
-    height: 160,
+    height: 150,
     tzDate: (ts) => uPlot.tzDate(new Date(ts * 1000), "UTC"),
     cursor: { sync: { key: "fuseboard" }, drag: { x: false, y: false } },
     scales: { y: { range: (u, low, high) => [0, high > 0 ? high * 1.1 : 1] } },
     axes: [
-      { stroke: colour("--dim"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, values: utc },
+      { stroke: colour("--dim"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, size: 26, values: utc },
       { stroke: colour("--dim"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, size: 46 },
     ],
     series: [

@@ -1,0 +1,68 @@
+"""The page of one breaker: evidence one click away, time lines that tell the truth."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from dashboards.pages.breaker import lanes
+from dashboards.window import Window
+from tests.dashboards.document import read
+from tests.dashboards.recorded_api import pages_over
+from tests.dashboards.recorded_shop import TRACE
+
+WINDOW = Window("", "", "", datetime(2026, 11, 22, 3, tzinfo=UTC), datetime(2026, 11, 22, 4, tzinfo=UTC))
+
+
+def change(at: str, old: str, new: str) -> dict[str, str]:
+    """Give a transition of instance i."""
+    return {"at": at, "from": old, "to": new, "instance": "i"}
+
+
+def test_from_the_tile_to_the_failing_span_and_its_logs() -> None:
+    """Board → breaker → first failing span and the logs of every service on that trace: each one link."""
+    app = pages_over("shop")
+    (tile,) = read(app, "/breakers").page.having(data_testid="breaker-tile-checkout-payment")
+    assert tile.attributes["data-state"] == "open"
+    link = next(a.attributes["href"] for a in tile.tags("a") if a.text == "payment")
+
+    page = read(app, link).page
+
+    (trace,) = page.having(data_testid="cause-trace")
+    (logs,) = page.having(data_testid="cause-logs")
+    path, _, fragment = trace.attributes["href"].partition("#")
+    assert path.startswith(f"/traces/{TRACE}?")
+    (span,) = read(app, path).page.having(id=fragment)
+    assert span.attributes["data-first-failure"] == "true"
+    assert span.attributes["data-service"] == "payment"
+    assert f"query=trace_id%3A{TRACE}" in logs.attributes["href"]
+    assert "start=2026-11-22T02%3A55" in logs.attributes["href"]
+    assert read(app, logs.attributes["href"]).page.having(data_testid="log-row")
+
+
+def test_a_time_line_shows_what_was_before_the_first_transition() -> None:
+    """Before it opened at a quarter past, it was what the transition came from."""
+    (lane,) = lanes((change("2026-11-22T03:15:00Z", "closed", "open"),), (), WINDOW)
+
+    assert [(each.state, each.x, each.width) for each in lane.stretches] == [
+        ("closed", 0, 25),
+        ("open", 25, 75),
+    ]
+
+
+def test_transitions_outside_the_range_set_its_edges() -> None:
+    """A change before the range decides how it begins; one after it is not drawn."""
+    before, after = (
+        change("2026-11-22T02:00:00Z", "closed", "open"),
+        change("2026-11-22T05:00:00Z", "open", "closed"),
+    )
+
+    (lane,) = lanes((after, before), (), WINDOW)
+
+    assert [(each.state, each.x, each.width) for each in lane.stretches] == [("open", 0, 100)]
+
+
+def test_an_instance_without_transitions_is_in_its_present_state() -> None:
+    """An instance nothing happened to is drawn as it is; a state nobody knows is unknown, never closed."""
+    made = lanes((), ({"instance": "i", "state": "closed"}, {"instance": "j", "state": None}), WINDOW)
+
+    assert [[stretch.state for stretch in lane.stretches] for lane in made] == [["closed"], ["unknown"]]

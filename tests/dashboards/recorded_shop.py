@@ -1,0 +1,376 @@
+"""What the recorded API answers: a shop at 3:15 whose payment has been refusing cards for four minutes."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+NOW = datetime(2026, 11, 22, 3, 15, 0, tzinfo=UTC)
+OPENED = NOW - timedelta(minutes=4, seconds=20)
+SPANS = "00f067aa0ba902"
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+SERVICES = ("cart", "catalog", "checkout", "gateway", "inventory", "notifications", "payment")
+EDGES = (
+    ("gateway", "catalog"),
+    ("gateway", "cart"),
+    ("gateway", "checkout"),
+    ("cart", "catalog"),
+    ("checkout", "cart"),
+    ("checkout", "payment"),
+    ("checkout", "inventory"),
+    ("checkout", "notifications"),
+)
+BREAKERS = (
+    ("checkout", "payment"),
+    ("checkout", "inventory"),
+    ("gateway", "checkout"),
+    ("gateway", "catalog"),
+    ("cart", "catalog"),
+)
+
+
+def at(seconds_ago: float = 0.0, since: datetime = NOW) -> str:
+    """Give RFC 3339 with nanoseconds, *seconds_ago* before *since*."""
+    return (since - timedelta(seconds=seconds_ago)).strftime("%Y-%m-%dT%H:%M:%S.%f") + "000Z"
+
+
+def service(name: str) -> dict[str, Any]:
+    """Give one row of /services."""
+    health = {"payment": "unhealthy", "checkout": "degraded"}.get(name, "healthy")
+    ratio = {"payment": 0.62, "checkout": 0.18, "gateway": 0.04}.get(name, 0.0)
+    reasons = {
+        "payment": [
+            {
+                "code": "error_ratio",
+                "message": "62 % of requests fail (usually 0.1 %)",
+                "value": 0.62,
+                "threshold": 0.05,
+                "url": "/traces?service=payment&error=true",
+            }
+        ],
+        "checkout": [
+            {
+                "code": "breaker_open",
+                "message": "its breaker payment is open",
+                "value": 1,
+                "threshold": 0,
+                "url": "/breakers/checkout/payment",
+            }
+        ],
+    }.get(name, [])
+    held = [key for key in BREAKERS if key[0] == name]
+    opened = 1 if name == "checkout" else 0
+    return {
+        "service": name,
+        "env": "demo",
+        "health": health,
+        "reasons": reasons,
+        "rate": 12.345,
+        "error_ratio": ratio,
+        "p50_ms": 8.21,
+        "p95_ms": 2105.0 if name == "payment" else 41.5,
+        "p99_ms": 3000.2 if name == "payment" else 90.1,
+        "versions": ["1.4.2"],
+        "breakers": {"open": opened, "half_open": 0, "closed": len(held) - opened, "unknown": 0},
+        "owner": "team-pay" if name == "payment" else None,
+        "last_seen": at(2),
+    }
+
+
+def edge(caller: str, callee: str) -> dict[str, Any]:
+    """Give one edge of /map."""
+    failing = callee == "payment"
+    guarded = (caller, callee) in BREAKERS
+    return {
+        "caller": caller,
+        "callee": callee,
+        "protocol": "messaging" if callee == "notifications" else "http",
+        "rate": 4.2,
+        "error_ratio": 0.62 if failing else 0.0,
+        "p95_ms": 2105.0 if failing else 31.0,
+        "breaker": {"name": callee, "state": "open" if failing else "closed"} if guarded else None,
+        "protected": guarded,
+    }
+
+
+def service_detail(name: str) -> dict[str, Any]:
+    """Give the one row of /services/{service}."""
+    minutes = range(60, 0, -1)
+    broken = name in ("payment", "checkout")
+    return service(name) | {
+        "series": [
+            {
+                "at": at(60 * m),
+                "rate": 12 + 3 * math.sin(m / 5),
+                "error_ratio": 0.6 if broken and m < 5 else 0.001,
+                "p50_ms": None if m == 30 else 8 + m % 3,
+                "p95_ms": 2100.0 if broken and m < 5 else 40 + m % 7,
+                "p99_ms": 3000.0 if broken and m < 5 else 80 + m % 11,
+            }
+            for m in minutes
+        ],
+        "logs": [
+            {"at": at(60 * m), "error": 30 if m < 5 else 0, "warn": m % 4, "total": 200 + m} for m in minutes
+        ],
+        "callers": [edge(*e) for e in EDGES if e[1] == name],
+        "callees": [edge(*e) for e in EDGES if e[0] == name],
+    }
+
+
+def transition(seconds_ago: float, old: str, new: str, instance: str = "checkout-1") -> dict[str, Any]:
+    """Give one transition of checkout's breaker on payment."""
+    return {
+        "at": at(seconds_ago),
+        "service": "checkout",
+        "env": "demo",
+        "breaker": "payment",
+        "target": "payment",
+        "instance": instance,
+        "from": old,
+        "to": new,
+        "reason": "failure rate 60 % over 20 calls",
+        "failure_rate": 0.6,
+        "slow_call_rate": 0.1,
+        "calls": 20,
+        "not_permitted": 0 if new == "open" else 57,
+        "derived": False,
+        "trace_id": TRACE if new == "open" else "",
+        "span_id": "00f067aa0ba902b7" if new == "open" else "",
+    }
+
+
+TRANSITIONS = [
+    transition(5, "half_open", "open"),
+    transition(10, "open", "half_open"),
+    transition(250, "closed", "open", "checkout-2"),
+    transition(260, "closed", "open"),
+]
+
+
+def breaker(holder: str, name: str) -> dict[str, Any]:
+    """Give one row of /breakers."""
+    is_open = (holder, name) == ("checkout", "payment")
+    state = "open" if is_open else "closed"
+    since = at(0, OPENED) if is_open else at(86400)
+    instances = [{"instance": f"{holder}-{i}", "state": state, "since": since} for i in (1, 2)]
+    if is_open:
+        instances.append({"instance": "checkout-3", "state": "closed", "since": at(7200)})
+    cause = {
+        "service": "payment",
+        "trace_id": TRACE,
+        "span_id": "00f067aa0ba902b9",
+        "name": "POST /v1/charge",
+        "status_message": "card processor: connection refused",
+        "at": at(262),
+        "message": "charge failed",
+    }
+    blast = {
+        "callers": [{"service": "gateway", "share": 0.31, "requests": 412}],
+        "endpoints": ["POST /checkout"],
+        "share": 0.31,
+    }
+    return {
+        "service": holder,
+        "env": "demo",
+        "breaker": name,
+        "target": name,
+        "state": state,
+        "since": since,
+        "instances": instances,
+        "agree": not is_open,
+        "opens_1h": 3 if is_open else 0,
+        "flapping": is_open,
+        "stuck": False,
+        "stale": False,
+        "not_permitted_1h": 1412 if is_open else 0,
+        "derived": False,
+        "trace_id": TRACE if is_open else "",
+        "cause": cause if is_open else None,
+        "blast_radius": blast if is_open else None,
+    }
+
+
+def log(index: int) -> dict[str, Any]:
+    """Give one row of /logs."""
+    failing = index % 3 == 0
+    name = "payment" if failing else SERVICES[index % 7]
+    return {
+        "id": f"b1-{index}",
+        "occurred_at": at(250 + index),
+        "observed_at": at(249 + index),
+        "service": name,
+        "env": "demo",
+        "severity": "error" if failing else ("warn" if index % 5 == 0 else "info"),
+        "severity_number": 17 if failing else 9,
+        "body": "charge failed: card processor: connection refused"
+        if failing
+        else f"GET /v1/items/{index} 200",
+        "trace_id": TRACE if failing else "",
+        "span_id": "00f067aa0ba902b9" if failing else "",
+        "attributes": {
+            "http.response.status_code": "502",
+            "order.id": f"A-{index}",
+            "zero": "0",
+            "flag": "false",
+        },
+        "resource": {"service.version": "1.4.2", "host.name": "node-3"},
+        "batch_id": "b1",
+        "line": index,
+    }
+
+
+def span(
+    ids: str, service_name: str, name: str, times_ms: tuple[float, float], error: str = ""
+) -> dict[str, Any]:
+    """Give one span of the recorded trace: *ids* are its own and its parent's last digits, *times_ms* start and length."""
+    own, above = ids.split("<")
+    start_ms, ms = times_ms
+    return {
+        "span_id": SPANS + own,
+        "parent_span_id": SPANS + above if above else "",
+        "service": service_name,
+        "name": name,
+        "kind": "server",
+        "start": at(262 - start_ms / 1000),
+        "duration_ns": int(ms * 1_000_000),
+        "status": "error" if error else "unset",
+        "status_message": error,
+        "attributes": {"http.route": "/v1/charge", "http.response.status_code": "500" if error else "200"},
+        "resource": {"service.version": "1.4.2"},
+        "events": [{"name": "exception", "attributes": {"exception.type": "ConnectionError"}}]
+        if error
+        else [],
+        "links": [],
+    }
+
+
+def trace() -> dict[str, Any]:
+    """Give the one row of /traces/{trace_id}."""
+    return {
+        "trace_id": TRACE,
+        "spans": [
+            span("b0<", "gateway", "POST /checkout", (0, 91.4), "502 Bad Gateway"),
+            span("b1<b0", "checkout", "POST /v1/checkout", (2.1, 87.0), "payment failed"),
+            span("b2<b1", "cart", "GET /v1/cart", (4.0, 9.5)),
+            span("b3<b2", "cart", "SELECT cart", (5.0, 3.2)),
+            span("b4<b1", "inventory", "POST /v1/reserve", (15.0, 12.0)),
+            span("b7<b1", "checkout", "charge", (29.0, 56.0), "502"),
+            span("b9<b7", "payment", "POST /v1/charge", (31.0, 52.0), "connection refused"),
+            span("bf<ff", "notifications", "publish order", (88.0, 1.1)),
+        ],
+        "logs": [
+            log(0) | {"occurred_at": at(262 - 0.060)},
+            log(3) | {"occurred_at": at(262 - 0.0841), "service": "checkout", "span_id": "00f067aa0ba902b7"},
+        ],
+        "transitions": [transition(262 - 0.0856, "closed", "open")],
+    }
+
+
+def trace_row(index: int) -> dict[str, Any]:
+    """Give one row of /traces."""
+    return {
+        "trace_id": TRACE if index == 0 else f"{index:032x}",
+        "root_service": "gateway",
+        "root_name": "POST /checkout" if index % 2 == 0 else "GET /items",
+        "start": at(262 + 3 * index),
+        "duration_ms": 91.4 + index * 7,
+        "spans": 8,
+        "services": ["gateway", "checkout", "cart", "payment"],
+        "error": index % 2 == 0,
+    }
+
+
+ALERT = {
+    "rule": "BreakerOpen",
+    "state": "firing",
+    "labels": {"service": "checkout", "env": "demo", "breaker": "payment"},
+    "since": at(0, OPENED),
+    "fired_at": at(245),
+    "resolved_at": None,
+    "value": 260,
+    "message": "checkout's breaker payment has been open for 15 s",
+    "url": "/breakers/checkout/payment",
+}
+RULE = {
+    "name": "BreakerOpen",
+    "kind": "breaker",
+    "expr": "open for 15s",
+    "for_s": 15,
+    "severity": "page",
+    "state": "firing",
+}
+DELIVERIES = [
+    {
+        "id": str(n),
+        "webhook_id": f"msg_2N{n}",
+        "receiver": "on-call",
+        "type": "alert.firing",
+        "url": "https://hooks.example.org/oncall",
+        "status": ("pending", "delivered", "failed")[n],
+        "attempts": n + 1,
+        "last_status": (503, 200, 410)[n],
+        "last_error": ("503 from the receiver", None, "410 Gone: disabled")[n],
+        "created_at": at(240 + n),
+        "next_attempt_at": at(-20) if n == 0 else None,
+        "delivered_at": at(239) if n == 1 else None,
+    }
+    for n in range(3)
+]
+JOURNAL = {"bytes": 52_428_800, "max_bytes": 1_073_741_824, "segments_waiting": 7, "oldest_waiting_s": 31.0}
+PIPELINE = {
+    "engine": {"state": "up", "since": at(9000), "restarts": 0, "last_error": None},
+    "journal": JOURNAL,
+}
+DEAD = {"engine": {"state": "restarting", "since": at(33), "restarts": 2, "last_error": "killed by signal 9"}}
+
+
+def histogram() -> list[dict[str, Any]]:
+    """Give the rows of /logs/histogram."""
+    rows = []
+    for m in range(60, 0, -1):
+        counts = {"info": 150 + m % 9, "warn": m % 4, "error": 40 if m < 5 else 0}
+        rows.append({"at": at(60 * m), "counts": counts, "total": sum(counts.values())})
+    return rows
+
+
+def answer(path: str, query: dict[str, str]) -> list[dict[str, Any]] | None:
+    """Give ``data`` of the shop for a path under /api/v1; None if nothing lives there."""
+    parts = path.split("/")
+    fixed: dict[str, Any] = {
+        "services": [service(name) for name in SERVICES],
+        "breakers": [breaker(*key) for key in BREAKERS],
+        "breakers/transitions": TRANSITIONS,
+        "logs": [
+            log(i + (100 if query.get("cursor") else 0)) for i in range(int(query.get("limit", "20")) % 60)
+        ],
+        "logs/histogram": histogram(),
+        "logs/facets": [
+            {
+                "field": "severity",
+                "values": [{"value": "info", "count": 9120}, {"value": "error", "count": 160}],
+            },
+            {"field": "service", "values": [{"value": name, "count": 1300} for name in SERVICES]},
+        ],
+        "traces": [trace_row(i) for i in range(12)],
+        "map": [
+            {
+                "nodes": [service(n) | {"id": n, "kind": "service"} for n in SERVICES],
+                "edges": [edge(*e) for e in EDGES],
+            }
+        ],
+        "alerts": [ALERT],
+        "rules": [RULE],
+        "deliveries": DELIVERIES,
+        "pipeline": [PIPELINE],
+    }
+    if path in fixed:
+        return fixed[path]
+    if parts[0] == "services" and parts[1:] and parts[1] in SERVICES:
+        return [service_detail(parts[1])]
+    if parts[0] == "breakers" and tuple(parts[1:]) in BREAKERS:
+        timeline = TRANSITIONS if parts[1:] == ["checkout", "payment"] else []
+        return [breaker(*parts[1:]) | {"timeline": timeline}]
+    if path == f"traces/{TRACE}":
+        return [trace()]
+    return None

@@ -1,0 +1,159 @@
+"""Every page over every variant of the API: data, nothing, a dead engine, a slow one, hostile content."""
+
+from __future__ import annotations
+
+from dataclasses import is_dataclass
+from typing import get_type_hints
+
+import pytest
+
+from dashboards.pages import PAGES
+from dashboards.render import Frame, Help
+from tests.dashboards.document import read
+from tests.dashboards.recorded_api import HOSTILE, pages_over
+from tests.dashboards.recorded_shop import TRACE
+
+URLS = {
+    "overview.html": "/",
+    "service.html": "/services/checkout",
+    "breakers.html": "/breakers",
+    "breaker.html": "/breakers/checkout/payment",
+    "logs.html": "/logs?query=charge",
+    "traces.html": "/traces",
+    "trace.html": f"/traces/{TRACE}",
+    "map.html": "/map",
+    "alerts.html": "/alerts",
+}
+EXPECTED = {
+    "/": ("1 service unhealthy, 1 service degraded, 1 breaker open", "62 % of requests fail"),
+    "/services/checkout": ("its breaker payment is open", "Latest errors", "charge failed"),
+    "/breakers": ("1 open", "instances disagree", "card processor: connection refused"),
+    "/breakers/checkout/payment": ("Who loses it", "31 % of traffic", "POST /checkout"),
+    "/logs?query=charge": ("charge failed: card processor", "older"),
+    "/traces": ("gateway", "POST /checkout", "91.4 ms"),
+    f"/traces/{TRACE}": ("first failing span: payment POST /v1/charge", "parent not received"),
+    "/map": ("unprotected", "messaging"),
+    "/alerts": ("BreakerOpen", "410 Gone: disabled", "open for 15s"),
+}
+EMPTY = {
+    "/": ("No agent has reported", "fuseboard up --demo"),
+    "/services/checkout": ("could not be shown",),
+    "/breakers": ("No breaker has reported", "/v1/breakers"),
+    "/breakers/checkout/payment": ("could not be shown",),
+    "/logs?query=charge": ("No record matches", "the range without the search"),
+    "/traces": ("No trace matches",),
+    f"/traces/{TRACE}": ("Look for its logs",),
+    "/map": ("No calls were traced",),
+    "/alerts": ("No alert is pending", "No rule is loaded"),
+}
+MISSING = ("/services/checkout", "/breakers/checkout/payment", f"/traces/{TRACE}")
+ALL_URLS = pytest.mark.parametrize("url", URLS.values())
+
+
+def test_every_page_of_the_site_is_walked_here() -> None:
+    """A page added to the site is added to these tests."""
+    assert {page.template for page in PAGES} == set(URLS)
+
+
+@ALL_URLS
+def test_a_page_shows_what_the_api_knows(url: str) -> None:
+    """With data, each page answers 200 and shows its facts."""
+    answer = read(pages_over("shop"), url)
+
+    assert answer.status == 200
+    for text in EXPECTED[url]:
+        assert text in answer.page.text
+    assert not answer.page.having(data_testid="engine-banner")
+    assert not answer.page.having(data_testid="problem")
+
+
+@ALL_URLS
+def test_an_empty_page_says_what_to_do(url: str) -> None:
+    """Without data, each page says so in words and what would change it."""
+    answer = read(pages_over("empty"), url)
+
+    assert answer.status == (404 if url in MISSING else 200)
+    for text in EMPTY[url]:
+        assert text in answer.page.text
+
+
+@ALL_URLS
+def test_a_dead_engine_keeps_the_page_and_is_named(url: str) -> None:
+    """With the engine down, the banner and each section say so; the page stands."""
+    answer = read(pages_over("down"), url)
+
+    assert answer.status == 200
+    (banner,) = answer.page.having(data_testid="engine-banner")
+    assert "The engine is down" in banner.text
+    assert "7 segments" in banner.text
+    problems = answer.page.having(data_testid="problem")
+    assert problems
+    assert all(problem.attributes["data-code"] == "engine_unavailable" for problem in problems)
+    assert len(answer.page.tags("nav")) == 1
+
+
+@ALL_URLS
+def test_a_slow_api_is_said_to_be_slow(url: str) -> None:
+    """A section whose answer does not come in time says that, and after how long."""
+    answer = read(pages_over("slow", timeout_s=0.02), url)
+
+    assert answer.status == 200
+    assert {each.attributes["data-code"] for each in answer.page.having(data_testid="problem")} == {"timeout"}
+    assert "did not answer within 0.02 s" in answer.page.text
+
+
+@ALL_URLS
+def test_hostile_content_is_shown_and_inert(url: str) -> None:
+    """Markup in log bodies, names and labels is text: no element, handler, style or foreign link comes of it."""
+    answer = read(pages_over("hostile"), url)
+
+    assert answer.status == 200
+    assert HOSTILE in answer.page.text
+    for element in answer.page.all():
+        assert element.tag not in ("img", "iframe", "object", "style")
+        assert element.tag != "script" or element.attributes.get("src", "").startswith("/static/")
+        assert not [name for name in element.attributes if name.startswith("on") or name == "style"]
+        for name in ("href", "action", "src", "hx-get"):
+            link = element.attributes.get(name, "/")
+            assert link.startswith(("/", "#")), link
+            assert not link.startswith("//"), link
+
+
+@ALL_URLS
+def test_every_link_carries_time_range_and_environment(url: str) -> None:
+    """A link to a page can be pasted into chat: start, end and env are in it."""
+    joined = url + ("&" if "?" in url else "?") + "start=-6h&end=now&env=demo"
+
+    answer = read(pages_over("shop"), joined)
+
+    links = [a.attributes["href"] for a in answer.page.tags("a")]
+    pages = [link for link in links if link.startswith("/") and not link.startswith("/static/")]
+    from_api = [
+        link for link in pages if link in ("/traces?service=payment&error=true", "/breakers/checkout/payment")
+    ]
+    for link in set(pages) - set(from_api):
+        assert "start=" in link, link
+        assert "end=" in link, link
+        assert "env=demo" in link, link
+
+
+@ALL_URLS
+def test_ids_are_unique(url: str) -> None:
+    """Links to parts of a page, labels and refreshes find exactly one element."""
+    ids = [
+        each.attributes["id"] for each in read(pages_over("shop"), url).page.all() if "id" in each.attributes
+    ]
+
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize(
+    "context", [*(page.context for page in PAGES), Frame], ids=lambda each: each.__name__
+)
+def test_every_context_field_has_help(context: type) -> None:
+    """What a template may use is documented, field by field."""
+    assert is_dataclass(context)
+    for name, hint in get_type_hints(context, include_extras=True).items():
+        notes = [note for note in getattr(hint, "__metadata__", ()) if isinstance(note, Help)]
+        assert len(notes) == 1, f"{context.__name__}.{name} has no Help"
+        assert notes[0].text.endswith("."), f"{context.__name__}.{name}: write a sentence"
