@@ -23,7 +23,7 @@ class Metrics:
     """One registry per service process."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # a series more per counter that nobody asks for
+        disable_created_metrics()  # type: ignore[no-untyped-call] # a series more per counter that nobody asks for
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.request_seconds = Histogram(
