@@ -151,7 +151,14 @@ class Dependency:
             ) from error
         span.set_attribute("http.response.status_code", response.status_code)
         if response.status_code >= 500:
-            said = response.text[:200]
-            message = f"{self.target} answered {response.status_code} to {method} {path}: {said}"
+            message = f"{self.target} answered {response.status_code} to {method} {path}: {_said(response)}"
             raise DependencyFailed(self.target, str(response.status_code), message)
         return Answer(response.status_code, response.json())
+
+
+def _said(response: httpx.Response) -> str:
+    """Return the sentence of an error answer, or the beginning of what else it is."""
+    try:
+        return str(response.json()["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return response.text[:200]
