@@ -9,13 +9,22 @@ import collector
 from collector.api.docs import docs_page
 from collector.api.failure import Edges, add_failures
 from collector.api.parts import ApiParts
-from collector.api.v1 import logs
+from collector.api.v1 import alerts, breakers, catalogue, ledger, logs, services, topology, traces
 
 _DESCRIPTION = (
     "Everything the dashboards show, for anyone who asks. Answers are {data, next_cursor, stats}; times are RFC 3339 "
     "with nanoseconds, UTC; errors are {error: {type, code, message, param, request_id}}."
 )
-_RESOURCES: tuple[APIRouter, ...] = (logs.router,)
+_RESOURCES: tuple[APIRouter, ...] = (
+    logs.router,
+    traces.router,
+    services.router,
+    topology.router,
+    breakers.router,
+    ledger.router,
+    catalogue.router,
+    alerts.router,
+)
 
 
 def build_api(parts: ApiParts) -> FastAPI:

@@ -230,8 +230,8 @@ def _bound(token: Token) -> str:
     return unescape(token[1:-1] if token.type == "PHRASE" else token)
 
 
-def _end_of_range(token: Token) -> str | None:
-    return None if token == "*" else _bound(token)
+def _end_of_range(bound: Token) -> str | None:
+    return None if bound == "*" else _bound(bound)
 
 
 def _at(token: Token) -> int:

@@ -113,22 +113,31 @@ def _like(pattern: str) -> str:
 
 def _equal(subject: Subject, test: Word | Phrase, bind: Bind, now_ns: int) -> str:
     text = test.text
-    if subject.kind is Kind.TOKENS:
-        return _by_token(subject.sql, text, bind)
-    if subject.kind is Kind.SEVERITY:
-        low, high = _severity(text)
-        return f"{subject.sql} BETWEEN {bind('UInt8', low)} AND {bind('UInt8', high)}"
-    if subject.kind is Kind.TIME:
-        return f"{subject.sql} = {_time(subject, text, bind, now_ns)}"
-    if subject.kind is Kind.NUMBER:
-        return f"{subject.sql} = {bind('Float64', _number_of(subject, text))}"
-    if subject.kind is Kind.HEX:
-        return f"{subject.sql} = {bind('String', text.lower())}"
-    exact = f"{subject.sql} = {bind('String', text)}"
-    number = _number(text) if isinstance(test, Word) else None
-    if subject.kind is Kind.ATTRIBUTE and number is not None:
-        return f"({exact} OR ifNull(toFloat64OrNull({subject.sql}) = {bind('Float64', number)}, 0))"
-    return exact
+    match subject.kind:
+        case Kind.TOKENS:
+            return _by_token(subject.sql, text, bind)
+        case Kind.SEVERITY:
+            low, high = _severity(text)
+            return f"{subject.sql} BETWEEN {bind('UInt8', low)} AND {bind('UInt8', high)}"
+        case Kind.ATTRIBUTE:
+            return _equal_attribute(subject, test, bind)
+        case Kind.TIME:
+            place = _time(subject, text, bind, now_ns)
+        case Kind.NUMBER:
+            place = bind("Float64", _number_of(subject, text))
+        case Kind.HEX:
+            place = bind("String", text.lower())
+        case Kind.EXACT:
+            place = bind("String", text)
+    return f"{subject.sql} = {place}"
+
+
+def _equal_attribute(subject: Subject, test: Word | Phrase, bind: Bind) -> str:
+    exact = f"{subject.sql} = {bind('String', test.text)}"
+    number = _number(test.text) if isinstance(test, Word) else None
+    if number is None:
+        return exact
+    return f"({exact} OR ifNull(toFloat64OrNull({subject.sql}) = {bind('Float64', number)}, 0))"
 
 
 def _by_token(sql: str, text: str, bind: Bind) -> str:

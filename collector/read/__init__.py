@@ -7,10 +7,10 @@ Typed questions -> SQL -> typed answers: the only place that selects from ClickH
 ``cursors.py``      opaque cursors
 ``traces.py``       search, one trace with its spans, logs and transitions
 ``services.py``     RED, versions, last seen; series of one service
-``edges.py``        who calls whom
+``edges.py``        who calls whom; who feels it when a service fails
 ``breakers.py``     current states per breaker and instance; ``transitions.py`` what they are made from,
-                    ``causes.py`` why they opened, ``blast.py`` who feels it
-``ledger.py``       emitted = stored + rejected + dropped + in flight; agents
+                    ``causes.py`` why they opened
+``ledger.py``       emitted = stored + rejected + dropped + in flight; ``agents.py``
 ``catalogue.py``    endpoints, deploys
 
 Each SQL statement is a constant right above the function that runs it. In: a `Window`, values, a compiled

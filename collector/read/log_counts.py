@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from collector.query.search import LOGS, Condition
+from collector.query.search import LOGS
 from collector.query.values import Kind
 from collector.query.window import SECOND_NS, Window, rfc_3339
+from collector.read.logs import Slice
 from collector.read.sql import Reader, Row
 
 # Steps people can read off an axis.
@@ -53,12 +54,12 @@ LIMIT 100000
 """
 
 
-def histogram(reader: Reader, window: Window, search: Condition, env: str, buckets: int) -> list[Row]:
+def histogram(reader: Reader, chosen: Slice, buckets: int) -> list[Row]:
     """Return ``{at, counts: {severity: n}, total}`` for every bucket of the window, empty ones included."""
-    step = step_ns(window, buckets)
-    params = {**window.params(), **search.params, "env": env, "step": step}
+    window, step = chosen.window, step_ns(chosen.window, buckets)
+    params = {**chosen.params(), "step": step}
     counts: dict[int, dict[str, int]] = {}
-    for row in reader.rows(_HISTOGRAM.format(search=search.sql), params):
+    for row in reader.rows(_HISTOGRAM.format(search=chosen.search.sql), params):
         counts.setdefault(row["bucket"], {})[row["severity"] or "unset"] = row["records"]
     numbers = range(window.start_ns // step, (window.end_ns - 1) // step + 1)
     return [
@@ -88,15 +89,13 @@ _ATTRIBUTE = (
 _HAS_ATTRIBUTE = "(mapContains(attributes, {field:String}) OR mapContains(resource, {field:String}))"
 
 
-def facets(
-    reader: Reader, window: Window, search: Condition, env: str, fields: Sequence[str], limit: int
-) -> list[Row]:
+def facets(reader: Reader, chosen: Slice, fields: Sequence[str], limit: int) -> list[Row]:
     """Return ``{field, values: [{value, count}]}`` per field: its commonest values among the matching records."""
-    params = {**window.params(), **search.params, "env": env, "limit": limit}
+    params = {**chosen.params(), "limit": limit}
     answers = []
     for field in fields:
         value, exists = _facet_value(field)
-        sql = _FACET.format(search=search.sql, value=value, exists=exists)
+        sql = _FACET.format(search=chosen.search.sql, value=value, exists=exists)
         rows = reader.rows(sql, {**params, "field": field} if value == _ATTRIBUTE else params)
         values = [{"value": row["value"], "count": row["records"]} for row in rows]
         answers.append({"field": field, "values": values})

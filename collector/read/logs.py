@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from collector.errors import NotFound, QueryError
@@ -26,12 +26,23 @@ class LogPage:
 
 
 @dataclass(frozen=True, slots=True)
-class LogQuestion:
-    """Which records: a window, a compiled search, an env ("" = any), an order, a page."""
+class Slice:
+    """Which records: a window, a compiled search, an env ("" = any)."""
 
     window: Window
     search: Condition
     env: str = ""
+
+    def params(self) -> dict[str, object]:
+        """Give the values of the window's, the search's and env's places."""
+        return {**self.window.params(), **self.search.params, "env": self.env}
+
+
+@dataclass(frozen=True, slots=True)
+class LogQuestion:
+    """A slice in an order, and which page of it."""
+
+    slice: Slice
     order: Order = "desc"
     limit: int = 100
     cursor: str | None = None
@@ -61,39 +72,31 @@ def page(reader: Reader, question: LogQuestion) -> LogPage:
     The cursor fixes the window of the first page, so that later pages of a relative window neither skip nor
     repeat a record while new ones arrive.
     """
-    window, after, position = _position(question)
+    chosen, after, position = _position(question)
     sql = _PAGE.format(
         after=after.format(sign="<" if question.order == "desc" else ">"),
-        search=question.search.sql,
+        search=chosen.search.sql,
         order="DESC" if question.order == "desc" else "ASC",
     )
-    params = {
-        **window.params(),
-        **position,
-        **question.search.params,
-        "env": question.env,
-        "limit": question.limit + 1,
-    }
+    params = {**chosen.params(), **position, "limit": question.limit + 1}
     rows = reader.rows(sql, params)
     more, rows = len(rows) > question.limit, rows[: question.limit]
-    warnings = unknown_fields(reader, window, question, rows)
-    return LogPage(rows, _next(question, window, rows[-1]) if more else None, warnings)
+    warnings = unknown_fields(reader, chosen, rows)
+    return LogPage(rows, _next(question, chosen.window, rows[-1]) if more else None, warnings)
 
 
-def _position(question: LogQuestion) -> tuple[Window, str, dict[str, object]]:
+def _position(question: LogQuestion) -> tuple[Slice, str, dict[str, object]]:
+    now_ns = question.slice.window.now_ns
     if question.cursor is None:
-        return question.window, "1", {}
+        return question.slice, "1", {}
     start, end, order, at, batch, line = read_cursor(question.cursor, int, int, str, str, str, int)
     if order != question.order:
         raise QueryError("bad_cursor", f"the cursor belongs to order={order}", "cursor")
     assert isinstance(start, int)
     assert isinstance(end, int)
-    at_ns = parse_time(str(at), "cursor", question.window.now_ns)
-    return (
-        Window(start, end, question.window.now_ns),
-        _AFTER,
-        {"at": sql_time(at_ns), "batch": batch, "line": line},
-    )
+    at_ns = parse_time(str(at), "cursor", now_ns)
+    chosen = replace(question.slice, window=Window(start, end, now_ns))
+    return chosen, _AFTER, {"at": sql_time(at_ns), "batch": batch, "line": line}
 
 
 def _next(question: LogQuestion, window: Window, last: Row) -> str:
@@ -114,7 +117,7 @@ LIMIT 1000
 """
 
 
-def unknown_fields(reader: Reader, window: Window, question: LogQuestion, rows: list[Row]) -> list[str]:
+def unknown_fields(reader: Reader, chosen: Slice, rows: list[Row]) -> list[str]:
     """
     Warn of fields that are no column and that no record has.
 
@@ -123,12 +126,12 @@ def unknown_fields(reader: Reader, window: Window, question: LogQuestion, rows: 
     """
     missing = [
         key
-        for key in question.search.keys
+        for key in chosen.search.keys
         if not any(key in row["attributes"] or key in row["resource"] for row in rows)
     ]
     if not missing:
         return []
-    params = {**window.params(), "env": question.env, "sample": _SAMPLE, "keys": missing}
+    params = {**chosen.window.params(), "env": chosen.env, "sample": _SAMPLE, "keys": missing}
     known = {row["key"] for row in reader.rows(_KNOWN_KEYS, params) if row["known"]}
     return [
         f"unknown field {key!r}: no column, and no record of the window has it"

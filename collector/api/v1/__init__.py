@@ -1,6 +1,6 @@
 """
 Version 1 of the API: one file per resource, each with its row models and its routes.
 
-``logs`` · ``traces`` · ``services`` · ``map`` · ``breakers`` · ``ledger`` (and agents) · ``catalogue`` (endpoints, deploys,
-bulkheads) · ``alerts`` (rules, deliveries) · ``pipeline``
+``logs`` · ``traces`` · ``services`` · ``topology`` (``/map``) · ``breakers`` · ``ledger`` (and agents) · ``catalogue`` (endpoints,
+deploys) · ``alerts`` (rules, deliveries, pipeline)
 """

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from collector.api.answer import Page, answer
-from collector.api.params import Ask, Asked, Order, Paged, Searched
+from collector.api.params import Ask, Asked, Asker, Order, Paged, Searched
 from collector.errors import QueryError
 from collector.query.search import LOGS, compile_search
 from collector.read import log_counts, logs
@@ -92,14 +92,7 @@ class ContextAsked(Asked):
 @router.get("", response_model=Page[LogRecord])
 def list_logs(ask: Ask, asked: Annotated[LogsAsked, Query()]) -> Response:
     """Log records matching a search, newest first."""
-    question = logs.LogQuestion(
-        window=asked.window(ask.now_ns),
-        search=compile_search(asked.query, LOGS, ask.now_ns),
-        env=asked.env,
-        order=asked.order,
-        limit=asked.limit,
-        cursor=asked.cursor,
-    )
+    question = logs.LogQuestion(_slice(ask, asked), asked.order, asked.limit, asked.cursor)
     page = logs.page(ask.reader, question)
     return answer(page.rows, ask.reader.cost, page.next_cursor, page.warnings)
 
@@ -107,9 +100,7 @@ def list_logs(ask: Ask, asked: Annotated[LogsAsked, Query()]) -> Response:
 @router.get("/histogram", response_model=Page[Bucket])
 def log_histogram(ask: Ask, asked: Annotated[HistogramAsked, Query()]) -> Response:
     """Matching records per bucket of time and severity."""
-    search = compile_search(asked.query, LOGS, ask.now_ns)
-    window = asked.window(ask.now_ns)
-    return answer(log_counts.histogram(ask.reader, window, search, asked.env, asked.buckets), ask.reader.cost)
+    return answer(log_counts.histogram(ask.reader, _slice(ask, asked), asked.buckets), ask.reader.cost)
 
 
 @router.get("/facets", response_model=Page[Facet])
@@ -120,8 +111,7 @@ def log_facets(ask: Ask, asked: Annotated[FacetsAsked, Query()]) -> Response:
         raise QueryError(
             "bad_parameter", f"fields={asked.fields!r}: name 1 to {FIELDS_MOST} fields", "fields"
         )
-    search = compile_search(asked.query, LOGS, ask.now_ns)
-    rows = log_counts.facets(ask.reader, asked.window(ask.now_ns), search, asked.env, fields, asked.limit)
+    rows = log_counts.facets(ask.reader, _slice(ask, asked), fields, asked.limit)
     return answer(rows, ask.reader.cost)
 
 
@@ -129,3 +119,7 @@ def log_facets(ask: Ask, asked: Annotated[FacetsAsked, Query()]) -> Response:
 def log_context(ask: Ask, log_id: str, asked: Annotated[ContextAsked, Query()]) -> Response:
     """One record among its neighbours from the same source, oldest first."""
     return answer(logs.context(ask.reader, log_id, asked.before, asked.after), ask.reader.cost)
+
+
+def _slice(ask: Asker, asked: Searched) -> logs.Slice:
+    return logs.Slice(asked.window(ask.now_ns), compile_search(asked.query, LOGS, ask.now_ns), asked.env)

@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from collector.api import ApiParts, build_api
-from tests.collector.read.real_store import NOW_NS, empty, store
+from tests.collector.read.real_store import NOW_NS, Filler, store
 
 __all__ = ["store"]
 
@@ -64,7 +64,15 @@ def served_client(store):
 
 
 @pytest.fixture
-def client(served_client, store):
-    """The client over an empty database."""
-    empty(store)
+def fill(store):
+    """Inserts rows for one test."""
+    filler = Filler(store)
+    yield filler
+    filler.empty()
+
+
+@pytest.fixture
+def client(served_client, fill):
+    """The client over a database that holds only what the test filled in."""
+    del fill
     return served_client

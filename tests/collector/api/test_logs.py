@@ -2,20 +2,19 @@ import pytest
 
 from collector.api.answer import Page
 from collector.api.v1.logs import Bucket, Facet, LogRecord
-from tests.collector.read.real_store import at, fill, log
+from tests.collector.read.real_store import at, log
 
 
 def bodies(answer):
+    """The bodies of a good answer."""
     assert answer.status_code == 200, answer.text
     return [row["body"] for row in answer.json()["data"]]
 
 
 @pytest.fixture
-def shop(store, client):
+def shop(fill, client):
     """Four records of two services in the last minutes, one of another env, one of yesterday."""
-    fill(
-        store,
-        "logs",
+    fill("logs",
         [
             log(-40, "order placed", line=0, attributes={"user.id": "42", "status": "200"}),
             log(-30, "Connection refused by payment", line=1, severity="error", severity_number=17,
@@ -103,9 +102,9 @@ def test_env_and_window_narrow(shop):
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
-def test_pages_neither_skip_nor_repeat(store, client, order):
+def test_pages_neither_skip_nor_repeat(fill, client, order):
     """Following next_cursor gives every record once, ties of time included, while new records arrive."""
-    fill(store, "logs", [log(-60 + number // 4, "x", line=number) for number in range(23)])
+    fill("logs", [log(-60 + number // 4, "x", line=number) for number in range(23)])
     seen, cursor = [], ""
 
     while cursor is not None:
@@ -113,7 +112,7 @@ def test_pages_neither_skip_nor_repeat(store, client, order):
         body = client.get("/api/v1/logs", params=asked).json()
         seen += [row["line"] for row in body["data"]]
         cursor = body["next_cursor"]
-        fill(store, "logs", [log(-0.5, "late", line=1000 + len(seen))])
+        fill("logs", [log(-0.5, "late", line=1000 + len(seen))])
 
     assert [line for line in seen if line < 1000] == sorted(range(23), reverse=order == "desc")
     assert len(seen) == len(set(seen))
@@ -156,11 +155,9 @@ def test_context_shows_the_neighbours(shop):
     assert shop.get("/api/v1/logs/b:77/context").status_code == 404
 
 
-def test_context_stays_in_the_source(store, client):
+def test_context_stays_in_the_source(fill, client):
     """When a batch names its file, neighbours come from that file's batches only."""
-    fill(
-        store,
-        "batches",
+    fill("batches",
         [
             {"batch_id": name, "agent": "a", "source_path": path, "generation": "1", "source_start": start,
              "received_at": at(-10), "retention_days": 3000}
@@ -168,7 +165,6 @@ def test_context_stays_in_the_source(store, client):
         ],
     )  # fmt: skip
     fill(
-        store,
         "logs",
         [log(-3, "a", batch_id="one"), log(-2, "b", batch_id="other"), log(-1, "c", batch_id="two")],
     )

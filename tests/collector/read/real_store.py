@@ -107,14 +107,28 @@ def transition(seconds: float, service: str, breaker: str, change: str, **fields
     return {**row, **fields}
 
 
-def fill(store: Store, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert *rows* once."""
-    if rows:
-        store.insert(table, rows, f"{table}-{time.time_ns()}")
+_FED_BY = {
+    "logs": ("log_minutes", "deploys", "batch_rows", "breaker_transitions"),
+    "spans": ("trace_index", "service_minutes", "edge_minutes", "endpoint_usage", "deploys", "batch_rows", "breaker_transitions"),
+}  # fmt: skip
 
 
-def empty(store: Store) -> None:
-    """Truncate every table that tests fill, rollups included."""
-    tables = "logs log_minutes spans trace_index service_minutes edge_minutes endpoint_usage deploys"
-    for table in (tables + " breaker_transitions batches batch_rows agent_reports").split():
-        store.command(f"TRUNCATE TABLE {table}")
+class Filler:
+    """Inserts rows, and remembers which tables to empty."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._filled: set[str] = set()
+
+    def __call__(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert *rows* once; each may have columns of its own."""
+        self._filled |= {table, *_FED_BY.get(table, ())}
+        for columns in {tuple(row) for row in rows}:
+            alike = [row for row in rows if tuple(row) == columns]
+            self._store.insert(table, alike, f"{table}-{time.time_ns()}")
+
+    def empty(self) -> None:
+        """Truncate what was filled, rollups included."""
+        for table in self._filled:
+            self._store.command(f"TRUNCATE TABLE {table}")
+        self._filled.clear()

@@ -1,0 +1,97 @@
+"""``/alerts``, ``/rules``, ``/deliveries`` and ``/pipeline``: they answer while the engine is dead."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from collector.api.answer import Page, answer
+from collector.api.params import Ask, Asked
+
+router = APIRouter()
+
+
+class Alert(BaseModel):
+    """An alert, living or lately resolved."""
+
+    rule: str
+    state: str = Field(description="pending, firing, resolved.")
+    labels: dict[str, str]
+    since: str
+    fired_at: str | None
+    resolved_at: str | None
+    value: float
+    message: str
+    url: str
+
+
+class Rule(BaseModel):
+    """A rule and its state."""
+
+    name: str
+    kind: str
+    expr: str
+    for_s: float
+    severity: str
+    state: str
+
+
+class Delivery(BaseModel):
+    """A webhook on its way or delivered."""
+
+    id: str
+    webhook_id: str
+    receiver: str
+    type: str
+    url: str
+    status: str = Field(description="pending, delivered, failed.")
+    attempts: int
+    last_status: int | None
+    last_error: str | None
+    created_at: str
+    next_attempt_at: str | None
+    delivered_at: str | None
+
+
+class Pipeline(BaseModel):
+    """The collector's own pipeline."""
+
+    engine: dict[str, Any] = Field(description="{state, since, restarts, last_error}.")
+    journal: dict[str, Any] = Field(description="{bytes, max_bytes, segments_waiting, oldest_waiting_s}.")
+    quarantine: dict[str, Any] = Field(description="{records}.")
+
+
+class DeliveriesAsked(Asked):
+    """Parameters of ``/deliveries``."""
+
+    limit: int = Field(100, ge=1, le=1000, description="Most deliveries.")
+
+
+@router.get("/alerts", response_model=Page[Alert], tags=["alerts"])
+def list_alerts(ask: Ask, asked: Annotated[Asked, Query()]) -> Response:
+    """Alerts: pending, firing, lately resolved."""
+    del asked
+    return answer(list(ask.parts.alerts.alerts()))
+
+
+@router.get("/rules", response_model=Page[Rule], tags=["alerts"])
+def list_rules(ask: Ask, asked: Annotated[Asked, Query()]) -> Response:
+    """Rules and their states."""
+    del asked
+    return answer(list(ask.parts.alerts.rules()))
+
+
+@router.get("/deliveries", response_model=Page[Delivery], tags=["alerts"])
+def list_deliveries(ask: Ask, asked: Annotated[DeliveriesAsked, Query()]) -> Response:
+    """Webhook deliveries, newest first."""
+    return answer(list(ask.parts.alerts.deliveries(asked.limit)))
+
+
+@router.get("/pipeline", response_model=Page[Pipeline], tags=["pipeline"])
+def pipeline(ask: Ask, asked: Annotated[Asked, Query()]) -> Response:
+    """Engine, journal, quarantine."""
+    del asked
+    return answer([ask.parts.pipeline.pipeline()])

@@ -1,0 +1,112 @@
+"""The board: every service with its numbers, its breakers and its verdict, in a fixed number of statements."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+
+from collector.health.verdict import HEARD_WITHIN_S, Facts, OpenBreaker, judge
+from collector.query.window import SECOND_NS, Window, parse_time, rfc_3339
+from collector.read import breakers as breaker_reads
+from collector.read import services as service_reads
+from collector.read.breakers import BreakerState
+from collector.read.services import Key
+from collector.read.sql import Reader, Row
+from collector.read.transitions import Chosen
+
+# The verdict looks at the last five minutes: long enough for a ratio, short enough to see a recovery.
+RECENT_S = 300.0
+_NO_SPANS: Row = {"rate": None, "error_ratio": None, "p50_ms": None, "p95_ms": None, "p99_ms": None}
+_COUNTED = {"open": "open", "forced_open": "open", "half_open": "half_open", "unknown": "unknown"}
+
+
+def board(reader: Reader, window: Window, env: str, service: str = "") -> list[Row]:
+    """
+    Return every service that was heard of in *window*, or within a quarter of an hour of its end.
+
+    Args:
+        reader: The store.
+        window: Of rates and quantiles; the verdict is about its end.
+        env: "" = every one.
+        service: Only this one; "" = all.
+
+    Returns:
+        The API's rows: ``{service, env, health, reasons, rate, error_ratio, …, breakers, owner, last_seen}``.
+    """
+    near = window.last(max(window.seconds, HEARD_WITHIN_S))
+    known = service_reads.heard(reader, near, env, service)
+    states = breaker_reads.states(reader, window, Chosen(env=env))
+    facts = _facts(reader, window, env, service, states)
+    numbers = service_reads.red(reader, window, env, service)
+    versions = service_reads.versions(reader, near, env, service)
+    owners = service_reads.owners(reader, window)
+    counts = _counts(states)
+    return [
+        {
+            "service": key[0],
+            "env": key[1],
+            **_verdict(facts.get(key, Facts(*key))),
+            **{name: numbers.get(key, _NO_SPANS)[name] for name in _NO_SPANS},
+            "versions": [row["version"] for row in versions.get(key, ())],
+            "breakers": counts[key],
+            "owner": owners.get(key),
+            "last_seen": row["last_seen"],
+        }
+        for key, row in known.items()
+    ]
+
+
+def _verdict(facts: Facts) -> Row:
+    verdict = judge(facts)
+    return {"health": verdict.health, "reasons": [reason.row() for reason in verdict.reasons]}
+
+
+def _facts(
+    reader: Reader, window: Window, env: str, service: str, states: Iterable[BreakerState]
+) -> dict[Key, Facts]:
+    recent = window.last(RECENT_S)
+    served = service_reads.red(reader, recent, env, service)
+    severe = service_reads.severe_logs(reader, recent, env, service)
+    own, on_it = _open(states)
+    return {
+        key: Facts(
+            service=key[0],
+            env=key[1],
+            calls=served.get(key, {}).get("calls", 0),
+            failed=served.get(key, {}).get("failed", 0),
+            severe=severe.get(key, {}).get("severe", 0),
+            records=severe.get(key, {}).get("records", 0),
+            heard=row["heard"],
+            silent_s=max(window.end_ns - parse_time(row["last_seen"], "end", 0), 0) / SECOND_NS,
+            own_open=tuple(own[key]),
+            open_on_it=tuple(on_it[key]),
+        )
+        for key, row in service_reads.heard(reader, window.last(HEARD_WITHIN_S), env, service).items()
+    }
+
+
+def _open(
+    states: Iterable[BreakerState],
+) -> tuple[dict[Key, list[OpenBreaker]], dict[Key, list[OpenBreaker]]]:
+    own: dict[Key, list[OpenBreaker]] = defaultdict(list)
+    on_it: dict[Key, list[OpenBreaker]] = defaultdict(list)
+    for state in states:
+        if not state.is_open:
+            continue
+        last = state.shown.last
+        open_ = OpenBreaker(state.service, state.breaker, state.target, rfc_3339(last.at_ns), last.reason)
+        own[state.service, state.env].append(open_)
+        for target in {state.target, state.breaker} - {state.service}:
+            on_it[target, state.env].append(open_)
+    return own, on_it
+
+
+def _counts(states: Iterable[BreakerState]) -> dict[Key, dict[str, int]]:
+    counts: dict[Key, Counter[str]] = defaultdict(Counter)
+    for state in states:
+        counts[state.service, state.env][_COUNTED.get(state.state, "closed")] += 1
+    named = ("open", "half_open", "closed", "unknown")
+    return defaultdict(
+        lambda: dict.fromkeys(named, 0),
+        {key: {name: count[name] for name in named} for key, count in counts.items()},
+    )

@@ -1,0 +1,76 @@
+"""The map: services, databases, queues and external hosts, and the edges between them with their breakers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from collector.health.facts import board
+from collector.query.window import Window
+from collector.read import breakers as breaker_reads
+from collector.read import edges as edge_reads
+from collector.read.breakers import BreakerState
+from collector.read.sql import Reader, Row
+from collector.read.transitions import Chosen
+
+# Protocols of things that answer calls; what else is called and never calls is a database.
+_CALLED = frozenset(
+    {"http", "https", "grpc", "apache_dubbo", "connect_rpc", "dotnet_wcf", "java_rmi", "jsonrpc", "soap"}
+)
+_WORST = {"unhealthy": 0, "degraded": 1, "unknown": 2, "healthy": 3}
+_NUMBERS = ("rate", "error_ratio", "p95_ms")
+# A breaker that never opens protects nobody.
+_IDLE_STATES = ("disabled", "metrics_only")
+
+
+def topology(reader: Reader, window: Window, env: str) -> Row:
+    """Return ``{nodes, edges}``; without *env* the nodes and edges of all environments are laid over each other."""
+    edges = edges_with_breakers(reader, window, env)
+    services = _services(board(reader, window, env))
+    callers = {edge["caller"] for edge in edges}
+    outside = {
+        name: edge for edge in edges for name in (edge["caller"], edge["callee"]) if name not in services
+    }
+    nodes = [_node(name, "service", row) for name, row in services.items()]
+    nodes += [
+        _node(name, _kind(name, edge["protocol"], callers), {}) for name, edge in sorted(outside.items())
+    ]
+    return {"nodes": nodes, "edges": edges}
+
+
+def edges_with_breakers(reader: Reader, window: Window, env: str, service: str = "") -> list[Row]:
+    """Return the edges, of *service* only if named, each with the caller's breaker on its callee."""
+    by_edge = _by_edge(breaker_reads.states(reader, window, Chosen(env=env)))
+    found = edge_reads.edges(reader, window, env, service)
+    return [{**edge, **_protection(by_edge.get((edge["caller"], edge["callee"])))} for edge in found]
+
+
+def _by_edge(states: Iterable[BreakerState]) -> Mapping[tuple[str, str], BreakerState]:
+    by_name = {(state.service, state.breaker): state for state in states}
+    return {**by_name, **{(state.service, state.target): state for state in by_name.values()}}
+
+
+def _protection(state: BreakerState | None) -> Row:
+    if state is None:
+        return {"breaker": None, "protected": False}
+    return {
+        "breaker": {"name": state.breaker, "state": state.state},
+        "protected": state.state not in _IDLE_STATES,
+    }
+
+
+def _services(rows: Iterable[Row]) -> dict[str, Row]:
+    """Give one row per service name: of several environments the one that is worst off."""
+    worst_last = sorted(rows, key=lambda row: _WORST[row["health"]], reverse=True)
+    return {row["service"]: row for row in worst_last}
+
+
+def _kind(name: str, protocol: str, callers: set[str]) -> str:
+    # only a consumer's span makes something that is no service a caller: its queue
+    if name in callers:
+        return "queue"
+    return "external" if protocol in _CALLED else "database"
+
+
+def _node(name: str, kind: str, row: Row) -> Row:
+    numbers = {number: row.get(number) for number in _NUMBERS}
+    return {"id": name, "service": name, "kind": kind, "health": row.get("health", "unknown"), **numbers}

@@ -1,0 +1,167 @@
+"""
+The verdict on one service: pure, from facts to reasons.
+
+Own open breakers mean trouble *behind* the service (degraded); breakers others hold open against it are evidence from
+outside that it does not serve (unhealthy). Silence is judged only after speech: a service nobody heard of is unknown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlencode
+
+# Below this many calls in five minutes one failure is an anecdote.
+MIN_CALLS = 10
+# Retries and clients' mistakes make a few per cent of errors normal; one call in four failing is an outage.
+DEGRADED_ERROR_RATIO, UNHEALTHY_ERROR_RATIO = 0.05, 0.25
+# A burst, not a stray: at least this many severe records, and this share of all of them.
+MIN_SEVERE, SEVERE_RATIO = 10, 0.2
+# Services log or serve something every few seconds under load; agents ship within two seconds.
+SILENT_AFTER_S = 120.0
+# Silence counts after speech: at least this many records and spans in the quarter of an hour before.
+MIN_HEARD, HEARD_WITHIN_S = 10, 900.0
+
+_RANK = {"healthy": 0, "degraded": 1, "unhealthy": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBreaker:
+    """A breaker that is open: who holds it, against whom, since when."""
+
+    service: str
+    breaker: str
+    target: str
+    since: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """
+    What is known of one service.
+
+    Attributes:
+        calls: Served in the last five minutes; *failed* of them with an error.
+        severe: Log records of error and fatal in the last five minutes; *records* of all severities.
+        heard: Records and spans in the last quarter of an hour.
+        silent_s: Since the last of them; None: never heard of.
+        own_open: Its own open breakers.
+        open_on_it: Open breakers of others against it.
+    """
+
+    service: str
+    env: str
+    calls: int = 0
+    failed: int = 0
+    severe: int = 0
+    records: int = 0
+    heard: int = 0
+    silent_s: float | None = None
+    own_open: tuple[OpenBreaker, ...] = ()
+    open_on_it: tuple[OpenBreaker, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One piece of evidence: a sentence, the number, the threshold it crossed, the page that shows it."""
+
+    health: str
+    code: str
+    message: str
+    value: float
+    threshold: float
+    url: str
+
+    def row(self) -> dict[str, Any]:
+        """Give the API's shape."""
+        names = ("code", "message", "value", "threshold", "url")
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """healthy | degraded | unhealthy | unknown, and the evidence, the worst first."""
+
+    health: str
+    reasons: tuple[Reason, ...] = field(default=())
+
+
+def judge(facts: Facts) -> Verdict:
+    """Weigh *facts*: the worst piece of evidence decides."""
+    if facts.silent_s is None and not facts.open_on_it:
+        message = f"{facts.service} has sent nothing in the last {HEARD_WITHIN_S / 60:.0f} minutes"
+        return Verdict("unknown", (Reason("unknown", "no_data", message, 0, 1, _service_page(facts)),))
+    found = [
+        *_silence(facts),
+        *_breakers_on_it(facts),
+        *_errors(facts),
+        *_own_breakers(facts),
+        *_severe_logs(facts),
+    ]
+    reasons = sorted(found, key=lambda reason: -_RANK[reason.health])
+    return Verdict(reasons[0].health if reasons else "healthy", tuple(reasons))
+
+
+def _silence(facts: Facts) -> list[Reason]:
+    if facts.silent_s is None or facts.silent_s <= SILENT_AFTER_S or facts.heard < MIN_HEARD:
+        return []
+    message = f"{facts.service} used to report and has been silent for {facts.silent_s:.0f} s"
+    return [
+        Reason("unhealthy", "silent", message, round(facts.silent_s, 1), SILENT_AFTER_S, _service_page(facts))
+    ]
+
+
+def _breakers_on_it(facts: Facts) -> list[Reason]:
+    if not facts.open_on_it:
+        return []
+    holders = ", ".join(sorted({breaker.service for breaker in facts.open_on_it}))
+    first = facts.open_on_it[0]
+    message = f"{holders} opened a breaker on {facts.service}: {first.reason or 'its calls fail'}"
+    url = _page(f"/breakers/{quote(first.service)}/{quote(first.breaker, safe='')}", facts.env)
+    return [Reason("unhealthy", "breakers_on_it", message, len(facts.open_on_it), 1, url)]
+
+
+def _errors(facts: Facts) -> list[Reason]:
+    ratio = facts.failed / facts.calls if facts.calls else 0.0
+    if facts.calls < MIN_CALLS or ratio < DEGRADED_ERROR_RATIO:
+        return []
+    unhealthy = ratio >= UNHEALTHY_ERROR_RATIO
+    health, threshold = (
+        ("unhealthy", UNHEALTHY_ERROR_RATIO) if unhealthy else ("degraded", DEGRADED_ERROR_RATIO)
+    )
+    message = f"{ratio:.1%} of {facts.calls} calls failed in the last 5 minutes"
+    url = _page("/traces", facts.env, service=facts.service, error="true")
+    return [Reason(health, "error_ratio", message, round(ratio, 4), threshold, url)]
+
+
+def _own_breakers(facts: Facts) -> list[Reason]:
+    return [
+        Reason(
+            "degraded",
+            "breaker_open",
+            f"its breaker {open_.breaker} on {open_.target} is open since {open_.since}: {open_.reason or 'calls failed'}",
+            1,
+            1,
+            _page(f"/breakers/{quote(facts.service)}/{quote(open_.breaker, safe='')}", facts.env),
+        )
+        for open_ in facts.own_open
+    ]
+
+
+def _severe_logs(facts: Facts) -> list[Reason]:
+    ratio = facts.severe / facts.records if facts.records else 0.0
+    if facts.severe < MIN_SEVERE or ratio < SEVERE_RATIO:
+        return []
+    message = f"{facts.severe} of {facts.records} log records in the last 5 minutes are errors"
+    url = _page("/logs", facts.env, query=f'service:"{facts.service}" severity:>=error')
+    return [Reason("degraded", "log_errors", message, round(ratio, 4), SEVERE_RATIO, url)]
+
+
+def _service_page(facts: Facts) -> str:
+    return _page(f"/services/{quote(facts.service, safe='')}", facts.env)
+
+
+def _page(path: str, env: str, **parameters: str) -> str:
+    asked = {**parameters, **({"env": env} if env else {})}
+    return f"{path}?{urlencode(asked)}" if asked else path

@@ -1,0 +1,201 @@
+"""Services: requests, errors and durations of each, when it was last heard of, its versions and owner."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from collector.query.window import SECOND_NS, Window, sql_time
+from collector.read.log_counts import step_ns
+from collector.read.sql import Reader, Row
+
+Key = tuple[str, str]  # service, env
+
+# RED counts what a service served; one that serves nothing (a worker, a job) is measured by all its spans.
+_RED = """
+SELECT service, env,
+       sumIf(s.calls, kind IN ('server', 'consumer')) AS served, sum(s.calls) AS every,
+       if(served > 0, served, every) AS calls,
+       if(served > 0, sumIf(s.errors, kind IN ('server', 'consumer')), sum(s.errors)) AS failed,
+       failed / calls AS error_ratio,
+       if(served > 0, quantilesTDigestMergeIf(0.5, 0.95, 0.99)(s.duration_ns, kind IN ('server', 'consumer')),
+                      quantilesTDigestMerge(0.5, 0.95, 0.99)(s.duration_ns)) AS quantiles_ns,
+       toUnixTimestamp(min(minute)) AS first
+FROM service_minutes AS s
+WHERE minute >= toStartOfMinute({start:DateTime64(9, 'UTC')}) AND minute < {end:DateTime64(9, 'UTC')}
+  AND ({env:String} = '' OR env = {env:String})
+  AND ({service:String} = '' OR service = {service:String})
+GROUP BY service, env
+LIMIT 5000
+"""
+
+
+def red(reader: Reader, window: Window, env: str, service: str = "") -> dict[Key, Row]:
+    """Return ``{calls, failed, rate, error_ratio, p50_ms, p95_ms, p99_ms}`` per service with spans in *window*."""
+    rows = reader.rows(_RED, {**window.params(), "env": env, "service": service})
+    return {(row["service"], row["env"]): _red(row, window) for row in rows}
+
+
+def _red(row: Row, window: Window) -> Row:
+    # a service that is younger than the window has no rate for the time before it
+    seconds = max(min(window.seconds, window.end_ns / SECOND_NS - row["first"]), 1.0)
+    return {
+        "calls": row["calls"],
+        "failed": row["failed"],
+        "rate": round(row["calls"] / seconds, 4),
+        "error_ratio": round(row["error_ratio"], 6),
+        **_milliseconds(row["quantiles_ns"]),
+    }
+
+
+def _milliseconds(quantiles_ns: list[float | None]) -> Row:
+    values = [None if value is None else round(value / 1e6, 3) for value in quantiles_ns]
+    return dict(zip(("p50_ms", "p95_ms", "p99_ms"), values, strict=True))
+
+
+_HEARD = """
+SELECT service, env, max(last) AS last_seen, sum(records) AS heard
+FROM (SELECT service, env, max(l.last_at) AS last, sum(l.records) AS records FROM log_minutes AS l
+      WHERE minute >= toStartOfMinute({start:DateTime64(9, 'UTC')}) AND minute < {end:DateTime64(9, 'UTC')}
+      GROUP BY service, env
+      UNION ALL
+      SELECT service, env, max(s.last_at) AS last, sum(s.calls) AS records FROM service_minutes AS s
+      WHERE minute >= toStartOfMinute({start:DateTime64(9, 'UTC')}) AND minute < {end:DateTime64(9, 'UTC')}
+      GROUP BY service, env)
+WHERE ({env:String} = '' OR env = {env:String}) AND ({service:String} = '' OR service = {service:String})
+  AND service != ''
+GROUP BY service, env
+ORDER BY service, env
+LIMIT 5000
+"""
+
+
+def heard(reader: Reader, window: Window, env: str, service: str = "") -> dict[Key, Row]:
+    """Return ``{last_seen, heard}`` per service that sent a record or a span in *window*; *heard* counts both."""
+    rows = reader.rows(_HEARD, {**window.params(), "env": env, "service": service})
+    return {(row["service"], row["env"]): row for row in rows}
+
+
+_SEVERE = """
+SELECT service, env, sumIf(l.records, severity IN ('error', 'fatal')) AS severe, sum(l.records) AS records
+FROM log_minutes AS l
+WHERE minute >= toStartOfMinute({start:DateTime64(9, 'UTC')}) AND minute < {end:DateTime64(9, 'UTC')}
+  AND ({env:String} = '' OR env = {env:String}) AND ({service:String} = '' OR service = {service:String})
+GROUP BY service, env
+LIMIT 5000
+"""
+
+
+def severe_logs(reader: Reader, window: Window, env: str, service: str = "") -> dict[Key, Row]:
+    """Return ``{severe, records}`` per service: log records of error and fatal, and all."""
+    rows = reader.rows(_SEVERE, {**window.params(), "env": env, "service": service})
+    return {(row["service"], row["env"]): row for row in rows}
+
+
+_VERSIONS = """
+SELECT service, env, version, min(d.first_seen) AS began, max(d.last_seen) AS ended
+FROM deploys AS d
+WHERE ({env:String} = '' OR env = {env:String}) AND ({service:String} = '' OR service = {service:String})
+GROUP BY service, env, version
+HAVING ended >= {start:DateTime64(9, 'UTC')} AND began < {end:DateTime64(9, 'UTC')}
+ORDER BY began DESC
+LIMIT 10000
+"""
+
+
+def versions(reader: Reader, window: Window, env: str, service: str = "") -> dict[Key, list[Row]]:
+    """Return ``{version, began, ended}`` per service, the newest version first."""
+    by_service: dict[Key, list[Row]] = defaultdict(list)
+    for row in reader.rows(_VERSIONS, {**window.params(), "env": env, "service": service}):
+        by_service[row["service"], row["env"]].append(row)
+    return by_service
+
+
+_OWNERS = """
+SELECT service, env, anyIf(owner, owner != '') AS named
+FROM (SELECT service, env, resource['fuseboard.owner'] AS owner FROM spans
+      WHERE spans.start >= {recent:DateTime64(9, 'UTC')} AND spans.start < {end:DateTime64(9, 'UTC')}
+      LIMIT 200 BY service, env
+      UNION ALL
+      SELECT service, env, resource['fuseboard.owner'] AS owner FROM logs
+      WHERE occurred_at >= {recent:DateTime64(9, 'UTC')} AND occurred_at < {end:DateTime64(9, 'UTC')}
+      LIMIT 200 BY service, env)
+GROUP BY service, env
+HAVING named != ''
+LIMIT 5000
+"""
+# The owner is in every record's resource: the newest minutes are enough, and all that is read.
+_OWNER_NS = 300 * SECOND_NS
+
+
+def owners(reader: Reader, window: Window) -> dict[Key, str]:
+    """Return the resource attribute ``fuseboard.owner`` per service that names one."""
+    params = {**window.params(), "recent": sql_time(max(window.end_ns - _OWNER_NS, 0))}
+    return {(row["service"], row["env"]): row["named"] for row in reader.rows(_OWNERS, params)}
+
+
+_SERIES = """
+SELECT intDiv(toUnixTimestamp(minute), {step_s:UInt32}) * {step_s:UInt32} AS bucket,
+       sumIf(s.calls, kind IN ('server', 'consumer')) AS served, sum(s.calls) AS every,
+       if(served > 0, served, every) AS calls,
+       if(served > 0, sumIf(s.errors, kind IN ('server', 'consumer')), sum(s.errors)) AS failed,
+       if(served > 0, quantilesTDigestMergeIf(0.5, 0.95, 0.99)(s.duration_ns, kind IN ('server', 'consumer')),
+                      quantilesTDigestMerge(0.5, 0.95, 0.99)(s.duration_ns)) AS quantiles_ns
+FROM service_minutes AS s
+WHERE service = {service:String} AND env = {env:String}
+  AND minute >= toStartOfMinute({start:DateTime64(9, 'UTC')}) AND minute < {end:DateTime64(9, 'UTC')}
+GROUP BY bucket
+ORDER BY bucket
+LIMIT 2000
+"""
+_NOTHING: Row = {"rate": 0.0, "error_ratio": None, "p50_ms": None, "p95_ms": None, "p99_ms": None}
+
+
+def series(reader: Reader, window: Window, env: str, service: str) -> list[Row]:
+    """Return ``{at, rate, error_ratio, p50_ms, p95_ms, p99_ms}`` per bucket of whole minutes, empty buckets included."""
+    step_s = _minutes_step_s(window)
+    found = {}
+    for row in reader.rows(_SERIES, {**window.params(), "service": service, "env": env, "step_s": step_s}):
+        length_s = max(min(step_s, window.end_ns / SECOND_NS - row["bucket"]), 1.0)
+        ratio = round(row["failed"] / row["calls"], 6)
+        red_row = {
+            "rate": round(row["calls"] / length_s, 4),
+            "error_ratio": ratio,
+            **_milliseconds(row["quantiles_ns"]),
+        }
+        found[row["bucket"]] = red_row
+    return [{"at": _minute(at), **found.get(at, _NOTHING)} for at in _buckets(window, step_s)]
+
+
+_LOG_SERIES = """
+SELECT intDiv(toUnixTimestamp(minute), {step_s:UInt32}) * {step_s:UInt32} AS bucket,
+       sumIf(l.records, severity IN ('error', 'fatal')) AS error, sumIf(l.records, severity = 'warn') AS warn,
+       sum(l.records) AS total
+FROM log_minutes AS l
+WHERE service = {service:String} AND env = {env:String}
+  AND minute >= toStartOfMinute({start:DateTime64(9, 'UTC')}) AND minute < {end:DateTime64(9, 'UTC')}
+GROUP BY bucket
+ORDER BY bucket
+LIMIT 2000
+"""
+
+
+def log_series(reader: Reader, window: Window, env: str, service: str) -> list[Row]:
+    """Return ``{at, error, warn, total}`` per bucket of whole minutes; *error* counts error and fatal."""
+    step_s = _minutes_step_s(window)
+    rows = reader.rows(_LOG_SERIES, {**window.params(), "service": service, "env": env, "step_s": step_s})
+    found = {row.pop("bucket"): row for row in rows}
+    nothing = {"error": 0, "warn": 0, "total": 0}
+    return [{"at": _minute(at), **found.get(at, nothing)} for at in _buckets(window, step_s)]
+
+
+def _minutes_step_s(window: Window) -> int:
+    return max(60, step_ns(window, 60) // SECOND_NS)
+
+
+def _buckets(window: Window, step_s: int) -> range:
+    first = window.start_ns // SECOND_NS // step_s * step_s
+    return range(first, -(-window.end_ns // SECOND_NS), step_s)
+
+
+def _minute(at_s: int) -> str:
+    return sql_time(at_s * SECOND_NS).replace(" ", "T") + "Z"
