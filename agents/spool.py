@@ -139,7 +139,10 @@ class Spool:
         unsettled = checkpoint.first_unsettled()
         with self._syncing, self._lock:
             while self._segments and self._is_spent(self._segments[0], unsettled):
-                self._segments.popleft().remove()
+                spent = self._segments.popleft()
+                if self._cursor is not None and self._cursor[0] is spent:
+                    self._cursor = None
+                spent.remove()
                 self._appendable = self._appendable and bool(self._segments)
 
     def used_bytes(self) -> int:
@@ -251,7 +254,7 @@ class Spool:
 
     def _place(self) -> tuple[Segment, int] | None:
         """Give the segment and offset of the next frame; None at the end of what is durable."""
-        if self._cursor is None or self._cursor[0] not in self._segments:
+        if self._cursor is None:
             if not self._segments:
                 return None
             self._cursor = (self._segments[0], 0)

@@ -1,0 +1,116 @@
+"""The exporter: what each answer of a collector leads to."""
+
+import time
+
+from agents.exporter import backoff_s
+from agents.frame import decode
+
+
+def once(answer):
+    """A script that gives *answer* to the first request for lines and takes the others."""
+    given = []
+
+    def script(path, _number):
+        if path == "/v1/lines" and not given:
+            given.append(path)
+            return answer
+        return None
+
+    return script
+
+
+def test_refused_blocks_come_again_after_retry_after(tmp_path, collector, agent, wait_for, follow_toml):
+    """429 with Retry-After is waited for, and the block comes again under the same key."""
+    (tmp_path / "app.log").write_bytes(b"x\n")
+    collector.script = once((429, {"Retry-After": "1"}))
+    began = time.monotonic()
+    agent.start(follow_toml(collector.url, tmp_path / "app.log"))
+
+    wait_for(lambda: bool(collector.lines()), "the line")
+
+    keys = {key for path, key in collector.attempts if path == "/v1/lines"}
+    assert collector.lines() == [b"x"]
+    assert len(keys) == 1
+    assert time.monotonic() - began >= 1
+
+
+def test_rejected_blocks_are_quarantined_and_counted(tmp_path, collector, agent, wait_for, follow_toml):
+    """400 is not tried again: the block is kept with what the collector said, and the next one is shipped."""
+    log = tmp_path / "app.log"
+    log.write_bytes(b"bad\n")
+    collector.script = once((400, {}))
+    agent.start(follow_toml(collector.url, log))
+    wait_for(lambda: bool(agent.happened("block_rejected")), "the rejection")
+    with log.open("ab") as file:
+        file.write(b"good\n")
+    wait_for(lambda: collector.lines() == [b"good"], "the next line")
+    assert agent.terminate() == 0
+
+    (kept,) = (agent.data / "quarantine").iterdir()
+    found = decode(kept.read_bytes())
+    counters = max(collector.reports, key=lambda report: report["sequence"])["counters"][0]
+    assert found.head.headers["Fuseboard-Rejected"].startswith("400 ")
+    assert (counters["rejected_blocks"], counters["rejected_bytes"], counters["shipped_blocks"]) == (1, 4, 1)
+    assert sum(path == "/v1/lines" for path, _ in collector.attempts) == 2
+
+
+def test_another_collector_takes_over(tmp_path, collector, second_collector, agent, wait_for, follow_toml):
+    """A block that the first collector has not taken goes to the second."""
+    (tmp_path / "app.log").write_bytes(b"x\n")
+    collector.script = lambda _path, _number: (503, {})
+    settings = follow_toml("FIRST", tmp_path / "app.log").replace(
+        '"FIRST"', f'["{collector.url}", "{second_collector.url}"]'
+    )
+    agent.start(settings)
+
+    wait_for(lambda: second_collector.lines() == [b"x"], "the line at the second")
+
+    assert collector.lines() == []
+
+
+def test_a_block_of_unknown_fate_stays_with_its_collector(
+    tmp_path, collector, second_collector, agent, wait_for, follow_toml
+):
+    """Sent and not answered, then refused, even after kill -9: it is never given to another collector."""
+    log = tmp_path / "app.log"
+    log.write_bytes(b"pinned\n")
+    seen = []
+
+    def script(path, _number):
+        if path == "/v1/lines":
+            seen.append(path)
+        return "cut" if len(seen) == 1 and path == "/v1/lines" else (503, {})
+
+    collector.script = script
+    settings = follow_toml("FIRST", log).replace('"FIRST"', f'["{collector.url}", "{second_collector.url}"]')
+    agent.start(settings)
+    wait_for(lambda: len(seen) > 1, "a retry")
+    with log.open("ab") as file:
+        file.write(b"free\n")
+    wait_for(lambda: second_collector.lines() == [b"free"], "the free line at the second")
+    agent.kill()
+    agent.start()
+    wait_for(lambda: len(agent.happened("agent_started")) == 2, "the restart")
+    collector.script = lambda _path, _number: None
+
+    wait_for(lambda: len(seen) > 2 and any(b == b"pinned" for b in collector.lines()), "the pinned line")
+    assert agent.terminate() == 0
+
+    assert second_collector.lines() == [b"free"]
+    assert collector.lines() == [b"pinned"]
+
+
+def test_the_key_is_sent(tmp_path, collector, agent, wait_for, follow_toml):
+    """Blocks and reports carry the key as a bearer token."""
+    (tmp_path / "app.log").write_bytes(b"x\n")
+    agent.start('key = "k-1"\n' + follow_toml(collector.url, tmp_path / "app.log"))
+
+    wait_for(lambda: bool(collector.lines()) and bool(collector.reports), "a line and a report")
+
+    assert collector.authorizations == {"Bearer k-1"}
+
+
+def test_back_off_grows_to_a_bound():
+    """Full jitter: between nothing and a bound that doubles up to 15 s."""
+    assert all(0 <= backoff_s(0) <= 0.2 for _ in range(100))
+    assert max(backoff_s(50) for _ in range(200)) <= 15
