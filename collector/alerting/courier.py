@@ -20,6 +20,10 @@ from collector.state import State, lease
 log = structlog.get_logger(__name__)
 
 
+# Asking what is due costs a sort of all that is due: not once per delivery when thousands wait.
+BATCH = 100
+
+
 def random_jitter() -> float:
     """Give the factor a delay is multiplied by: 0.5 to 1."""
     return SystemRandom().uniform(0.5, 1.0)
@@ -70,24 +74,28 @@ class Courier:
                 under the same ``webhook-id``.
         """
         made = 0
-        while not stopping():
-            with self._state.read() as tx:
-                due = outbox.due(tx, self.receiver.name, self._clock(), limit=1)
-            if not due or not self._attempt(due[0]):
-                break
-            made += 1
+        while due := self._due():
+            for delivery_id in due:
+                verdict = None if stopping() else self._attempt(delivery_id)
+                if verdict is None:
+                    return made
+                made += 1
+                if verdict != "delivered":
+                    break  # the receiver may have asked for a pause: look again at what is due
         return made
 
-    def _attempt(self, delivery_id: int) -> bool:
+    def _due(self) -> list[int]:
+        with self._state.read() as tx:
+            return outbox.due(tx, self.receiver.name, self._clock(), BATCH)
+
+    def _attempt(self, delivery_id: int) -> str | None:
+        """Make one attempt; give its verdict, None if it may not be made (no lease, no longer pending)."""
         now = self._clock()
         with self._state.write() as tx:
             if not lease.hold(tx, LEASE, self._holder, now, LEASE_S):
-                return False
+                return None
             delivery = outbox.begin_attempt(tx, delivery_id, now)
-        if delivery is None:
-            return False
-        self._finish(delivery, self._send(delivery, now))
-        return True
+        return self._finish(delivery, self._send(delivery, now)) if delivery else None
 
     def _send(self, delivery: Delivery, now: datetime) -> Outcome:
         body = delivery.payload.encode()
@@ -99,7 +107,7 @@ class Courier:
             timeout_s=self.receiver.timeout_s,
         )
 
-    def _finish(self, delivery: Delivery, outcome: Outcome) -> None:
+    def _finish(self, delivery: Delivery, outcome: Outcome) -> str:
         now = self._clock()
         verdict = judge(outcome, delivery.attempt, delivery.created_at, now, self._jitter())
         with self._state.write() as tx:
@@ -116,3 +124,4 @@ class Courier:
             error=outcome.error,
             again_in_s=(verdict.again_at - now) / timedelta(seconds=1) if verdict.again_at else None,
         )
+        return verdict.kind

@@ -66,10 +66,11 @@ class Alert:
 
 @dataclass(frozen=True)
 class Change:
-    """*alert* as it is from now on; ``dropped`` = pending that ended without firing."""
+    """*alert* as it is from now on; ``dropped`` = pending that ended without firing; *first* of its episode or not."""
 
     kind: Literal["pending", "firing", "resolved", "dropped"]
     alert: Alert
+    first: bool = False
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,7 @@ def _begin(rule: Rule, reading: Reading, opened: BreakerNow, now: datetime) -> C
         reason=opened.reason,
         trace_id=opened.trace_id,
     )
-    return Change("firing" if firing else "pending", _seen(rule, alert, reading, now))
+    return Change("firing" if firing else "pending", _seen(rule, alert, reading, now), first=True)
 
 
 def _end(alert: Alert, seen: Alert, now: datetime) -> Change:

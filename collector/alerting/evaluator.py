@@ -99,17 +99,15 @@ class Evaluator:
 
     def _decide(self, tx: Connection, breakers: Sequence[BreakerNow], now: datetime) -> Round:
         changes = tuple(evaluate(self._rules, history.living(tx), breakers, now))
-        written = 0
-        for change in changes:
-            history.apply(tx, change)
-            if change.kind in ("firing", "resolved"):
-                event = alert_event(change, now, self._settings.public_url)
-                written += outbox.enqueue(tx, event, self._settings.receivers, now)
-        for announcement in tuple(announce(history.announced(tx), breakers, now)):
-            history.remember(tx, announcement)
-            event = breaker_event(announcement, self._settings.public_url)
-            written += outbox.enqueue(tx, event, self._settings.receivers, now)
-        return Round("done", changes, written)
+        history.apply(tx, changes)
+        announcements = tuple(announce(history.announced(tx), breakers, now))
+        history.remember(tx, announcements)
+        url = self._settings.public_url
+        events = [
+            *(alert_event(change, now, url) for change in changes if change.kind in ("firing", "resolved")),
+            *(breaker_event(announcement, url) for announcement in announcements),
+        ]
+        return Round("done", changes, outbox.enqueue(tx, events, self._settings.receivers, now))
 
     def _tell(self, done: Round) -> None:
         for change in done.changes:

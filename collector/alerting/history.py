@@ -36,15 +36,17 @@ def newest(tx: Connection, resolved_after: datetime, limit: int) -> list[Alert]:
     )
 
 
-def apply(tx: Connection, change: Change) -> None:
-    """Write *change*; the row of an episode is made by its first change."""
-    alert = change.alert
-    if change.kind == "dropped":
-        tx.execute(delete(alerts).where(alerts.c.id == alert.id))
-        return
-    values = asdict(alert)
-    if not tx.execute(update(alerts).where(alerts.c.id == alert.id).values(values)).rowcount:
-        tx.execute(insert(alerts).values(values))
+def apply(tx: Connection, changes: Sequence[Change]) -> None:
+    """Write *changes*: the first of an episode makes its row, ``dropped`` deletes it."""
+    new = [asdict(change.alert) for change in changes if change.first]
+    if new:
+        tx.execute(insert(alerts), new)
+    for change in changes:
+        mine = alerts.c.id == change.alert.id
+        if change.kind == "dropped":
+            tx.execute(delete(alerts).where(mine))
+        elif not change.first:
+            tx.execute(update(alerts).where(mine).values(asdict(change.alert)))
 
 
 def announced(tx: Connection) -> dict[Subject, datetime]:
@@ -53,18 +55,17 @@ def announced(tx: Connection) -> dict[Subject, datetime]:
     return {(row.service, row.env, row.breaker): row.since for row in rows}
 
 
-def remember(tx: Connection, announcement: Announcement) -> None:
+def remember(tx: Connection, announcements: Sequence[Announcement]) -> None:
     """Write what was announced."""
-    service, env, breaker = announcement.reading.subject
-    if announcement.kind == "opened":
-        tx.execute(
-            insert(open_breakers).values(service=service, env=env, breaker=breaker, since=announcement.since)
-        )
-        return
     table = open_breakers.c
-    tx.execute(
-        delete(open_breakers).where(table.service == service, table.env == env, table.breaker == breaker)
-    )
+    for announcement in announcements:
+        service, env, breaker = announcement.reading.subject
+        key = {"service": service, "env": env, "breaker": breaker}
+        if announcement.kind == "opened":
+            tx.execute(insert(open_breakers).values(**key, since=announcement.since))
+        else:
+            mine = (table.service == service, table.env == env, table.breaker == breaker)
+            tx.execute(delete(open_breakers).where(*mine))
 
 
 def forget_resolved(tx: Connection, before: datetime) -> int:

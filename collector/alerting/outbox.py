@@ -15,7 +15,7 @@ Source: "Transactional outbox", microservices.io; design.md §10.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -45,39 +45,40 @@ class Delivery:
     attempt: int
 
 
-def enqueue(tx: Connection, event: Event, to: Iterable[Receiver], now: datetime) -> int:
+def enqueue(tx: Connection, events: Iterable[Event], to: Sequence[Receiver], now: datetime) -> int:
     """
-    Write *event* once for each receiver that asked for its type; give the number of rows.
+    Write each event once for each receiver that asked for its type; give the number of rows.
 
     For a disabled receiver the row is written as failed: nothing vanishes silently.
     """
+    wanted = [(event, receiver.name) for event in events for receiver in to if event.type in receiver.types]
+    if not wanted:
+        return 0
     query = select(receivers.c.name, receivers.c.disabled_reason).where(receivers.c.disabled_at.is_not(None))
     disabled = {row.name: row.disabled_reason for row in tx.execute(query)}
-    written = 0
-    for receiver in to:
-        if event.type not in receiver.types:
-            continue
-        off = receiver.name in disabled
-        tx.execute(
-            insert(outbox).values(
-                id=_next_id(tx),
-                webhook_id=event.webhook_id,
-                receiver=receiver.name,
-                subject=event.subject,
-                type=event.type,
-                payload=event.payload,
-                created_at=now,
-                next_attempt_at=now,
-                attempts=0,
-                status="failed" if off else "pending",
-                last_error=f"receiver is disabled: {disabled[receiver.name]}" if off else None,
-            )
-        )
-        written += 1
-    return written
+    # The caller's lease row is locked: nobody else takes these ids.
+    last_id = int(tx.execute(select(func.coalesce(func.max(outbox.c.id), 0))).scalar_one())
+    rows = [
+        {
+            "id": number,
+            "webhook_id": event.webhook_id,
+            "receiver": name,
+            "subject": event.subject,
+            "type": event.type,
+            "payload": event.payload,
+            "created_at": now,
+            "next_attempt_at": now,
+            "attempts": 0,
+            "status": "failed" if name in disabled else "pending",
+            "last_error": f"receiver is disabled: {disabled[name]}" if name in disabled else None,
+        }
+        for number, (event, name) in enumerate(wanted, start=last_id + 1)
+    ]
+    tx.execute(insert(outbox), rows)
+    return len(rows)
 
 
-def due(tx: Connection, receiver: str, now: datetime, limit: int = 100) -> list[int]:
+def due(tx: Connection, receiver: str, now: datetime, limit: int) -> list[int]:
     """
     Give the ids of deliveries to attempt now, oldest first.
 
@@ -176,11 +177,6 @@ def forget(tx: Connection, before: datetime) -> int:
     return tx.execute(
         delete(outbox).where(outbox.c.status != "pending", outbox.c.created_at < before)
     ).rowcount
-
-
-def _next_id(tx: Connection) -> int:
-    """Give the next id; the caller's lease row is locked, so nobody else takes it."""
-    return int(tx.execute(select(func.coalesce(func.max(outbox.c.id), 0) + 1)).scalar_one())
 
 
 def _hold(tx: Connection, name: str, until: datetime) -> None:
