@@ -45,7 +45,10 @@ def protocol(
             raise Malformed(
                 "bad_protobuf", f"the body is not a valid {message.DESCRIPTOR.name}: {error}"
             ) from error
-        return Judged(count(request), timed=True)
+        records = count(request)
+        if body and not records and not request.ListFields():
+            raise Malformed("bad_protobuf", f"the body is no {message.DESCRIPTOR.name}: none of its fields is there")
+        return Judged(records, timed=True)
 
     return Protocol(
         name=name,

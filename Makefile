@@ -1,0 +1,52 @@
+# Two commands matter: `make up` shows a living system, `make test` proves it. Both do all their own set-up on a
+# machine with Python 3.11+ and Debian's apt. Everything else is a convenience.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+APT    := $(if $(filter 0,$(shell id -u)),,sudo) apt-get
+PYTEST_WORKERS ?= 2
+
+.PHONY: up test check lint format bench soak screenshots clean
+
+up: $(VENV)/.run ## collector + dashboards + sample shop at http://127.0.0.1:4318
+	$(BIN)/fuseboard up --demo
+
+test: $(VENV)/.dev chromium lint ## everything the tests need, then the whole suite
+	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadgroup
+
+check: format lint ## what a commit must pass besides the tests
+	$(BIN)/djlint dashboards/templates --check --lint
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev ## figures, as ratios against a baseline measured in the same run
+	$(BIN)/python benchmarks/ingest.py
+	$(BIN)/python benchmarks/agent.py
+
+clean:
+	rm -rf $(VENV) .fuseboard dashboards/static/vendor
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV) || { $(APT) update && $(APT) install -y python3-venv && $(PYTHON) -m venv $(VENV); }
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/.run: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[collector,embedded,dashboards,demo]'
+	touch $@
+
+$(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[collector,embedded,dashboards,demo,dev]'
+	touch $@ $(VENV)/.run
+
+.PHONY: chromium
+chromium: # the browser tests drive Debian's
+	@command -v chromium >/dev/null || { $(APT) update -qq && $(APT) install -y -qq chromium; }

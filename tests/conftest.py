@@ -1,0 +1,161 @@
+"""Real processes for the tests that need them; nothing here imports the program."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).parents[1]
+_READY_S = 60.0
+
+
+def free_port() -> int:
+    """A loopback port nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def eventually(check: Callable[[], Any], within_s: float = 20.0, every_s: float = 0.1) -> Any:
+    """Ask *check* until it answers something true or *within_s* is over; its last answer, or its last error, is the failure."""
+    deadline = time.monotonic() + within_s
+    last: object = None
+    while time.monotonic() < deadline:
+        try:
+            last = check()
+        except (httpx.HTTPError, AssertionError, KeyError, IndexError) as error:
+            last = error
+        else:
+            if last:
+                return last
+        time.sleep(every_s)
+    pytest.fail(f"not within {within_s} s; last: {last!r}")
+
+
+class Served:
+    """
+    One ``fuseboard serve`` process on a port and a data directory of its own.
+
+    Args:
+        folder: Data directory, log and settings.
+        settings: Text of fuseboard.toml.
+    """
+
+    def __init__(self, folder: Path, settings: str = "") -> None:
+        self.folder = folder
+        self.data_dir = folder / "data"
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.client = httpx.Client(base_url=self.url, timeout=30.0)
+        self._config = folder / "fuseboard.toml"
+        self._config.write_text(settings)
+        self._log = folder / "collector.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *, wait: bool = True) -> None:
+        """Start the process; return when it is ready."""
+        command = [
+            sys.executable, "-m", "collector", "serve", "--config", str(self._config),
+            "--data-dir", str(self.data_dir), "--port", str(self.port),
+        ]  # fmt: skip
+        with self._log.open("ab") as out:
+            self._process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out, env=_environment())
+        if wait:
+            self.wait_ready()
+
+    def wait_ready(self) -> None:
+        """Return when ``/readyz`` answers 200."""
+
+        def ready() -> bool:
+            if self._process is not None and self._process.poll() is not None:
+                pytest.fail(f"the collector ended with {self._process.returncode}:\n{self.log()[-3000:]}")
+            return self.client.get("/readyz").status_code == 200
+
+        eventually(ready, _READY_S)
+
+    def kill(self) -> None:
+        """SIGKILL, and wait for it."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(timeout=60)
+
+    def engine(self) -> dict[str, Any]:
+        """What the pipeline says of the engine."""
+        answer: dict[str, Any] = self.client.get("/api/v1/pipeline").json()["data"][0]["engine"]
+        return answer
+
+    def kill_engine(self) -> None:
+        """SIGKILL the engine's process."""
+        os.kill(int(self.engine()["pid"]), signal.SIGKILL)
+
+    def log(self) -> str:
+        """What the process wrote."""
+        return self._log.read_text()
+
+    def data(self, path: str, **params: Any) -> list[dict[str, Any]]:
+        """``data`` of an API answer."""
+        answer = self.client.get(f"/api/v1{path}", params=params)
+        assert answer.status_code == 200, answer.text
+        found: list[dict[str, Any]] = answer.json()["data"]
+        return found
+
+    def tables(self, sql: str) -> list[dict[str, Any]]:
+        """Rows of *sql* from the stopped collector's database, opened by a process of its own."""
+        script = "import chdb, sys; sys.stdout.buffer.write(chdb.connect(sys.argv[1]).query(sys.argv[2], 'JSONEachRow').bytes())"
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(self.data_dir / "engine"), sql], capture_output=True, check=True, timeout=120
+        )
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def close(self) -> None:
+        """End whatever still runs."""
+        self.client.close()
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("FUSEBOARD_", "OTEL_"))}
+    return {**kept, "PYTHONPATH": str(ROOT)}
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
+    """Start collectors: ``serve(settings="…")``; all are ended afterwards."""
+    started: list[Served] = []
+
+    def start(settings: str = "", *, wait: bool = True) -> Served:
+        folder = tmp_path / f"collector-{len(started)}"
+        folder.mkdir()
+        served = Served(folder, settings)
+        started.append(served)
+        served.start(wait=wait)
+        return served
+
+    yield start
+    for served in started:
+        served.close()
+
+
+@pytest.fixture(scope="session")
+def poll() -> Callable[..., Any]:
+    """``eventually``, for tests: conditions instead of sleeps."""
+    return eventually
