@@ -7,7 +7,8 @@ credentials; ``Content-Encoding`` and chunked bodies; the ``X-ClickHouse-Format`
 ``-Exception-Code`` and ``-Timezone`` headers. Not spoken: progress headers, external data, sessions.
 
 One chDB handle is one session: settings stay on it, and a handle that was made read-only never becomes
-writable again. So handles are pooled by the settings they were given, and never given others.
+writable again. So handles are pooled by the settings they were given, and never given others; a handle whose settings
+will not come again (an insert's deduplication token) costs 130 KB if kept, so only the last few used are.
 
 The port and nothing else is printed on standard output once the database is open. The process ends when its
 standard input closes: an engine never outlives its collector.
@@ -26,7 +27,7 @@ import re
 import sys
 import tempfile
 import threading
-from collections import defaultdict
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -49,8 +50,8 @@ _INPUT_TABLE = re.compile(rb"\binput\s*\(\s*('(?:[^'\\]|\\.)*')\s*\)", re.IGNORE
 _TRAILING_FORMAT = re.compile(rb"\bFORMAT\s+(\w+)\s*;?\s*\Z", re.IGNORECASE)
 _ERROR_CODE = re.compile(r"Code: (\d+)")
 _BODY_ENCODINGS = {"zstd": "zstd", "gzip": "gzip", "deflate": "deflate", "br": "br", "lz4": "lz4"}
-# Idle handles kept per set of settings: requests run one per thread, and two cores run few at once.
-_IDLE_HANDLES = 4
+# Idle handles kept, whatever their settings: the readers' few sets stay warm, the one-off sets of inserts fall out.
+_IDLE_HANDLES = 16
 
 
 def _quoted(text: str) -> str:
@@ -69,7 +70,7 @@ class Handles:
     def __init__(self, path: str, defaults: dict[str, str]) -> None:
         self._path = path
         self._defaults = defaults
-        self._idle: dict[tuple[tuple[str, str], ...], list[Any]] = defaultdict(list)
+        self._idle: deque[tuple[tuple[tuple[str, str], ...], Any]] = deque()  # the latest used at the right end
         self._lock = threading.Lock()
         self._keep_open = chdb.connect(path)  # the database closes with its last handle
 
@@ -77,14 +78,21 @@ class Handles:
     def borrow(self, database: str, settings: dict[str, str]) -> Iterator[Any]:
         """Yield a handle on *database* with exactly *settings* over the defaults; it goes back unless a query broke it."""
         key = (("", database), *sorted(settings.items()))
-        with self._lock:
-            handle = self._idle[key].pop() if self._idle[key] else None
+        handle = self._take(key)
         if handle is None:
             handle = self._open(database, settings)
         try:
             yield handle
         finally:
             self._give_back(key, handle)
+
+    def _take(self, key: tuple[tuple[str, str], ...]) -> Any:
+        with self._lock:
+            for index, (known, handle) in enumerate(self._idle):
+                if known == key:
+                    del self._idle[index]
+                    return handle
+        return None
 
     def _open(self, database: str, settings: dict[str, str]) -> Any:
         handle = chdb.connect(self._path)
@@ -104,11 +112,10 @@ class Handles:
 
     def _give_back(self, key: tuple[tuple[str, str], ...], handle: Any) -> None:
         with self._lock:
-            idle = self._idle[key]
-            if len(idle) < _IDLE_HANDLES:
-                idle.append(handle)
-                return
-        handle.close()
+            self._idle.append((key, handle))
+            spare = self._idle.popleft()[1] if len(self._idle) > _IDLE_HANDLES else None
+        if spare is not None:
+            spare.close()
 
 
 class Handler(BaseHTTPRequestHandler):
