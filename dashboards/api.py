@@ -101,6 +101,9 @@ class CallerApi:
         except httpx.HTTPError as error:
             text = f"The collector cannot be reached: {error or type(error).__name__}"
             return Section(problem=Problem(502, "unreachable", text))
+        except Exception:  # noqa: BLE001 -- served together, a crash of the API arrives here through ASGI
+            text = "The API broke on this question; the collector's log has the details."
+            return Section(problem=Problem(500, "api_broke", text))
         return read_answer(response)
 
 

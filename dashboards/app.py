@@ -62,7 +62,11 @@ def create_app(
     return Starlette(
         routes=[*routes, Mount("/static", _Assets(directory=STATIC), name="static")],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts))],
-        exception_handlers={HTTPException: site.http_error, BadParameterError: site.bad_parameter},
+        exception_handlers={
+            HTTPException: site.http_error,
+            BadParameterError: site.bad_parameter,
+            Exception: site.broken,
+        },
     )
 
 
@@ -109,6 +113,11 @@ class _Site:
         answer = await self._failure(request, error.status_code, f"{error.status_code}: {error.detail}", text)
         answer.headers.update(error.headers or {})
         return answer
+
+    async def broken(self, request: Request, _: Exception) -> Response:
+        """Answer for a page that broke; Starlette raises the error again, for the server's log."""
+        text = "This is a fault of the page, not of your services. The other pages still work."
+        return await self._failure(request, 500, "This page broke", text)
 
     async def _failure(self, request: Request, status: int, title: str, text: str) -> Response:
         """Render the problem page in the default time range, banner included."""

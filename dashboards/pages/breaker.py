@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 
 from dashboards.api import Row, Section
 from dashboards.filters import state_slug
-from dashboards.pages.page import Page, Visit, quoted, rows_of, text_of
+from dashboards.pages.page import Page, Visit, environments, quoted, rows_of, text_of
 from dashboards.pages.tile import Tile, tile
 from dashboards.render import Help
 from dashboards.timestamps import NS_PER_S, nanoseconds
@@ -39,6 +39,9 @@ class BreakerContext:
     """Everything the page of one breaker shows."""
 
     answer: Annotated[Section, Help("GET /breakers/{service}/{breaker}.", decides_status=True)]
+    environments: Annotated[
+        tuple[tuple[str, str], ...], Help("(env, link) of each environment that has it, the shown one first.")
+    ]
     service: Annotated[str, Help("The service that holds the breaker.")]
     breaker: Annotated[str, Help("The breaker's name.")]
     tile: Annotated[Tile | None, Help("State, instances, cause; None if there is no such breaker.")]
@@ -59,6 +62,7 @@ async def load(visit: Visit) -> BreakerContext:
     blast = (row or {}).get("blast_radius")
     return BreakerContext(
         answer=answer,
+        environments=environments(answer, visit.window, "breakers", service, breaker),
         service=service,
         breaker=breaker,
         tile=tile(row, visit.window) if row else None,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from dashboards.api import Row, Section
 from dashboards.layered import Drawing, draw
-from dashboards.pages.page import Page, Visit, rows_of
+from dashboards.pages.page import Page, Visit, rows_of, text_of
 from dashboards.render import Help
 
 SHOWN_NODES = 200
@@ -20,6 +20,7 @@ class MapContext:
     answer: Annotated[Section, Help("GET /map.")]
     drawing: Annotated[Drawing, Help("Boxes and curves, callers left of callees.")]
     edges: Annotated[tuple[Row, ...], Help("Every edge, failing ones first: the same map as a table.")]
+    services: Annotated[frozenset[str], Help("Names that have a page; databases and queues have none.")]
     hidden: Annotated[int, Help("Nodes left out of the drawing; the table has all edges.")]
 
 
@@ -32,6 +33,9 @@ async def load(visit: Visit) -> MapContext:
         answer=answer,
         drawing=draw(nodes[:SHOWN_NODES], edges),
         edges=tuple(sorted(edges, key=_by_trouble)),
+        services=frozenset(
+            text_of(node, "service") for node in nodes if node.get("kind") in (None, "service")
+        ),
         hidden=max(0, len(nodes) - SHOWN_NODES),
     )
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
 
-from dashboards.api import CallerApi, Row
+from dashboards.api import CallerApi, Row, Section
 from dashboards.window import BadParameterError, Window
 
 
@@ -63,6 +63,12 @@ def path_segments(scope: MutableMapping[str, Any]) -> tuple[str, ...]:
     raw = scope.get("raw_path") or scope["path"].encode()
     parts = raw.decode("latin-1").partition("?")[0].strip("/").split("/")
     return tuple(unquote(part) for part in parts)
+
+
+def environments(answer: Section, window: Window, *segments: str) -> tuple[tuple[str, str], ...]:
+    """Link to what a page shows in each environment that has it; the API answers one row for each."""
+    names = [text_of(row, "env") for row in answer.rows]
+    return tuple((name, replace(window, env=name).url(*segments)) for name in names)
 
 
 def quoted(value: str) -> str:

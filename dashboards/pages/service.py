@@ -9,7 +9,7 @@ from typing import Annotated
 from starlette.exceptions import HTTPException
 
 from dashboards.api import Row, Section
-from dashboards.pages.page import Page, Visit, quoted, rows_of
+from dashboards.pages.page import Page, Visit, environments, quoted, rows_of
 from dashboards.pages.tile import Tile, tiles
 from dashboards.render import Help
 
@@ -22,6 +22,9 @@ class ServiceContext:
     """Everything the page of one service shows."""
 
     answer: Annotated[Section, Help("GET /services/{service}.", decides_status=True)]
+    environments: Annotated[
+        tuple[tuple[str, str], ...], Help("(env, link) of each environment that has it, the shown one first.")
+    ]
     service: Annotated[str, Help("The service's name, verbatim.")]
     row: Annotated[Row | None, Help("The service; None if nobody knows it.")]
     series: Annotated[
@@ -57,6 +60,7 @@ async def load(visit: Visit) -> ServiceContext:
     made = tiles(breakers.rows, visit.window)
     return ServiceContext(
         answer=answer,
+        environments=environments(answer, visit.window, "services", service),
         service=service,
         row=answer.first,
         series=rows_of(row.get("series")),

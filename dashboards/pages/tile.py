@@ -45,8 +45,13 @@ class Tile:
 
     @property
     def element_id(self) -> str:
-        """Stable id for tests and for keeping focus over a refresh."""
+        """What tests find it by; its id on the page also has the environment."""
         return f"{self.service}-{self.breaker}"
+
+    @property
+    def env(self) -> str:
+        """The environment the breaker is in."""
+        return text_of(self.row, "env")
 
     @property
     def troubled(self) -> bool:
@@ -104,11 +109,11 @@ def _cause(found: object, window: Window) -> Cause | None:
     if not isinstance(found, dict):
         return None
     trace_id, span_id = text_of(found, "trace_id"), text_of(found, "span_id")
-    words = [text_of(found, "name"), text_of(found, "status_message") or text_of(found, "message")]
+    words = [text_of(found, "name"), text_of(found, "status_message")]
     around = _around(text_of(found, "at"), window)
     return Cause(
         service=text_of(found, "service"),
-        sentence=": ".join(word for word in words if word),
+        sentence=": ".join(word for word in words if word) or text_of(found, "message"),
         at=text_of(found, "at"),
         trace_url=window.trace_url(trace_id, span_id),
         logs_url=around.url("logs", query=f"trace_id:{trace_id}") if trace_id else "",

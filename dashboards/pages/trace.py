@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated
 
 from starlette.exceptions import HTTPException
@@ -14,6 +15,9 @@ from dashboards.waterfall import Waterfall, lay_out
 
 SHOWN_ROWS = 2000
 """Rows of HTML a browser still scrolls smoothly; the page says when a trace has more."""
+
+LOGS_REACH = timedelta(minutes=5)
+"""Clocks differ between machines and consumers come later: logs are looked for this far around the spans."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,9 @@ async def load(visit: Visit) -> TraceContext:
     row = answer.first or {}
     spans = rows_of(row.get("spans"))
     made = lay_out(spans, rows_of(row.get("logs")), rows_of(row.get("transitions"))) if answer.first else None
-    window = visit.window.between(made.starts_at, made.ends_at) if made and made.rows else visit.window
+    window = visit.window
+    if made and made.rows:
+        window = window.between(made.starts_at - LOGS_REACH, made.ends_at + LOGS_REACH)
     return TraceContext(
         answer=answer,
         trace_id=trace_id,

@@ -11,7 +11,11 @@ OPENED = NOW - timedelta(minutes=4, seconds=20)
 SPANS = "00f067aa0ba902"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 SERVICES = ("cart", "catalog", "checkout", "gateway", "inventory", "notifications", "payment")
+THINGS = (("orders", "database"), ("order-placed", "queue"))
 EDGES = (
+    ("checkout", "order-placed"),
+    ("order-placed", "notifications"),
+    ("inventory", "orders"),
     ("gateway", "catalog"),
     ("gateway", "cart"),
     ("gateway", "checkout"),
@@ -19,7 +23,6 @@ EDGES = (
     ("checkout", "cart"),
     ("checkout", "payment"),
     ("checkout", "inventory"),
-    ("checkout", "notifications"),
 )
 BREAKERS = (
     ("checkout", "payment"),
@@ -85,13 +88,19 @@ def edge(caller: str, callee: str) -> dict[str, Any]:
     return {
         "caller": caller,
         "callee": callee,
-        "protocol": "messaging" if callee == "notifications" else "http",
+        "protocol": {"order-placed": "kafka", "orders": "sqlite"}.get(callee, "http"),
         "rate": 4.2,
         "error_ratio": 0.62 if failing else 0.0,
         "p95_ms": 2105.0 if failing else 31.0,
         "breaker": {"name": callee, "state": "open" if failing else "closed"} if guarded else None,
         "protected": guarded,
     }
+
+
+def thing(name: str, kind: str) -> dict[str, Any]:
+    """Give a node of /map that is no service."""
+    unknown = {"health": "unknown", "rate": None, "error_ratio": None, "p95_ms": None}
+    return {"id": name, "service": name, "kind": kind, **unknown}
 
 
 def service_detail(name: str) -> dict[str, Any]:
@@ -355,7 +364,8 @@ def answer(path: str, query: dict[str, str]) -> list[dict[str, Any]] | None:
         "traces": [trace_row(i) for i in range(12)],
         "map": [
             {
-                "nodes": [service(n) | {"id": n, "kind": "service"} for n in SERVICES],
+                "nodes": [service(n) | {"id": n, "kind": "service"} for n in SERVICES]
+                + [thing(name, kind) for name, kind in THINGS],
                 "edges": [edge(*e) for e in EDGES],
             }
         ],

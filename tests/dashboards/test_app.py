@@ -6,11 +6,16 @@ import base64
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from dashboards.api import Api
 from dashboards.app import create_app
 from tests.dashboards.document import get, read
 from tests.dashboards.recorded_api import KEY, create_recorded_api, pages_over
+from tests.dashboards.recorded_shop import answer as answer_of_shop
 
 
 def test_pages_forbid_inline_code_and_other_hosts() -> None:
@@ -164,3 +169,75 @@ def test_live_pages_refresh_only_while_their_range_ends_now() -> None:
 def test_static_files_outside_are_not_served() -> None:
     """A path that climbs out of the static folder is a 404."""
     assert get(pages_over("shop"), "/static/..%2fapp.py").status_code == 404
+
+
+def pages_of(api: Starlette) -> Starlette:
+    """Build the dashboards over another program than the recording."""
+    transport = httpx.ASGITransport(app=api)
+    return create_app(Api(httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")))
+
+
+def test_a_crash_of_the_api_in_this_process_keeps_the_page() -> None:
+    """Served together, even an exception of the API only costs the section that asked."""
+
+    async def crash(request: Request) -> Response:
+        raise RuntimeError(request.url.path)
+
+    answer = read(pages_of(Starlette(routes=[Route("/api/v1/{path:path}", crash)])), "/")
+
+    assert answer.status == 200
+    assert {each.attributes["data-code"] for each in answer.page.having(data_testid="problem")} == {
+        "api_broke"
+    }
+
+
+@pytest.mark.parametrize(
+    ("engine", "said"),
+    [
+        ({"state": "starting", "restarts": 0}, "The engine is starting"),
+        ({"state": "starting", "restarts": 3}, "The engine is down"),
+        ({"state": "down", "restarts": 1}, "The engine is down"),
+        ({"state": "up", "restarts": 1}, ""),
+    ],
+)
+def test_the_banner_tells_a_first_start_from_a_death(engine: dict[str, object], said: str) -> None:
+    """A collector just started is not reported as broken; one whose engine died is, until it is up again."""
+
+    async def pipeline(request: Request) -> Response:
+        return JSONResponse({"data": [{"engine": engine}] if request.url.path.endswith("pipeline") else []})
+
+    page = read(pages_of(Starlette(routes=[Route("/api/v1/{path:path}", pipeline)])), "/").page
+
+    banners = [banner.text for banner in page.having(data_testid="engine-banner")]
+    assert [text.startswith(said) for text in banners] == ([True] if said else [])
+
+
+def test_the_same_names_in_two_environments_stay_apart() -> None:
+    """Without an env chosen, tiles and services of each are shown with theirs, and lead to theirs."""
+
+    async def twice(request: Request) -> Response:
+        rows = answer_of_shop(request.path_params["path"], {}) or []
+        return JSONResponse({"data": [*rows, *({**row, "env": "prod"} for row in rows)]})
+
+    app = pages_of(Starlette(routes=[Route("/api/v1/{path:path}", twice)]))
+
+    for url in ("/", "/breakers"):
+        page = read(app, url).page
+        tiles = page.having(data_testid="breaker-tile-checkout-payment")
+        assert [tile.attributes["id"] for tile in tiles] == [
+            "tile-demo-checkout-payment",
+            "tile-prod-checkout-payment",
+        ]
+        assert "env=prod" in tiles[1].tags("a")[1].attributes["href"]
+    (environments,) = read(app, "/services/checkout").page.having(data_testid="environments")
+    assert [a.text for a in environments.tags("a")] == ["demo", "prod"]
+
+
+def test_databases_and_queues_on_the_map_have_no_page_to_lead_to() -> None:
+    """Only services are links; nobody clicks into a 404 at night."""
+    page = read(pages_over("shop"), "/map").page
+
+    hrefs = [a.attributes["href"].partition("?")[0] for a in page.tags("a")]
+    assert "/services/checkout" in hrefs
+    assert not {"/services/orders", "/services/order-placed"} & set(hrefs)
+    assert "database" in page.having(data_testid="map-node-orders")[0].text

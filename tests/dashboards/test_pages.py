@@ -32,7 +32,7 @@ EXPECTED = {
     "/logs?query=charge": ("charge failed: card processor", "older"),
     "/traces": ("gateway", "POST /checkout", "91.4 ms"),
     f"/traces/{TRACE}": ("first failing span: payment POST /v1/charge", "parent not received"),
-    "/map": ("unprotected", "messaging"),
+    "/map": ("unprotected", "kafka"),
     "/alerts": ("BreakerOpen", "410 Gone: disabled", "open for 15s"),
 }
 EMPTY = {
