@@ -15,6 +15,7 @@ loopback. What goes out: HTTP requests to the collector, in blocks that never ch
 ``exporter``    spool -> collector until the collector has said 2xx (``client`` speaks HTTP, ``route`` chooses)
 ``quarantine``  blocks that a collector will never take, kept for a person
 ``reports``     the ledger, told to the collector every 10 s; ``metrics`` tells it to anyone on loopback
+``headers``, ``zstd``, ``own_log``  small things that several use
 ``pipeline``    the composition root: the only place where these meet
 ``breakers``    listeners that a Python service may import; they need nothing else of this package
 

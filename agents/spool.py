@@ -20,14 +20,13 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from backports.zstd import ZstdCompressor
-
 from agents.block import Block
 from agents.checkpoint import Checkpoint, sync_directory
 from agents.errors import NoRoom, SpoolUnavailable
 from agents.frame import FrameHead, encode, head_of
 from agents.ledger import Ledger
 from agents.segment import SUFFIX, Read, Segment, read_frame
+from agents.zstd import ZstdCompressor
 
 SEGMENT_BYTES = 16 << 20  # few files at full speed, yet space comes back soon
 SPENT_BYTES = 1 << 20  # an emptied active segment is deleted once it is this large

@@ -18,10 +18,10 @@ _KEYS = (
     *(b"password", b"passwd", b"secret", b"token", b"authorization", b"cookie"),
     *(b"apikey", b"api_key", b"api-key", b"accesskey", b"access_key", b"access-key"),
 )
-_NAMED = re.compile(rb"[a-z]+(?:[_-]key)?" + _VALUE, re.IGNORECASE)
+_NAMED = re.compile(rb"[a-z]{3,24}+(?:[_-]key)?" + _VALUE, re.IGNORECASE)
 _SCHEME = re.compile(rb"(?:bearer|basic)[ \t]+([A-Za-z0-9._~+/=-]{8,})", re.IGNORECASE)
 _SHAPES: tuple[tuple[bytes, re.Pattern[bytes]], ...] = (
-    (b"eyJ", re.compile(rb"(eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*)")),  # JWT
+    (b"eyJ", re.compile(rb"\b(eyJ[A-Za-z0-9_-]{8,1024}+\.[A-Za-z0-9_-]{8,4096}+\.[A-Za-z0-9_-]*)")),  # JWT
     (b"AKIA", re.compile(rb"\b(AKIA[0-9A-Z]{16})\b")),  # AWS access key id
     *((b"gh%c_" % kind, re.compile(rb"\b(gh[pousr]_[A-Za-z0-9]{30,})")) for kind in b"pousr"),  # GitHub
     *((b"xox%c-" % kind, re.compile(rb"\b(xox[abprs]-[A-Za-z0-9-]{10,})")) for kind in b"abprs"),  # Slack
@@ -35,7 +35,7 @@ _SHADES = bytes(
 )
 _CARD_SHADES = (b"0" * 13, b"0000-0000-0000-0000", b"0000-000000-00000")
 _LOCAL = re.compile(rb"[A-Za-z0-9._%+-]{1,64}\Z")
-_DOMAIN = re.compile(rb"@[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.)+[A-Za-z]{2,24}(?![A-Za-z0-9])")
+_DOMAIN = re.compile(rb"@[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9])")
 _DOUBLED = bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9))  # a doubled digit's own digits, summed
 
 

@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from backports.zstd import ZstdDecompressor, ZstdError
-
 from agents.errors import BadRequest
+from agents.zstd import ZstdDecompressor, ZstdError
 
 SIGNALS = {"/v1/logs": "logs", "/v1/traces": "traces", "/v1/metrics": "metrics", "/v1/breakers": "breakers"}
 PROTOBUF = "application/x-protobuf"

@@ -170,7 +170,7 @@ class AgentProcess:
         return self.process
 
     def kill(self) -> None:
-        """kill -9."""
+        """End it with SIGKILL."""
         self.running().kill()
         self.running().communicate(timeout=20)
 

@@ -118,7 +118,7 @@ def test_a_wrong_setting_is_named_and_quoted(tmp_path, text, named, quoted):
 
 def test_an_unknown_variable_is_refused():
     """A misspelled variable is not silently without effect."""
-    with pytest.raises(WrongSetting, match="FUSEBOARD_AGENT_COLECTOR.*'http://a'"):
+    with pytest.raises(WrongSetting, match=r"FUSEBOARD_AGENT_COLECTOR.*'http://a'"):
         load(None, {"FUSEBOARD_AGENT_COLECTOR": "http://a"})
 
 

@@ -1,0 +1,45 @@
+"""The agent's own metrics on loopback."""
+
+import http.client
+import socket
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from agents.metrics import HELP
+
+
+def test_own_metrics_are_prometheus_text(tmp_path, collector, agent, wait_for, follow_toml):
+    """Every metric has help and type, is parsed by Prometheus' own parser, and tells the truth about the spool."""
+    (tmp_path / "app.log").write_bytes(b"x\n")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    agent.start(f'metrics_listen = "127.0.0.1:{port}"\n' + follow_toml(collector.url, tmp_path / "app.log"))
+    wait_for(lambda: bool(collector.lines()) and bool(agent.happened("agent_started")), "the line")
+    wait_for(lambda: "shipped_blocks_total" in read(port) and shipped(read(port)) == 1, "the counter")
+
+    families = {family.name: family for family in text_string_to_metric_families(read(port))}
+
+    assert {name.removesuffix("_total") for name in HELP} == set(families)
+    labels = families["fuseboard_agent_shipped_blocks"].samples[0].labels
+    assert labels == {
+        "service": "checkout",
+        "env": "test",
+        "signal": "logs",
+        "source": f"file:{tmp_path}/app.log",
+    }
+
+
+def shipped(text):
+    """The counter of shipped blocks."""
+    lines = [line for line in text.splitlines() if line.startswith("fuseboard_agent_shipped_blocks_total{")]
+    return sum(float(line.rpartition(" ")[2]) for line in lines)
+
+
+def read(port):
+    """GET /metrics."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", "/metrics")
+        return connection.getresponse().read().decode()
+    finally:
+        connection.close()
