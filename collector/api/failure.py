@@ -8,6 +8,7 @@ caller can do: mend the request, show a key, come back later, narrow the questio
 from __future__ import annotations
 
 import secrets
+import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,6 +29,7 @@ _TYPES = {400: "invalid_request", 401: "unauthenticated", 403: "forbidden", 404:
 # The supervisor restarts the engine within seconds.
 _ENGINE_RETRY_S = 2
 _QUOTED_CHARS = 200
+_TRACE_CHARS = 4000
 
 
 def error_response(request: Request, error: FuseboardError) -> Response:
@@ -126,7 +128,8 @@ class Edges:
         try:
             await self._app(scope, receive, send_marked)
         except Exception as error:
-            log.exception("api_crashed", path=scope["path"], request_id=identifier, error=str(error))
+            told = "".join(traceback.format_exception(error))[-_TRACE_CHARS:]
+            log.error("api_crashed", path=scope["path"], request_id=identifier, trace=told)  # noqa: TRY400 - no locals
             if began:
                 raise
             body = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collector.errors import NotFound
-from collector.query.window import Window, rfc_3339
+from collector.query.window import SECOND_NS, Window, rfc_3339
 from collector.read import breakers as breaker_reads
 from collector.read.breakers import BreakerState
 from collector.read.causes import cause
@@ -13,6 +13,8 @@ from collector.read.transitions import Chosen, transitions
 
 # Causes and blast radii cost three statements per open breaker; beyond this many the board shows states only.
 EXPLAINED_MOST = 30
+# The calls that opened it count too, and a minute is what the rollups can tell apart.
+LEAD_NS = 60 * SECOND_NS
 
 
 def breakers(reader: Reader, window: Window, env: str, service: str = "") -> list[Row]:
@@ -51,7 +53,7 @@ def _row(reader: Reader, state: BreakerState, window: Window, *, explain: bool) 
     last, opened = state.shown.last, state.opened
     explained: Row = {"cause": None, "blast_radius": None}
     if opened is not None and explain:
-        during = Window(opened.at_ns, max(window.end_ns, opened.at_ns + 1), window.now_ns)
+        during = Window(opened.at_ns - LEAD_NS, max(window.end_ns, opened.at_ns + 1), window.now_ns)
         explained = {
             "cause": cause(reader, opened),
             "blast_radius": blast_radius(reader, state.service, state.env, during),

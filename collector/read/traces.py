@@ -9,7 +9,7 @@ from collector.query.search import Condition
 from collector.query.window import SECOND_NS, Window, parse_time, sql_time
 from collector.read.cursors import read_cursor, write_cursor
 from collector.read.sql import Reader, Row
-from collector.read.transitions import Chosen, transitions
+from collector.read.transitions import Chosen, Transition, transitions
 
 # More spans than a page can show; a trace beyond it is cut at its end.
 SPANS_MOST = 20_000
@@ -154,21 +154,30 @@ def trace(reader: Reader, trace_id: str, window: Window) -> Row:
     spans = reader.rows(_SPANS, {"trace_id": wanted, **_range(began, ended, 0), "limit": SPANS_MOST})
     logs = reader.rows(_LOGS, {"trace_id": wanted, **_range(began, ended, _AROUND_NS), "limit": LOGS_MOST})
     near = Window(began - _TRANSITIONS_AROUND_NS, ended + _TRANSITIONS_AROUND_NS, window.now_ns)
-    changes = [
-        change
-        for change in transitions(reader, near, Chosen(services=found["services"]))
-        if change.env in found["envs"]
+    around = [
+        each
+        for each in transitions(reader, near, Chosen(services=found["services"]))
+        if each.env in found["envs"]
     ]
-    own = transitions(
-        reader, Window(began - _AROUND_NS, ended + _AROUND_NS, window.now_ns), Chosen(trace_id=wanted)
-    )
-    every = sorted({*changes, *own}, key=lambda change: change.at_ns)
+    wide = Window(began - _AROUND_NS, ended + _AROUND_NS, window.now_ns)
+    caused = [
+        each for each in transitions(reader, wide, Chosen(trace_id=wanted)) if not _shown(each, near, around)
+    ]
+    every = sorted([*around, *caused], key=lambda change: change.at_ns)
     return {
         "trace_id": wanted,
         "spans": spans,
         "logs": logs,
         "transitions": [change.row() for change in every],
     }
+
+
+def _shown(change: Transition, near: Window, around: list[Transition]) -> bool:
+    """Say whether *change* is among those *around* the trace already (there merged with what came another way)."""
+    inside = near.start_ns <= change.at_ns < near.end_ns
+    return inside and any(
+        each.holder == change.holder and each.to_state == change.to_state for each in around
+    )
 
 
 def _range(began: int, ended: int, around: int) -> dict[str, object]:

@@ -42,7 +42,7 @@ class Rule(BaseModel):
 class Delivery(BaseModel):
     """A webhook on its way or delivered."""
 
-    id: str
+    id: int | str
     webhook_id: str
     receiver: str
     type: str

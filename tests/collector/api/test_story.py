@@ -30,7 +30,7 @@ def calls(number, failed, service="checkout"):
     """Requests to checkout, each calling payment; *failed* of them fail."""
     for index in range(number):
         status = "error" if index < failed else "ok"
-        trace, when = f"{index:032x}", -200 + index
+        trace, when = f"{index:032x}", -200 + index * 4
         common = {"trace_id": trace, "status": status}
         yield span(when, "gateway", "POST /buy", span_id=f"g{index:015x}", **common,
                    attributes={"http.route": "/buy", "http.request.method": "POST"})  # fmt: skip

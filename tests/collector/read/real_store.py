@@ -10,7 +10,7 @@ from collector.engine.process import Engine
 from collector.store.client import Store
 from collector.store.migrate import migrate
 
-NOW_NS = 1_795_000_000 * 10**9  # 2026-11-18T13:06:40Z, what the tests call now
+NOW_NS = 1_795_000_000 * 10**9  # 2026-11-18T11:06:40Z, what the tests call now
 _DEADLINE_S = 60
 
 

@@ -1,0 +1,3 @@
+from tests.collector.read.real_store import store
+
+__all__ = ["store"]
