@@ -33,7 +33,7 @@ Commands::
     python -m demo load --gateway URL [--seed N] [--rate R] [--duration S]
 
 ``up`` prints ``shop ready: http://127.0.0.1:<gateway port>`` when every service answers; SIGTERM stops the load,
-then the services, then the agents (they drain), and exits 0. A fault's value is milliseconds for ``slow``
+then the services, then the agents (they drain), and exits 0. The key may also come as ``DEMO_KEY``. A fault's value is milliseconds for ``slow``
 (default 800), percent of requests for ``errors`` (100), MiB for ``leak`` (200); ``crash`` ends the process
 once, ``down`` refuses connections until it is switched off.
 

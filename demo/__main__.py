@@ -51,7 +51,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_up(up: argparse.ArgumentParser) -> None:
     up.add_argument("--collector", metavar="URL", type=_url, help="where the sidecars ship to")
-    up.add_argument("--key", metavar="K", help="ingest key; not needed for a collector on loopback")
+    up.add_argument(
+        "--key",
+        metavar="K",
+        default=os.environ.get("DEMO_KEY"),  # an argument is there for every user of the machine to read
+        help="ingest key, better given as DEMO_KEY; not needed for a collector on loopback",
+    )
     up.add_argument("--data-dir", metavar="D", type=Path, default=Path(DEFAULT_DATA_DIR))
     up.add_argument("--no-sidecars", action="store_true", help="services and load alone")
     up.add_argument(

@@ -14,7 +14,7 @@ from demo.topology import ServiceSpec
 
 SCRAPE_INTERVAL_S = 5  # a third of the agent's default: a demo is looked at for minutes
 _FILE_MODE = 0o600  # it holds the key
-_OWN_NAMES = ("OTEL_", "FUSEBOARD_AGENT_")  # would override every sidecar alike
+_OWN_NAMES = ("OTEL_", "FUSEBOARD_AGENT_", "DEMO_")  # would override every sidecar alike, or are ours
 
 
 @dataclass(frozen=True)
