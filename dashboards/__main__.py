@@ -15,12 +15,6 @@ import signal
 import sys
 from collections.abc import Sequence
 
-import httpx
-import uvicorn
-
-from dashboards.api import Api
-from dashboards.app import create_app
-
 KEY_VARIABLE = "FUSEBOARD_DASHBOARDS_KEY"
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 """What a browser's Host header may say on loopback; other names would be DNS rebinding."""
@@ -40,6 +34,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "visitor in: unset it (each visitor then brings a read key), or pass --anonymous if a proxy "
             "or a port published on loopback decides who may visit"
         )
+    return _serve(options, key, local=local)
+
+
+def _serve(options: argparse.Namespace, key: str, *, local: bool) -> int:
+    import httpx
+    import uvicorn
+
+    from dashboards.api import Api
+    from dashboards.app import create_app
+
     client = httpx.AsyncClient(base_url=options.collector)
     hosts = LOOPBACK_HOSTS if local else ("*",)
     application = create_app(Api(client, key), allowed_hosts=hosts)
