@@ -44,13 +44,19 @@ _test_of_field: test | _LPAR any_value _RPAR
 ?one_value: (_MINUS | _BANG | _NOT) one_value -> negated
       | _PLUS one_value -> kept
       | _LPAR any_value _RPAR -> kept
-      | test
+      | PHRASE -> phrase
+      | REGEX -> regex
+      | VALUE -> word
+      | COMPARISON (BOUND | PHRASE) -> comparison
+      | OPEN (BOUND | PHRASE) _TO (BOUND | PHRASE) CLOSE -> range
 ?test: PHRASE -> phrase
      | REGEX -> regex
      | VALUE -> word
      | COMPARISON (BOUND | PHRASE) -> comparison
      | OPEN (BOUND | PHRASE) _TO (BOUND | PHRASE) CLOSE -> range
 
+// The same tests are spelled out twice: a rule in common would merge two parser states, and with them what the
+// lexer may read after a value (a WORD outside of field:(…), a VALUE inside).
 _AND.9: /AND(?=[\s()]|$)|&&/
 _OR.9: /OR(?=[\s()]|$)|\|\|/
 _NOT.9: /NOT(?=[\s()]|$)/

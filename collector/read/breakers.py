@@ -7,6 +7,7 @@ An instance's state is the ``to`` of its last transition before the window's end
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -254,7 +255,7 @@ class Breakers:
         clock_ns: Nanoseconds since the epoch.
     """
 
-    def __init__(self, store: Store, clock_ns: Callable[[], int]) -> None:
+    def __init__(self, store: Store, clock_ns: Callable[[], int] = time.time_ns) -> None:
         self._store = store
         self._clock_ns = clock_ns
 
