@@ -6,17 +6,18 @@ WITH
     -- toJSONString and cut down to plain JSON by text replacement: each pattern holds bare quotes, which no string inside JSON can hold.
     -- Bytes, and Protobuf from below the last level, are decoded from their JSON escapes one \C, a byte, at a time.
     '"(?:[^"\\\\]|\\\\.)*"' AS str,
-    '"[yma]":"(?:[^"\\\\]|\\\\\\C)+"' AS bytes_member,
+    '"[yma]":"\\C+?","' AS bytes_member,
     '[{]"m":(?:[{]"v":[[][]][}]|""),"a":(?:[{]"v":[[][]][}]|""),' AS no_container,
     '"s":"","b":false,"i":0,"d":0,"y":"",' AS no_scalar,
     t -> arrayStringConcat(arrayMap(c -> multiIf(
             c LIKE '\\\\u00%', substring(c, 5, 2), c = '\\u2028', 'E280A8', c = '\\u2029', 'E280A9', length(c) = 1, hex(c),
             transform(c, ['\\b', '\\f', '\\n', '\\r', '\\t'], ['08', '0C', '0A', '0D', '09'], hex(substring(c, 2)))),
         extractAll(t, '\\\\u[0-9A-Fa-f]{4}|\\\\\\C|\\C'))) AS hex_of_json,
-    t -> if(match(t, bytes_member), arrayStringConcat(arrayMap((before, member) -> concat(before, if(member = '', '', concat(left(member, 5),
-                if(startsWith(member, '"y'), base64Encode(unhex(hex_of_json(substring(member, 6, length(member) - 6)))),
-                   lower(hex_of_json(substring(member, 6, length(member) - 6)))), '"'))),
-            splitByRegexp(bytes_member, t), arrayPushBack(extractAll(t, concat('(', bytes_member, ')')), ''))), t) AS without_bytes,
+    t -> if(match(t, bytes_member), arrayStringConcat(arrayMap((before, member) -> if(member = '', before, concat(before, left(member, 5),
+                if(startsWith(member, '"y'), base64Encode(unhex(hex_of_json(substring(member, 6, length(member) - 8)))),
+                   lower(hex_of_json(substring(member, 6, length(member) - 8)))), '","')),
+            splitByRegexp(bytes_member, t), arrayPushBack(extractAll(t, concat('(', bytes_member, ')')), ''))), t) AS recoded,
+    t -> replaceRegexpAll(recoded(replaceRegexpAll(t, '"([yma])":""', '"\\1":_')), '"([yma])":_', '"\\1":""') AS without_bytes,
     (t, from, to) -> replaceRegexpAll(t, concat(from, '[}][}]?'), to) AS put,
     t -> put(put(put(put(put(put(replaceRegexpAll(without_bytes(t), concat('[{]"k":(', str, '),"v":'), '\\1:'),
             concat(no_container, '"s":(', str, '),"b":false,"i":0,"d":0,"y":"","is":1'), '\\1'),

@@ -1,0 +1,29 @@
+"""One embedded engine per test process; each test begins with empty tables."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.collector.formats.segments import Warehouse
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    warehouse = Warehouse(tmp_path_factory.mktemp("warehouse"))
+    yield warehouse
+    warehouse.close()
+
+
+@pytest.fixture
+def warehouse(engine: Warehouse) -> Warehouse:
+    engine.empty()
+    return engine
+
+
+@pytest.fixture
+def now_ns() -> int:
+    """When the batch was received: recent, because the tables forget what is older than its retention."""
+    return time.time_ns() // 10**9 * 10**9 + 123_456_789

@@ -1,0 +1,114 @@
+"""Segments as the journal writes them, and a database that loads them: what tests and benchmarks of mappings share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import chdb
+from backports import zstd
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
+
+from collector import formats
+from collector.journal import envelope
+from collector.load.mapping import Mapping, read_mappings
+from collector.store.migrate import read_migrations
+
+Record = tuple[envelope.Head, bytes]
+
+TABLES = {
+    "otlp_logs": ("logs",),
+    "otlp_traces": ("spans",),
+    "otlp_metrics": ("metric_series", "metric_samples", "exemplars"),
+    "exposition": ("metric_series", "metric_samples", "exemplars"),
+    "breakers": ("breaker_transitions",),
+    "reports": ("agent_reports",),
+}
+
+
+def segment(records: Iterable[Record]) -> bytes:
+    """Return a sealed segment: two zstd frames per record, the envelope's head and the body."""
+    return b"".join(
+        zstd.compress(envelope.encode(head, len(body))) + zstd.compress(body) for head, body in records
+    )
+
+
+def mappings(name: str) -> tuple[Mapping, ...]:
+    """Return the mappings of the format called *name*."""
+    return read_mappings(Path(formats.__path__[0]) / name, TABLES[name])
+
+
+def any_value(value: Any) -> AnyValue:
+    """Return *value* as OTLP's AnyValue; None is one without a kind."""
+    match value:
+        case None:
+            return AnyValue()
+        case bool():
+            return AnyValue(bool_value=value)
+        case int():
+            return AnyValue(int_value=value)
+        case float():
+            return AnyValue(double_value=value)
+        case str():
+            return AnyValue(string_value=value)
+        case bytes():
+            return AnyValue(bytes_value=value)
+        case list():
+            return AnyValue(array_value=ArrayValue(values=[any_value(item) for item in value]))
+    return AnyValue(kvlist_value=KeyValueList(values=pairs(value)))
+
+
+def pairs(values: dict[str, Any]) -> list[KeyValue]:
+    """Return *values* as OTLP's list of KeyValue."""
+    return [KeyValue(key=key, value=any_value(value)) for key, value in values.items()]
+
+
+class Warehouse:
+    """
+    The schema in an embedded engine of this process.
+
+    Args:
+        folder: Empty; one per process, the engine allows no second.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._connection = chdb.connect(str(folder / "engine"))
+        self._segment = folder / "segment.pb.zst"
+        self._run(
+            "SET max_insert_threads = 1, min_insert_block_size_rows = 100000000, min_insert_block_size_bytes = 0"
+        )
+        for migration in read_migrations():
+            for statement in migration.statements():
+                self._run(statement)
+
+    def load(self, name: str, *records: Record, retention_days: int = 30) -> None:
+        """Load *records* as one segment of the format called *name*."""
+        self._segment.write_bytes(segment(records))
+        for mapping in mappings(name):
+            for key, value in mapping.settings().items():
+                self._run(f"SET {key} = {_quoted(value)}")
+            self._run(mapping.insert_from_file(str(self._segment)), {"retention_days": str(retention_days)})
+
+    def rows(self, sql: str) -> list[dict[str, Any]]:
+        """Return the answer of *sql*, a row each; NaN and infinities as text."""
+        answer = self._run(f"{sql} SETTINGS output_format_json_quote_denormals = 1")
+        return [json.loads(line) for line in answer.splitlines()]
+
+    def empty(self) -> None:
+        """Forget every row that a mapping wrote."""
+        for table in sorted({table for tables in TABLES.values() for table in tables}):
+            self._run(f"TRUNCATE TABLE {table}")
+
+    def close(self) -> None:
+        """Close the engine."""
+        self._connection.close()
+
+    def _run(self, sql: str, parameters: dict[str, str] | None = None) -> str:
+        return str(self._connection.query(sql, "JSONEachRow", params=parameters or {}))
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
+    return f"'{escaped}'"
