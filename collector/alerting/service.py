@@ -133,8 +133,7 @@ class Alerting:
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
         if all(not thread.is_alive() for thread in self._threads):
-            with self._state.write() as tx:
-                lease.release(tx, LEASE, self._holder)
+            self._release()
 
     def round(self) -> Round:
         """Evaluate once, now; what the thread does every ``interval_s``."""
@@ -203,6 +202,14 @@ class Alerting:
             )
         with self._state.write() as tx:
             outbox.enable(tx, name)
+
+    def _release(self) -> None:
+        """Give the lease back; if the state refuses, it ends by itself in seconds."""
+        try:
+            with self._state.write() as tx:
+                lease.release(tx, LEASE, self._holder)
+        except Unavailable as error:
+            log.warning("alerting_lease_kept", code=error.code, error=error.message)
 
     def _evaluate_forever(self) -> None:
         due = time.monotonic()

@@ -80,8 +80,8 @@ class AlertingSettings:
     """How long resolved alerts and finished deliveries are kept."""
 
     def __post_init__(self) -> None:
-        if not 0.05 <= self.interval_s <= 60:
-            raise _bad("interval_s", self.interval_s, "give seconds, 0.05 to 60")
+        if not 0 < self.interval_s <= 300:
+            raise _bad("interval_s", self.interval_s, "give seconds, more than 0, at most 300")
         if not self.public_url.startswith(("http://", "https://")):
             raise _bad("public_url", self.public_url, "start it with http:// or https://")
         if self.history_days < 4:

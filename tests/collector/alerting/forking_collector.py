@@ -38,7 +38,7 @@ class Points:
     def __call__(self, *args: object, **kwargs: object) -> None:
         """Pass a point."""
         del kwargs
-        if self.left is not None and not str(args[2:3]).startswith("('SELECT"):
+        if self.left is not None and not str(args[2:3]).startswith(("('SELECT", "('BEGIN',")):
             self.left -= 1
             if self.left <= 0:
                 os.kill(os.getpid(), signal.SIGKILL)
