@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from collector.errors import StoreUnavailable
@@ -65,7 +65,7 @@ class Engine:
         self._child: subprocess.Popen[bytes] | None = None
         self._stopping = threading.Event()
         self._lock = threading.Lock()
-        self._state = EngineState("starting", datetime.now(timezone.utc), 0, None, None)
+        self._state = EngineState("starting", datetime.now(UTC), 0, None, None)
         self._thread = threading.Thread(target=self._supervise, name="engine-supervisor", daemon=True)
 
     def start(self) -> None:
@@ -162,7 +162,7 @@ class Engine:
 
     def _enter(self, state: str, *, pid: int | None = None, error: str | None = None, restarts: int | None = None) -> None:
         count = self._state.restarts if restarts is None else restarts
-        self._state = EngineState(state, datetime.now(timezone.utc), count, pid, error)
+        self._state = EngineState(state, datetime.now(UTC), count, pid, error)
 
 
 def _exit_words(code: int) -> str:

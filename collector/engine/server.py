@@ -39,9 +39,27 @@ import chdb
 
 # Consumed by the HTTP interface itself; everything else in the query string is a ClickHouse setting.
 _TRANSPORT = frozenset(
-    "query database query_id session_id session_timeout session_check quota_key compress decompress user password "
-    "wait_end_of_query client_protocol_version role send_progress_in_http_headers buffer_size default_format "
-    "http_headers_progress_interval_ms enable_http_compression".split()
+    [
+        "query",
+        "database",
+        "query_id",
+        "session_id",
+        "session_timeout",
+        "session_check",
+        "quota_key",
+        "compress",
+        "decompress",
+        "user",
+        "password",
+        "wait_end_of_query",
+        "client_protocol_version",
+        "role",
+        "send_progress_in_http_headers",
+        "buffer_size",
+        "default_format",
+        "http_headers_progress_interval_ms",
+        "enable_http_compression",
+    ]
 )
 _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _INSERT_DATA = re.compile(rb"\s*INSERT\s+INTO\s+[^;]*?\bFORMAT\s+(\w+)\s*\Z", re.IGNORECASE)
@@ -70,7 +88,9 @@ class Handles:
     def __init__(self, path: str, defaults: dict[str, str]) -> None:
         self._path = path
         self._defaults = defaults
-        self._idle: deque[tuple[tuple[tuple[str, str], ...], Any]] = deque()  # the latest used at the right end
+        self._idle: deque[tuple[tuple[tuple[str, str], ...], Any]] = (
+            deque()
+        )  # the latest used at the right end
         self._lock = threading.Lock()
         self._keep_open = chdb.connect(path)  # the database closes with its last handle
 
@@ -100,7 +120,9 @@ class Handles:
             merged = {**self._defaults, **settings}
             readonly = merged.pop("readonly", None)
             if merged:
-                handle.query("SET " + ", ".join(f"{k} = {_quoted(v)}" for k, v in merged.items()), "TabSeparated")
+                handle.query(
+                    "SET " + ", ".join(f"{k} = {_quoted(v)}" for k, v in merged.items()), "TabSeparated"
+                )
             if database:
                 handle.query(f"USE `{database.replace('`', '')}`", "TabSeparated")
             if readonly is not None:
@@ -127,11 +149,11 @@ class Handler(BaseHTTPRequestHandler):
     wbufsize = 65536
     disable_nagle_algorithm = True
 
-    def do_GET(self) -> None:  # noqa: N802 - http.server's name
+    def do_GET(self) -> None:
         """Answer ``/ping`` and statements in the query string."""
         self._answer()
 
-    def do_POST(self) -> None:  # noqa: N802 - http.server's name
+    def do_POST(self) -> None:
         """Answer a statement in the body, the query string, or both."""
         self._answer()
 
@@ -146,7 +168,9 @@ class Handler(BaseHTTPRequestHandler):
             return
         params = dict(parse_qsl(url.query, keep_blank_values=True))
         if not self._authorised(params):
-            self._send_error(516, "Code: 516. DB::Exception: Authentication failed. (AUTHENTICATION_FAILED)", status=403)
+            self._send_error(
+                516, "Code: 516. DB::Exception: Authentication failed. (AUTHENTICATION_FAILED)", status=403
+            )
             return
         try:
             self._run(params, body)
@@ -183,10 +207,13 @@ class Handler(BaseHTTPRequestHandler):
         bound = {k[6:]: v for k, v in params.items() if k.startswith("param_")}
         encoding = _BODY_ENCODINGS.get(self.headers.get("Content-Encoding", ""), "none")
         query, data = _split(params.get("query", "").encode(), body, encoded=encoding != "none")
-        database = params.get("database") or self.headers.get("X-ClickHouse-Database", "")
+        database = params.get("database") or self.headers.get("X-ClickHouse-Database") or ""
         found = _TRAILING_FORMAT.search(query)
         out = found[1].decode() if found and data is None else params.get("default_format", "TabSeparated")
-        with _as_file(query, data, encoding) as statement, self.server.handles.borrow(database, settings) as handle:
+        with (
+            _as_file(query, data, encoding) as statement,
+            self.server.handles.borrow(database, settings) as handle,
+        ):
             result = handle.query(statement.decode(), out, params=bound)
             payload = result.bytes() or b""
             summary = {
@@ -267,14 +294,18 @@ def _end_with_stdin() -> None:
 
 def main() -> None:
     """Open the database, print the port, serve until standard input closes."""
-    parser = argparse.ArgumentParser(prog="python -m collector.engine.server", description=__doc__.split("\n")[1])
+    parser = argparse.ArgumentParser(
+        prog="python -m collector.engine.server", description=__doc__.split("\n")[1]
+    )
     parser.add_argument("--path", required=True, help="directory of the chDB database")
     parser.add_argument("--port", type=int, default=0, help="loopback port, 0 = any free one")
     parser.add_argument("--watch-stdin", action="store_true", help="end when standard input closes")
     args = parser.parse_args()
     Path(args.path).mkdir(parents=True, exist_ok=True)
     defaults = json.loads(os.environ.get("FUSEBOARD_ENGINE_SETTINGS", "{}"))
-    server = EngineServer(Handles(args.path, defaults), os.environ.pop("FUSEBOARD_ENGINE_SECRET", ""), args.port)
+    server = EngineServer(
+        Handles(args.path, defaults), os.environ.pop("FUSEBOARD_ENGINE_SECRET", ""), args.port
+    )
     if args.watch_stdin:
         threading.Thread(target=_end_with_stdin, daemon=True).start()
     print(server.server_address[1], flush=True)  # noqa: T201 - the parent reads it

@@ -80,7 +80,9 @@ class Identities:
                 self._db.executemany(_KEEP, rows)
                 self._db.execute("COMMIT")
             for batch in kept:
-                self._live.pop(batch.identity, None)
+                live = self._live.get(batch.identity)
+                if live is not None and live.batch_id == batch.batch_id:  # else expired and used again since
+                    del self._live[batch.identity]
             self._moved += 1
             if self._moved % _SWEEP_EVERY == 0:
                 self._db.execute(_FORGET, (now_ns,))

@@ -1,11 +1,11 @@
-"""
+r"""
 One segment of the journal: two files, one promise.
 
 ``<name>.open`` / ``<name>.seg`` is a run of records. A record is two zstd frames: the envelope's head (ours) and the body
 (the client's frame untouched, or its bytes compressed once by us). Decompressed, the whole file is a stream of
 varint-delimited Protobuf envelopes that ClickHouse reads as it is.
 
-``<name>.side`` is the sidecar, appended and fsynced with the segment. Each line is ``<crc32c, 8 hex digits> <JSON>\\n``; kinds, by key:
+``<name>.side`` is the sidecar, appended and fsynced with the segment. Each line is ``<crc32c, 8 hex digits> <JSON>\n``; kinds, by key:
 
     {"record": {"offset", "length", "crc", "batch": {…}}}   one per record, in the order of the records
     {"seal": {"versions": {table: version}, "retention_days", …}} once; frozen from then on
@@ -23,6 +23,8 @@ Source: design.md §4; rename(2) atomicity.
 
 from __future__ import annotations
 
+import builtins
+import errno
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,10 +33,13 @@ from typing import Any
 
 import crc32c
 import msgspec
+import structlog
 
 from collector.errors import JournalError, JournalFull
 
-_NO_SPACE = frozenset({28, 122})  # ENOSPC, EDQUOT
+log = structlog.get_logger()
+
+_NO_SPACE = frozenset({errno.EFBIG, errno.ENOSPC, errno.EDQUOT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +133,9 @@ class OpenSegment:
             JournalError: Another disk trouble; both files are as before if the disk let us.
         """
         record = Record(self.bytes, len(frames), crc32c.crc32c(frames), batch)
-        line = _line({"record": {"offset": record.offset, "length": record.length, "crc": record.crc, "batch": batch}})
+        line = _line(
+            {"record": {"offset": record.offset, "length": record.length, "crc": record.crc, "batch": batch}}
+        )
         try:
             _write_all(self._data, frames)
             _write_all(self._side, line)
@@ -170,8 +177,9 @@ class OpenSegment:
         try:
             _write_all(self._side, _line({"seal": dict(frozen)}))
             os.fdatasync(self._side)
-            if (self.folder / f"{self.name}.open").exists():
-                os.rename(self.folder / f"{self.name}.open", self.folder / f"{self.name}.seg")
+            written = self.folder / f"{self.name}.open"
+            if written.exists():
+                written.rename(self.folder / f"{self.name}.seg")
             sync_folder(self.folder)
         except OSError as error:
             self._rewind()
@@ -217,7 +225,25 @@ class SealedSegment:
         """What was frozen when it was sealed."""
         return self.side.seal or {}
 
-    def frames(self, index: int) -> bytes:
+    def repaired(self) -> bool:
+        """
+        Cut off a torn last line of the sidecar, so that what is appended next can be read.
+
+        Returns:
+            Whether the segment can be loaded. Without its seal (a disk that changed what it had promised to keep) it
+            cannot: both files stay, renamed to ``.damaged``, for a person to look at.
+        """
+        if self.side.seal is None:
+            self.path.rename(self.folder / f"{self.name}.seg.damaged")
+            self._side_path.rename(self.folder / f"{self.name}.side.damaged")
+            log.error("segment_damaged", group=self.group, segment=self.name, records=len(self.side.records))
+            return False
+        good = read_sidecar(self._side_path)[1][-1]
+        if good < self._side_path.stat().st_size:
+            _truncate(self._side_path, good)
+        return True
+
+    def frames(self, index: int) -> builtins.bytes:
         """Return the two frames of record *index*."""
         record = self.side.records[index]
         with self.path.open("rb") as file:
@@ -266,8 +292,10 @@ def recover(folder: Path, frozen: Mapping[str, Any]) -> list[SealedSegment]:
     for path in folder.glob("*.side"):
         if not (folder / f"{path.stem}.seg").exists():
             path.unlink()
+    for path in folder.glob(".records-*.tmp"):  # what load/quarantine.py was trying when it ended
+        path.unlink()
     sync_folder(folder)
-    return sealed
+    return [segment for segment in sealed if segment.repaired()]
 
 
 def _recover_open(folder: Path, name: str, frozen: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ Bounded: `room()` says no when the journal's files exceed ``max_bytes``; asked b
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
 import queue
@@ -84,6 +85,9 @@ class Journal:
         on_sealed: Called from the writer's thread with each sealed segment, in order within its group.
         frozen: Returns what to freeze into a group's segment when it is sealed.
         now_ns: The clock, epoch nanoseconds.
+
+    Raises:
+        JournalError: ``journal_in_use``: another process writes the same directory.
     """
 
     def __init__(
@@ -98,6 +102,7 @@ class Journal:
         self._frozen = frozen
         self._now_ns = now_ns
         settings.path.mkdir(parents=True, exist_ok=True)
+        self._claim = _claim(settings.path)
         self.uuid = _journal_uuid(settings.path)
         self.identities = Identities(settings.path / "identities.db")
         self._epoch = f"{time.time_ns():016x}{secrets.token_hex(2)}"
@@ -126,8 +131,9 @@ class Journal:
         self._thread.join()
 
     def stop(self) -> None:
-        """Close the identity log: after the loader has let go of its last segment."""
+        """Close the identity log and let go of the directory: after the loader has let go of its last segment."""
         self.identities.close()
+        os.close(self._claim)
 
     def room(self) -> None:
         """
@@ -154,7 +160,7 @@ class Journal:
             Conflict: Its identity was accepted with another body (409 ``idempotency_mismatch``).
         """
         info = batch.info
-        future: Future[Accepted] = Future()
+        future = _uncancellable()
         if info.identity:
             with self._lock:
                 if (repeat := self._repeat(info)) is not None:
@@ -283,7 +289,9 @@ class Journal:
                 segment = OpenSegment(folder, f"{self._epoch}-{next(self._sequence):08d}")
                 sync_folder(folder)
             except OSError as error:
-                raise JournalError("journal_unavailable", f"cannot open a segment: {error}", retry_after_s=5) from error
+                raise JournalError(
+                    "journal_unavailable", f"cannot open a segment: {error}", retry_after_s=5
+                ) from error
             self._open[group] = (segment, time.monotonic())
         return self._open[group][0]
 
@@ -306,8 +314,8 @@ class Journal:
         segment, _ = self._open[group]
         try:
             sealed = segment.seal(self._frozen(group))
-        except JournalError as error:
-            self._trouble = error.message
+        except (JournalError, OSError) as error:
+            self._trouble = str(error)
             self._open[group] = (segment, time.monotonic())  # tried again at the next age
             return
         del self._open[group]
@@ -327,9 +335,16 @@ def _same_body(info: BatchInfo, body_hash: str) -> None:
         )
 
 
+def _uncancellable() -> Future[Accepted]:
+    """Return a future that a request given up by its server cannot cancel: its bytes are written all the same."""
+    future: Future[Accepted] = Future()
+    future.set_running_or_notify_cancel()
+    return future
+
+
 def _as_duplicate(first: Future[Accepted]) -> Future[Accepted]:
     """Return a future that follows *first*, marked as a duplicate."""
-    following: Future[Accepted] = Future()
+    following = _uncancellable()
 
     def settle(done: Future[Accepted]) -> None:
         error = done.exception()
@@ -340,6 +355,20 @@ def _as_duplicate(first: Future[Accepted]) -> Future[Accepted]:
 
     first.add_done_callback(settle)
     return following
+
+
+def _claim(path: Path) -> int:
+    """Lock *path* for this process's life: a second one would seal, load and delete what the first still writes."""
+    handle = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o640)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise JournalError(
+            "journal_in_use",
+            f"data_dir: another process writes the journal in {str(path)!r}; stop it or choose another data_dir",
+        ) from error
+    return handle
 
 
 def _journal_uuid(path: Path) -> str:

@@ -12,7 +12,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from collector.errors import StoreRejected
@@ -94,11 +94,13 @@ def rows(segment: SealedSegment) -> list[dict[str, object]]:
 
 def iso(epoch_ns: int) -> str:
     """Return epoch nanoseconds as RFC 3339 with all nine digits."""
-    whole = datetime.fromtimestamp(epoch_ns // 1_000_000_000, tz=timezone.utc)
+    whole = datetime.fromtimestamp(epoch_ns // 1_000_000_000, tz=UTC)
     return f"{whole:%Y-%m-%dT%H:%M:%S}.{epoch_ns % 1_000_000_000:09d}Z"
 
 
-def _select_into_nothing(store: Store, mapping: TableMapping, path: Path, params: Mapping[str, object]) -> None:
+def _select_into_nothing(
+    store: Store, mapping: TableMapping, path: Path, params: Mapping[str, object]
+) -> None:
     settings = dict(mapping.settings())
     if store.shared_disk:
         store.command(f"{mapping.select_from_file(str(path))}\nFORMAT Null", params, settings)
