@@ -14,6 +14,9 @@ from collector.read.sql import Reader, Row
 Order = Literal["asc", "desc"]
 # Unknown fields are looked for in this many records of the window: enough to spot a typo, cheap on any size.
 _SAMPLE = 100_000
+# The table is sorted by service first, so "newest" reads the window whole; most pages fill from a 32nd of it, and the
+# second look that a rare search needs then costs 3 % more.
+_WIDE_S, _PARTS = 300.0, 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +82,22 @@ def page(reader: Reader, question: LogQuestion) -> LogPage:
         order="DESC" if question.order == "desc" else "ASC",
     )
     params = {**chosen.params(), **position, "limit": question.limit + 1}
-    rows = reader.rows(sql, params)
+    rows: list[Row] = []
+    if question.cursor is None and chosen.window.seconds > _WIDE_S:
+        rows = reader.rows(sql, {**params, **_edge(chosen.window, question.order).params()})
+    if len(rows) <= question.limit:
+        rows = reader.rows(sql, params)
     more, rows = len(rows) > question.limit, rows[: question.limit]
     warnings = unknown_fields(reader, chosen, rows)
     return LogPage(rows, _next(question, chosen.window, rows[-1]) if more else None, warnings)
+
+
+def _edge(window: Window, order: Order) -> Window:
+    """Give the part of *window* where a page begins: a full page found there is the page."""
+    length_ns = (window.end_ns - window.start_ns) // _PARTS
+    if order == "desc":
+        return Window(window.end_ns - length_ns, window.end_ns, window.now_ns)
+    return Window(window.start_ns, window.start_ns + length_ns, window.now_ns)
 
 
 def _position(question: LogQuestion) -> tuple[Slice, str, dict[str, object]]:

@@ -101,6 +101,19 @@ def test_env_and_window_narrow(shop):
     assert bodies(shop.get("/api/v1/logs?order=asc&limit=1")) == ["order placed"]
 
 
+@pytest.mark.parametrize(("order", "lines"), [("desc", [0, 1, 2]), ("asc", [39, 38, 37])])
+def test_a_page_that_the_edge_of_the_window_fills(fill, client, order, lines):
+    """A page found whole at the window's edge is the right page; a fuller one looks further."""
+    fill("logs", [log(-1 - number * 90, "x", line=number) for number in range(40)])
+
+    few = client.get("/api/v1/logs", params={"order": order, "limit": 1}).json()["data"]
+    many = client.get("/api/v1/logs", params={"order": order, "limit": 40}).json()["data"]
+
+    assert [row["line"] for row in few] == lines[:1]
+    assert [row["line"] for row in many][:3] == lines
+    assert len(many) == 40
+
+
 @pytest.mark.parametrize("order", ["asc", "desc"])
 def test_pages_neither_skip_nor_repeat(fill, client, order):
     """Following next_cursor gives every record once, ties of time included, while new records arrive."""
