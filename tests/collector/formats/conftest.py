@@ -19,6 +19,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
 
 @pytest.fixture
 def warehouse(engine: Warehouse) -> Warehouse:
+    """The engine with empty tables."""
     engine.empty()
     return engine
 

@@ -40,7 +40,7 @@ def mappings(name: str) -> tuple[Mapping, ...]:
     return read_mappings(Path(formats.__path__[0]) / name, TABLES[name])
 
 
-def any_value(value: Any) -> AnyValue:
+def any_value(value: Any) -> AnyValue:  # noqa: PLR0911 - one per kind
     """Return *value* as OTLP's AnyValue; None is one without a kind."""
     match value:
         case None:

@@ -24,6 +24,7 @@ def request() -> tuple[ExportMetricsServiceRequest, object]:
 
 
 def load(warehouse, now_ns, message) -> list[dict]:
+    """Load one request and return its samples beside their series."""
     warehouse.load("otlp_metrics", (Head("b", now_ns), message.SerializeToString()))
     return warehouse.rows(JOINED)
 

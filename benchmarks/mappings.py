@@ -1,0 +1,116 @@
+"""
+Records per CPU-second of every mapping, and what a statement costs before its first row.
+
+Run: ``python -m benchmarks.mappings``. Seeded; one thread; into the real tables with their views and indexes.
+"""
+
+from __future__ import annotations
+
+import random
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from collector.journal.envelope import Head
+from tests.collector.formats.segments import Warehouse, any_value, pairs
+
+RESOURCE = pairs(
+    {"service.name": "checkout", "deployment.environment.name": "demo", "service.instance.id": "c-1"}
+)
+NOW_NS = time.time_ns()
+
+
+def logs(rng: random.Random, count: int) -> bytes:
+    """Return a request of *count* log records with five attributes each."""
+    message = ExportLogsServiceRequest()
+    group = message.resource_logs.add()
+    group.resource.attributes.extend(RESOURCE)
+    records = group.scope_logs.add().log_records
+    for n in range(count):
+        record = records.add(
+            time_unix_nano=NOW_NS - n, severity_number=9, trace_id=rng.randbytes(16), span_id=rng.randbytes(8)
+        )
+        record.body.CopyFrom(any_value(f"order {rng.randrange(10**6)} placed in {rng.random() * 100:.3f} ms"))
+        record.attributes.extend(_attributes(rng))
+    return message.SerializeToString()
+
+
+def spans(rng: random.Random, count: int) -> bytes:
+    """Return a request of *count* spans with five attributes each, one in twenty with an event."""
+    message = ExportTraceServiceRequest()
+    group = message.resource_spans.add()
+    group.resource.attributes.extend(RESOURCE)
+    added = group.scope_spans.add().spans
+    for n in range(count):
+        span = added.add(trace_id=rng.randbytes(16), span_id=rng.randbytes(8), name="GET /orders", kind=2)
+        span.start_time_unix_nano, span.end_time_unix_nano = NOW_NS - 10**6, NOW_NS
+        span.attributes.extend(_attributes(rng))
+        if n % 20 == 0:
+            span.events.add(name="exception", time_unix_nano=NOW_NS).attributes.extend(
+                pairs({"exception.type": "E"})
+            )
+    return message.SerializeToString()
+
+
+def metrics(rng: random.Random, count: int) -> bytes:
+    """Return a request of *count* samples, a counter's points."""
+    message = ExportMetricsServiceRequest()
+    group = message.resource_metrics.add()
+    group.resource.attributes.extend(RESOURCE)
+    counter = group.scope_metrics.add().metrics.add(name="http.requests").sum
+    counter.is_monotonic, counter.aggregation_temporality = True, 2
+    for n in range(count):
+        counter.data_points.add(time_unix_nano=NOW_NS, as_int=rng.randrange(999)).attributes.extend(
+            pairs({"route": f"/{n}"})
+        )
+    return message.SerializeToString()
+
+
+def exposition(rng: random.Random, count: int) -> bytes:
+    """Return an exposition of *count* samples."""
+    lines = [f'http_requests_total{{route="/{n}",code="200"}} {rng.randrange(999)}\n' for n in range(count)]
+    return "".join(["# TYPE http_requests_total counter\n", *lines]).encode()
+
+
+def _attributes(rng: random.Random) -> list:
+    return pairs(
+        {
+            "http.route": "/orders/{id}",
+            "http.request.method": "GET",
+            "http.response.status_code": rng.choice([200, 404, 500]),
+            "user.id": f"u-{rng.randrange(10**5)}",
+            "cache.hit": rng.random() < 0.5,
+        }
+    )
+
+
+def _cpu_s(warehouse: Warehouse, name: str, bodies: list[bytes]) -> float:
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    warehouse.load(name, *[(Head(f"b{n}", NOW_NS), body) for n, body in enumerate(bodies)])
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def main() -> None:
+    """Print one line per format: CPU of an insert of one record, and records per CPU-second beyond that."""
+    made = {"otlp_logs": logs, "otlp_traces": spans, "otlp_metrics": metrics, "exposition": exposition}
+    with tempfile.TemporaryDirectory() as folder:
+        warehouse = Warehouse(Path(folder))
+        for name, make in made.items():
+            rng = random.Random(1)
+            bodies = [make(rng, 1000) for _ in range(20)] * 5
+            one = [make(rng, 1)]
+            _cpu_s(warehouse, name, one)
+            fixed = _cpu_s(warehouse, name, one)
+            rate = 100_000 / (_cpu_s(warehouse, name, bodies) - fixed)
+            print(f"{name}: {fixed * 1000:.0f} ms CPU per load, then {rate:,.0f} records per CPU-second")
+        warehouse.close()
+
+
+if __name__ == "__main__":
+    main()
