@@ -5,10 +5,13 @@ Starting order is from the collector's end to the sources' (nothing is read befo
 other way: sources hand over what is there, the exporter drains, the books are saved, the last report goes out.
 """
 
+import fcntl
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
+from agents.errors import WrongSetting
 from agents.exporter import Exporter
 from agents.intake import Intake
 from agents.keeper import Keeper
@@ -48,11 +51,12 @@ class Pipeline:
         Open the data directory and recover what is there.
 
         Raises:
-            SpoolUnavailable: The data directory cannot be used.
+            WrongSetting: The data directory, or the relay's address, is not ours to use.
+            SpoolUnavailable: What is in the data directory cannot be read or written.
         """
         self._settings = settings
         self._stopping = threading.Event()
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        self._lock = _locked(settings.data_dir)
         self.ledger = Ledger(settings.data_dir / "checkpoint.json")
         self.spool = Spool(
             settings.data_dir / "spool", self.ledger, settings.spool.max_bytes, settings.spool.when_full
@@ -119,6 +123,28 @@ class Pipeline:
     def lag_bytes(self) -> int:
         """Give the bytes that sources could hand over and have not."""
         return sum(source.lag_bytes() for source in self.sources)
+
+
+def _locked(data_dir: Path) -> IO[bytes]:
+    """
+    Make the data directory ours; the lock goes with the process, however it ends.
+
+    Raises:
+        WrongSetting: It cannot be made, or another agent uses it: two would count and delete each other's blocks.
+    """
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        lock = (data_dir / "lock").open("wb")
+    except OSError as error:
+        raise WrongSetting("data_dir", f"{str(data_dir)!r} cannot be used: {error}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise WrongSetting(
+            "data_dir", f"{str(data_dir)!r} is used by another agent: give each its own"
+        ) from error
+    return lock
 
 
 def _processor(settings: Settings) -> Processor:

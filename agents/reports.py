@@ -17,7 +17,7 @@ from agents.checkpoint import Checkpoint, Counters
 from agents.client import Client
 from agents.errors import UnknownFate, Unreached
 from agents.ledger import Ledger
-from agents.own_log import rfc3339
+from agents.own_log import log, rfc3339
 from agents.route import Route
 from agents.settings import Settings
 from agents.spool import Spool
@@ -38,6 +38,7 @@ class Reporter:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reports", daemon=True)
         self._clients: dict[str, Client] = {}
+        self._last_refusal = 200
 
     def start(self) -> None:
         """Begin to report."""
@@ -62,12 +63,21 @@ class Reporter:
         url = self._route.current()
         client = self._clients.setdefault(url, Client(url, self._settings.key))
         try:
-            client.post("/v1/reports", {"Content-Type": "application/json"}, self._body(books))
+            answer = client.post("/v1/reports", {"Content-Type": "application/json"}, self._body(books))
         except (
             Unreached,
             UnknownFate,
         ):  # the exporter says so in the log; the next report holds the same and more
             return
+        if answer.status >= 300 and answer.status != self._last_refusal:
+            log(
+                "warning",
+                "report_refused",
+                collector=url,
+                status=answer.status,
+                answer=answer.body[:200].decode(errors="replace"),
+            )
+        self._last_refusal = answer.status
 
     def _body(self, books: Checkpoint) -> bytes:
         flights = [counters.spooled() for counters in books.counters.values()]

@@ -134,7 +134,7 @@ FILES = (
         "detect",
         "how the collector reads the lines",
     ),
-    Field("multiline", choice("off"), "off", "every line is its own record"),
+    Field("multiline", choice("auto", "off"), "auto", "auto: a traceback is one record; off: every line is"),
 )
 SCRAPE = (
     Field("url", url, REQUIRED, "endpoint that answers with an exposition"),

@@ -2,7 +2,8 @@
 Bytes to bytes, between a source and the spool.
 
 A processor takes the bytes of one block (whole lines) and gives the bytes to ship; it makes passes in C over the whole
-block and never loops over lines. ``redact`` takes secrets out.
+block and never loops over lines. ``redact`` takes secrets out, ``multiline``
+folds tracebacks.
 """
 
 from collections.abc import Callable, Sequence

@@ -15,6 +15,7 @@ from agents.intake import Intake
 from agents.ledger import Ledger
 from agents.own_log import log
 from agents.processors import Processor
+from agents.processors.multiline import fold, settled_bytes
 from agents.settings import FilesSettings
 from agents.sources import Origin
 from agents.sources.discovery import matching, renamed
@@ -24,7 +25,13 @@ POLL_S = 0.25  # the delay that a line may wait; a stat per file and poll is wha
 SCAN_S = 1.0  # new files are found within a second
 GONE_S = 5.0  # a renamed or deleted file may still be written to by a process that holds it open
 LAST_PASSES_S = 1.0  # what a service wrote before we were told to stop; a backlog waits for the next start
+GROWING_S = 1.0  # a traceback at the end of a file is given this long to be written whole
 BLOCKS_PER_TURN = 8  # one fsync for up to 8 MiB: enough to hide it, few enough to be fair
+
+
+def folds(settings: FilesSettings) -> bool:
+    """Say whether tracebacks are folded: they become JSON lines, which a named other format would not be read as."""
+    return settings.multiline == "auto" and settings.format in {"detect", "json"}
 
 
 class FilesSource:
@@ -174,13 +181,22 @@ class FilesSource:
         taken = False
         self._notice_truncation(tail)
         for _ in range(BLOCKS_PER_TURN):
-            piece = tail.read()
+            piece = self._settled(tail, settings, tail.read())
             if piece is None or not self._offer(tail, settings, piece):
                 return taken, False
             taken = True
             if len(piece.data) < MAX_BLOCK_BYTES // 2:
                 return taken, False
         return taken, True
+
+    def _settled(self, tail: Tail, settings: FilesSettings, piece: Piece | None) -> Piece | None:
+        """Leave out a traceback at the end that may still be written to, for a while."""
+        if piece is None or not folds(settings) or len(piece.data) == MAX_BLOCK_BYTES:
+            return piece
+        length = settled_bytes(piece.data)
+        if length == len(piece.data) or tail.has_waited(piece.end, GROWING_S):
+            return piece
+        return Piece(piece.data[:length], piece.start, piece.start + length) if length else None
 
     def _notice_truncation(self, tail: Tail) -> None:
         before = tail.generation
@@ -195,12 +211,13 @@ class FilesSource:
         headers = self._origin.headers("file", tail.path, position)
         if settings.format != "detect":
             headers["Fuseboard-Format"] = settings.format
+        body = self._process(piece.data)
         block = Block(
             stream=self._origin.stream("logs", f"file:{tail.path}"),
             path="/v1/lines",
             key=self._origin.key(position),
             position=position,
-            body=self._process(piece.data),
+            body=fold(body) if folds(settings) else body,
             headers=headers,
         )
         if not self._intake.offer(block):

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from agents.block import Block, Position
-from agents.errors import AgentError, BadRequest, NoRoom, SpoolUnavailable
+from agents.errors import AgentError, BadRequest, NoRoom, SpoolUnavailable, WrongSetting
 from agents.intake import Intake
 from agents.ledger import Ledger
 from agents.own_log import log
@@ -43,7 +43,7 @@ class RelaySource:
         Bind the address.
 
         Raises:
-            OSError: It is taken.
+            WrongSetting: It is taken.
         """
         assert settings.listen is not None
         self.max_body_bytes = settings.max_body_bytes
@@ -52,7 +52,7 @@ class RelaySource:
         self._lock = threading.Lock()
         self._streams = {path: origin.stream(signal, f"relay:{path}") for path, signal in SIGNALS.items()}
         self._numbers = {path: ledger.sequence_of(stream.source) for path, stream in self._streams.items()}
-        self._server = _Server(settings.listen, self)
+        self._server = _bound(settings.listen, self)
         self.address = f"http://{settings.listen[0]}:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, name="relay", daemon=True)
 
@@ -115,6 +115,13 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is no happening; ours are caught in the handler."""
+
+
+def _bound(listen: tuple[str, int], relay: RelaySource) -> _Server:
+    try:
+        return _Server(listen, relay)
+    except OSError as error:
+        raise WrongSetting("relay.listen", f"'{listen[0]}:{listen[1]}' cannot be bound: {error}") from error
 
 
 class _Handler(BaseHTTPRequestHandler):

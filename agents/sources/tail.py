@@ -9,6 +9,7 @@ What was written and cut off between two looks (at most one poll) was never read
 import hashlib
 import os
 import secrets
+import time
 from typing import NamedTuple
 
 from agents.block import MAX_BLOCK_BYTES, FileMark
@@ -46,6 +47,7 @@ class Tail:
         self.descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         self.path = path
         self.gone_since: float | None = None
+        self._awaited = (-1, 0.0)
         state = os.fstat(self.descriptor)
         self.device, self.inode = state.st_dev, state.st_ino
         self._signature = b""
@@ -101,6 +103,12 @@ class Tail:
             self._grow_signature()
         piece = data if whole == len(data) else data[:whole]
         return Piece(piece, self.offset, self.offset + whole)
+
+    def has_waited(self, end: int, seconds: float) -> bool:
+        """Say whether the data has ended at *end* for *seconds*; the first question starts the clock."""
+        if self._awaited[0] != end:
+            self._awaited = (end, time.monotonic())
+        return time.monotonic() - self._awaited[1] >= seconds
 
     def lag_bytes(self) -> int:
         """Give the bytes behind ``offset``."""

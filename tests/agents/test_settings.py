@@ -21,6 +21,7 @@ data_dir = "/tmp/x"
 paths = ["/var/log/app/*.log*"]
 start_at = "end"
 format = "detect"
+multiline = "auto"
 [[scrape]]
 url = "http://127.0.0.1:8000/metrics"
 interval_s = 15
@@ -192,3 +193,28 @@ def test_the_agent_imports_nothing_heavy():
         "urllib3",
         "asyncio",
     } & set(found.split())
+
+
+def test_two_agents_do_not_share_a_data_directory(agent, collector, wait_for):
+    """The second one exits 2 and says which setting is to be changed."""
+    agent.start(f'collector = "{collector.url}"\n')
+    wait_for(lambda: bool(agent.happened("agent_started")), "the first")
+
+    second = run("--config", agent.home / "agent.toml")
+
+    assert second.returncode == 2
+    assert "data_dir" in second.stderr
+    assert str(agent.data) in second.stderr
+
+
+def test_a_relay_address_that_is_taken_is_named(agent, collector, tmp_path):
+    """Exit 2 with the address, rather than a stack trace."""
+    agent.start(f'collector = "{collector.url}"\n[relay]\nlisten = "127.0.0.1:0"\n')
+    address = agent.relay().removeprefix("http://")
+    config = f'collector = "{collector.url}"\ndata_dir = "{tmp_path}/other"\n[relay]\nlisten = "{address}"\n'
+
+    second = run("--config", write(tmp_path, config))
+
+    assert second.returncode == 2
+    assert "relay.listen" in second.stderr
+    assert address in second.stderr
