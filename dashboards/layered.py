@@ -11,7 +11,7 @@ Source: K. Sugiyama, S. Tagawa, M. Toda, "Methods for visual understanding of hi
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -25,6 +25,7 @@ GAP_X, GAP_Y = 84, 22
 MARGIN = 12
 _Name = str | tuple[int, int]
 """A node's id, or the passage of an edge (its number) through a layer."""
+MARK_PLACES = (0.66, 0.4, 0.53)
 SWEEPS = 4
 """Ordering passes; more did not change the shop's picture."""
 
@@ -86,8 +87,8 @@ def draw(nodes: Sequence[Row], edges: Sequence[Row]) -> Drawing:
     return Drawing(
         boxes=tuple(Box(rows[name], name, *places[name]) for name in names),
         curves=tuple(
-            _curve(row, [places[name] for name in route])
-            for route, (_, _, row) in zip(routes, known, strict=True)
+            _curve(row, [places[name] for name in route], at)
+            for route, (_, _, row), at in zip(routes, known, _mark_places(known), strict=True)
         ),
         width=width,
         height=height,
@@ -182,7 +183,15 @@ def _mean_place(
     return sum(place[other] for other in around) / (len(around) or 1), str(name)
 
 
-def _curve(row: Row, corners: list[tuple[float, float]]) -> Curve:
+def _mark_places(edges: list[tuple[str, str, Row]]) -> Iterator[float]:
+    """Say how far along its last bend each edge's mark stands: edges into one box keep theirs apart."""
+    into: dict[str, int] = defaultdict(int)
+    for _, callee, _ in edges:
+        yield MARK_PLACES[into[callee] % len(MARK_PLACES)]
+        into[callee] += 1
+
+
+def _curve(row: Row, corners: list[tuple[float, float]], mark: float) -> Curve:
     """Bend an edge through its passages; the mark stands near the callee, where few edges meet."""
     ends = (corners[0], corners[-1])
     points = [(corners[0][0] + BOX_WIDTH, ends[0][1] + BOX_HEIGHT / 2)]
@@ -194,11 +203,12 @@ def _curve(row: Row, corners: list[tuple[float, float]]) -> Curve:
         bend = (x2 - x1) / 2 if x2 > x1 else GAP_X
         path += f" C{x1 + bend:g} {y1:g} {x2 - bend:g} {y2:g} {x2:g} {y2:g}"
     (x1, y1), (x2, y2) = points[-2:]
-    return Curve(row, path, *_on_bend(x1, y1, x2, y2))
+    return Curve(row, path, *_on_bend((x1, y1), (x2, y2), mark))
 
 
-def _on_bend(x1: float, y1: float, x2: float, y2: float, t: float = 0.64) -> tuple[float, float]:
+def _on_bend(start: tuple[float, float], end: tuple[float, float], t: float) -> tuple[float, float]:
     """Give the point at *t* of the cubic curve between two ends with level tangents half way."""
+    (x1, y1), (x2, y2) = start, end
     half = (x1 + x2) / 2
     a, b, c, d = (1 - t) ** 3, 3 * (1 - t) ** 2 * t, 3 * (1 - t) * t**2, t**3
     return round(a * x1 + (b + c) * half + d * x2, 1), round((a + b) * y1 + (c + d) * y2, 1)

@@ -17,6 +17,8 @@ from dashboards.window import QUICK_RANGES, Window
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
+BEHIND_S = 10
+"""A record is promised to be searchable within 2 s; five times that is worth a banner."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,18 @@ class Frame:
     def engine_down(self) -> bool:
         """True if the pipeline says that the engine is anything but up."""
         return bool(self.engine) and self.engine.get("state") not in ("up", "running", "ready", "ok")
+
+    @property
+    def journal(self) -> dict[str, Any]:
+        """The journal part of the pipeline's answer; empty while unknown."""
+        journal = (self.pipeline.first or {}).get("journal")
+        return journal if isinstance(journal, dict) else {}
+
+    @property
+    def behind_s(self) -> float:
+        """Seconds by which storing is behind, once that is worth a banner; else 0."""
+        waiting = self.journal.get("oldest_waiting_s")
+        return float(waiting) if isinstance(waiting, int | float) and waiting >= BEHIND_S else 0.0
 
     @property
     def banner_problem(self) -> Problem | None:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from dashboards.api import Section
-from dashboards.pages.page import Page, Visit
+from dashboards.pages.page import Page, Visit, changes
 from dashboards.pages.tile import Tile, tiles
 from dashboards.render import Help
 
 RECENT_TRANSITIONS = 30
+ASKED_TRANSITIONS = 200
+"""More are asked for than shown: starts of processes are left out."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +32,13 @@ async def load(visit: Visit) -> BreakersContext:
     question = visit.question
     breakers, transitions = await asyncio.gather(
         visit.api.get("breakers", params=question),
-        visit.api.get("breakers", "transitions", params={**question, "limit": str(RECENT_TRANSITIONS)}),
+        visit.api.get("breakers", "transitions", params={**question, "limit": str(ASKED_TRANSITIONS)}),
     )
     made = tiles(breakers.rows, visit.window)
     states = [each.state for each in made]
     return BreakersContext(
         breakers=breakers,
-        transitions=transitions,
+        transitions=changes(transitions, RECENT_TRANSITIONS),
         troubled=tuple(each for each in made if each.troubled),
         calm=tuple(each for each in made if not each.troubled),
         counts=tuple((state, states.count(state)) for state in dict.fromkeys(states)),

@@ -17,6 +17,8 @@ from dashboards.window import Window
 PAGE_ROWS = 100
 HIGHEST_ROWS = 500
 BUCKETS = 60
+PREVIEW_CHARS = 160
+"""Two lines at 1280 px."""
 FACETS = ("severity", "service")
 
 
@@ -34,6 +36,12 @@ class LogRow:
     def attributes(self) -> list[tuple[str, object]]:
         """The record's attributes by name."""
         return _pairs(self.row.get("attributes"))
+
+    @property
+    def preview(self) -> str:
+        """The first attributes on one line: structured logs say little in their body."""
+        pairs = "  ".join(f"{name}={value}" for name, value in self.attributes)
+        return pairs if len(pairs) <= PREVIEW_CHARS else pairs[:PREVIEW_CHARS] + "…"
 
     @property
     def resource(self) -> list[tuple[str, object]]:

@@ -8,12 +8,14 @@ from typing import Annotated
 
 from dashboards.api import Row, Section
 from dashboards.filters import health_slug, plural
-from dashboards.pages.page import Page, Visit, text_of
+from dashboards.pages.page import Page, Visit, changes, text_of
 from dashboards.pages.tile import Tile, tiles
 from dashboards.render import Help
 
 HEALTH_ORDER = ("unhealthy", "degraded", "unknown", "healthy")
 RECENT_TRANSITIONS = 12
+ASKED_TRANSITIONS = 100
+"""More are asked for than shown: starts of processes are left out."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +42,9 @@ async def load(visit: Visit) -> OverviewContext:
         api.get("services", params=question),
         api.get("breakers", params=question),
         api.get("alerts"),
-        api.get("breakers", "transitions", params={**question, "limit": str(RECENT_TRANSITIONS)}),
+        api.get("breakers", "transitions", params={**question, "limit": str(ASKED_TRANSITIONS)}),
     )
-    services = worst_first(services)
+    services, transitions = worst_first(services), changes(transitions, RECENT_TRANSITIONS)
     troubled = tuple(each for each in tiles(breakers.rows, visit.window) if each.troubled)
     firing = tuple(
         row for row in alerts.rows if row.get("state") == "firing" and in_env(row, visit.window.env)

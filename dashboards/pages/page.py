@@ -82,6 +82,12 @@ def text_of(row: Row, name: str) -> str:
     return "" if value is None else str(value)
 
 
+def changes(answer: Section, limit: int) -> Section:
+    """Keep the *limit* newest transitions that changed a state; a process that says it starts closed did not."""
+    rows = [row for row in answer.rows if row.get("from") != row.get("to")]
+    return replace(answer, rows=tuple(rows[:limit]))
+
+
 def rows_of(value: object) -> tuple[Row, ...]:
     """Give a nested list of objects of an API row; empty if it is anything else."""
     return tuple(item for item in value if isinstance(item, dict)) if isinstance(value, list) else ()

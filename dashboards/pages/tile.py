@@ -20,7 +20,12 @@ TRACE_REACH_MIN = 15
 
 @dataclass(frozen=True)
 class Cause:
-    """The first failing span that led to the open, and the two places that explain it."""
+    """
+    What led to the open, and the two places that explain it.
+
+    *service* is that of the first failing span; "" while its spans have not arrived and only the
+    transition's own trace id is known.
+    """
 
     service: str
     sentence: str
@@ -75,7 +80,7 @@ def tile(row: Row, window: Window) -> Tile:
         state=state_slug(row.get("state")),
         instances=rows_of(row.get("instances")),
         remarks=_remarks(row),
-        cause=_cause(row.get("cause"), here),
+        cause=_cause(row, here),
         url=here.url("breakers", service, breaker),
         service_url=here.url("services", service),
     )
@@ -105,10 +110,13 @@ def _remarks(row: Row) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _cause(found: object, window: Window) -> Cause | None:
+def _cause(row: Row, window: Window) -> Cause | None:
+    found = row.get("cause")
     if not isinstance(found, dict):
-        return None
+        found = {"trace_id": row.get("trace_id"), "at": row.get("since")} if _opened(row) else {}
     trace_id, span_id = text_of(found, "trace_id"), text_of(found, "span_id")
+    if not trace_id and not text_of(found, "service"):
+        return None
     words = [text_of(found, "name"), text_of(found, "status_message")]
     around = _around(text_of(found, "at"), window)
     return Cause(
@@ -118,6 +126,10 @@ def _cause(found: object, window: Window) -> Cause | None:
         trace_url=window.trace_url(trace_id, span_id),
         logs_url=around.url("logs", query=f"trace_id:{trace_id}") if trace_id else "",
     )
+
+
+def _opened(row: Row) -> bool:
+    return state_slug(row.get("state")) in ("open", "forced_open", "half_open")
 
 
 def _around(at: str, window: Window) -> Window:

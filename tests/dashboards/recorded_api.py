@@ -24,7 +24,7 @@ from starlette.routing import Route
 
 from dashboards.api import Api
 from dashboards.app import create_app
-from tests.dashboards.recorded_shop import DEAD, JOURNAL, NOW, PIPELINE, answer
+from tests.dashboards.recorded_shop import DEAD, NOW, PIPELINE, answer
 
 HOSTILE = "<script>window.hacked=1</script><img src=x onerror=window.hacked=1>\"'{{7*7}}</details>"
 KEY = "read-key"
@@ -82,7 +82,7 @@ async def empty(request: Request) -> JSONResponse:
 async def down(request: Request) -> JSONResponse:
     """Answer while the engine is dead."""
     if request.path_params["path"] == "pipeline":
-        return reply([{**DEAD, "journal": JOURNAL}])
+        return reply([DEAD])
     return refuse(503, "engine_unavailable", "The engine is restarting; try again in 2 s.")
 
 

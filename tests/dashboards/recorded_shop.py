@@ -326,12 +326,16 @@ DELIVERIES = [
     }
     for n in range(3)
 ]
-JOURNAL = {"bytes": 52_428_800, "max_bytes": 1_073_741_824, "segments_waiting": 7, "oldest_waiting_s": 31.0}
+JOURNAL = {"bytes": 0, "max_bytes": 1_073_741_824, "segments_waiting": 0, "oldest_waiting_s": 0.0}
+FULLER = {"bytes": 52_428_800, "max_bytes": 1_073_741_824, "segments_waiting": 7, "oldest_waiting_s": 31.0}
 PIPELINE = {
     "engine": {"state": "up", "since": at(9000), "restarts": 0, "last_error": None},
     "journal": JOURNAL,
 }
-DEAD = {"engine": {"state": "restarting", "since": at(33), "restarts": 2, "last_error": "killed by signal 9"}}
+DEAD = {
+    "journal": FULLER,
+    "engine": {"state": "restarting", "since": at(33), "restarts": 2, "last_error": "killed by signal 9"},
+}
 
 
 def histogram() -> list[dict[str, Any]]:

@@ -241,3 +241,19 @@ def test_databases_and_queues_on_the_map_have_no_page_to_lead_to() -> None:
     assert "/services/checkout" in hrefs
     assert not {"/services/orders", "/services/order-placed"} & set(hrefs)
     assert "database" in page.having(data_testid="map-node-orders")[0].text
+
+
+@pytest.mark.parametrize(("waiting_s", "said"), [(0.4, []), (210, ["Storing is behind."])])
+def test_data_that_is_late_is_said_to_be_late(waiting_s: float, said: list[str]) -> None:
+    """A board that looks calm because nothing was stored for minutes must not look calm."""
+
+    async def behind(request: Request) -> Response:
+        pipeline = {
+            "engine": {"state": "up"},
+            "journal": {"oldest_waiting_s": waiting_s, "segments_waiting": 9},
+        }
+        return JSONResponse({"data": [pipeline] if request.url.path.endswith("pipeline") else []})
+
+    page = read(pages_of(Starlette(routes=[Route("/api/v1/{path:path}", behind)])), "/breakers").page
+
+    assert [banner.tags("strong")[0].text for banner in page.having(data_testid="lag-banner")] == said

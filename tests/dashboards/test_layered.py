@@ -69,3 +69,11 @@ def test_nothing_and_unknown_ends_are_no_trouble() -> None:
     """An empty map is an empty drawing; an edge to a node nobody listed is left out."""
     assert draw([], []).boxes == ()
     assert drawn("a", ["az"]).curves == ()
+
+
+def test_marks_of_edges_into_one_box_stay_apart() -> None:
+    """Two breakers on the same callee can be told apart and clicked."""
+    drawing = drawn("abc", ["ac", "bc"])
+
+    first, second = drawing.curves
+    assert abs(first.mark_x - second.mark_x) + abs(first.mark_y - second.mark_y) > 20

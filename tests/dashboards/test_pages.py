@@ -28,7 +28,11 @@ EXPECTED = {
     "/": ("1 service unhealthy, 1 service degraded, 1 breaker open", "62 % of requests fail"),
     "/services/checkout": ("its breaker payment is open", "Latest errors", "charge failed"),
     "/breakers": ("1 open", "instances disagree", "card processor: connection refused"),
-    "/breakers/checkout/payment": ("Who loses it", "31 % of traffic", "POST /checkout"),
+    "/breakers/checkout/payment": (
+        "Who loses it",
+        "31 % of the requests to checkout failed",
+        "POST /checkout",
+    ),
     "/logs?query=charge": ("charge failed: card processor", "older"),
     "/traces": ("gateway", "POST /checkout", "91.4 ms"),
     f"/traces/{TRACE}": ("first failing span: payment POST /v1/charge", "parent not received"),

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from dashboards.api import Section
 from dashboards.pages.breaker import lanes
+from dashboards.pages.page import changes
+from dashboards.pages.tile import tile
 from dashboards.window import Window
 from tests.dashboards.document import read
 from tests.dashboards.recorded_api import pages_over
-from tests.dashboards.recorded_shop import TRACE
+from tests.dashboards.recorded_shop import TRACE, breaker
 
 WINDOW = Window("", "", "", datetime(2026, 11, 22, 3, tzinfo=UTC), datetime(2026, 11, 22, 4, tzinfo=UTC))
 
@@ -66,3 +69,24 @@ def test_an_instance_without_transitions_is_in_its_present_state() -> None:
     made = lanes((), ({"instance": "i", "state": "closed"}, {"instance": "j", "state": None}), WINDOW)
 
     assert [[stretch.state for stretch in lane.stretches] for lane in made] == [["closed"], ["unknown"]]
+
+
+def test_while_the_spans_are_on_their_way_the_trace_is_linked_already() -> None:
+    """Without a cause, the transition's own trace id leads to the trace and to its logs."""
+    made = tile({**breaker("checkout", "payment"), "cause": None}, WINDOW)
+
+    assert made.cause is not None
+    assert made.cause.service == ""
+    assert made.cause.trace_url.startswith(f"/traces/{TRACE}?")
+    assert f"query=trace_id%3A{TRACE}" in made.cause.logs_url
+    assert tile({**breaker("gateway", "catalog"), "trace_id": TRACE}, WINDOW).cause is None
+
+
+def test_starts_of_processes_are_no_transitions_worth_a_row() -> None:
+    """Closed → closed says that a breaker exists; the newest real changes are not pushed out by it."""
+    started, opened = (
+        change("2026-11-22T03:00:00Z", "closed", "closed"),
+        change("2026-11-22T03:01:00Z", "closed", "open"),
+    )
+
+    assert changes(Section((started, opened, started)), 2).rows == (opened,)
