@@ -19,7 +19,9 @@ _PYTHON = re.compile(
     rb"%b(?:\n(?:During handling|The above exception)[^\n]*\n\n%b)*" % (_PYTHON_ONE, _PYTHON_ONE)
 )
 _PYTHON_OPEN = re.compile(rb"Traceback \(most recent call last\):\n(?:[ \t][^\n]*\n)*+\Z")
-_FRAMES = (b"\n\tat ", b"\n    at ", b"\n   at ")
+_FRAMES = ((b"\tat ", b"\t"), (b"   at ", b"   at "))  # what begins a frame, and what is rare in other lines
+_INDENT_BYTES = 32
+_HEAD_BYTES = 1 << 13  # a line that names an exception is shorter than this
 _STACK = re.compile(
     rb"[^\n\t {][^\n]*\n(?:[ \t]++(?:at |\.\.\. [0-9]++ |Suppressed: |---)[^\n]*\n|Caused by: [^\n]*\n)++"
 )
@@ -69,14 +71,23 @@ def _python_spans(body: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _stack_spans(body: bytes) -> Iterator[tuple[int, int]]:
-    for frame in _FRAMES:
-        at = body.find(frame)
+    for frame, rare in _FRAMES:
+        at = body.find(frame) if rare in body else -1
         while at >= 0:
-            start = body.rfind(b"\n", 0, at) + 1
-            found = _STACK.match(body, start) if _NAMES_EXCEPTION.match(body, start) else None
+            start = _head_of(body, at)
+            found = _STACK.match(body, start) if start >= 0 and _NAMES_EXCEPTION.match(body, start) else None
             if found:
                 yield found.span()
-            at = body.find(frame, found.end() - 1 if found else at + 1)
+            at = body.find(frame, found.end() if found else at + 1)
+
+
+def _head_of(body: bytes, frame: int) -> int:
+    """Give where the line in front of the first frame begins; -1 when the frame does not begin a line."""
+    end = body.rfind(b"\n", max(0, frame - _INDENT_BYTES), frame)
+    if end < 0 or body[end + 1 : frame].strip():
+        return -1
+    start = body.rfind(b"\n", max(0, end - _HEAD_BYTES), end)
+    return start + 1 if start >= 0 or end <= _HEAD_BYTES else -1
 
 
 def _at_line_start(body: bytes, at: int) -> bool:

@@ -24,7 +24,7 @@ _SHAPES: tuple[tuple[bytes, re.Pattern[bytes]], ...] = (
     (b"eyJ", re.compile(rb"\b(eyJ[A-Za-z0-9_-]{8,1024}+\.[A-Za-z0-9_-]{8,4096}+\.[A-Za-z0-9_-]*)")),  # JWT
     (b"AKIA", re.compile(rb"\b(AKIA[0-9A-Z]{16})\b")),  # AWS access key id
     *((b"gh%c_" % kind, re.compile(rb"\b(gh[pousr]_[A-Za-z0-9]{30,})")) for kind in b"pousr"),  # GitHub
-    *((b"xox%c-" % kind, re.compile(rb"\b(xox[abprs]-[A-Za-z0-9-]{10,})")) for kind in b"abprs"),  # Slack
+    (b"xox", re.compile(rb"\b(xox[abprs]-[A-Za-z0-9-]{10,})")),  # Slack
     *((b"%ck_live_" % kind, re.compile(rb"\b([rs]k_live_[A-Za-z0-9]{16,})")) for kind in b"rs"),  # Stripe
 )
 _CARD = re.compile(
