@@ -34,7 +34,7 @@ class KeySettings(_Frozen):
     """``[[keys]]``: one static key."""
 
     name: str = Field(min_length=1, description="Shown in place of the secret.")
-    secret: SecretStr = Field(description="What the client sends as 'Authorization: Bearer …'.")
+    secret: SecretStr = Field(min_length=1, description="What the client sends as 'Authorization: Bearer …'.")
     role: Literal["ingest", "read", "admin"] = Field("ingest", description="ingest writes, read asks, admin does both.")
     services: tuple[str, ...] = Field((), description="Services it may write; empty = any.")
     envs: tuple[str, ...] = Field((), description="Environments it may write; empty = any.")
@@ -63,9 +63,9 @@ class Settings(_Frozen):
     clickhouse: SecretStr | None = Field(
         None, description="http://user:password@host:8123/database of a ClickHouse server; unset = the embedded engine."
     )
-    ingest_key: SecretStr | None = Field(None, description="A key that may write everything.")
-    read_key: SecretStr | None = Field(None, description="A key that may read everything.")
-    admin_key: SecretStr | None = Field(None, description="A key that may do everything.")
+    ingest_key: SecretStr | None = Field(None, min_length=1, description="A key that may write everything.")
+    read_key: SecretStr | None = Field(None, min_length=1, description="A key that may read everything.")
+    admin_key: SecretStr | None = Field(None, min_length=1, description="A key that may do everything.")
     keys: tuple[KeySettings, ...] = Field((), description="More keys, bound to services and environments.")
     allowed_hosts: tuple[str, ...] = Field((), description="Host names this collector goes by besides loopback's; '*' = any.")
     retention_days: int = Field(30, ge=1, le=3650, description="Days that records are kept, and that their own times may lie back.")

@@ -101,7 +101,7 @@ def _secret(authorization: str) -> str | None:
         return value.strip()
     if scheme.lower() == "basic":
         try:
-            return base64.b64decode(value, validate=True).decode().partition(":")[2]
+            return base64.b64decode(value, validate=True).decode().partition(":")[2] or None
         except ValueError:
             return None
     return None

@@ -134,7 +134,9 @@ def _zlib(raw: bytes, window: int, name: str, limits: Limits) -> bytes:
             _within(len(raw), size, limits)
             if not stream.eof:
                 raise Malformed(f"bad_{name}", f"the body's {name} stream is cut off", "Content-Encoding")
-            rest = stream.unused_data if name == "gzip" else b""
+            rest = stream.unused_data
+            if rest and name == "deflate":
+                raise Malformed("bad_deflate", "the body has bytes behind its deflate stream", "Content-Encoding")
     except zlib.error as error:
         raise Malformed(f"bad_{name}", f"the body is not valid {name}: {error}", "Content-Encoding") from error
     return b"".join(parts)
