@@ -113,6 +113,14 @@ class Engine:
     def _live_once(self) -> str:
         """Start the child, serve until it ends; return the reason it ended."""
         child = self._spawn()
+        try:
+            return self._until_end(child)
+        finally:
+            for pipe in (child.stdin, child.stdout):
+                if pipe is not None:
+                    pipe.close()
+
+    def _until_end(self, child: subprocess.Popen[bytes]) -> str:
         watchdog = threading.Timer(_START_TIMEOUT_S, child.kill)
         watchdog.start()
         try:

@@ -27,6 +27,7 @@ import re
 import sys
 import tempfile
 import threading
+import zlib
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import chdb
+import lz4.frame  # type: ignore[import-untyped]
+from backports import zstd
 
 # Consumed by the HTTP interface itself; everything else in the query string is a ClickHouse setting.
 _TRANSPORT = frozenset(
@@ -206,7 +209,11 @@ class Handler(BaseHTTPRequestHandler):
                 raise ValueError(f"Code: 115. DB::Exception: Unknown setting {name!r}. (UNKNOWN_SETTING)")
         bound = {k[6:]: v for k, v in params.items() if k.startswith("param_")}
         encoding = _BODY_ENCODINGS.get(self.headers.get("Content-Encoding", ""), "none")
-        query, data = _split(params.get("query", "").encode(), body, encoded=encoding != "none")
+        if encoding != "none" and not params.get(
+            "query"
+        ):  # the statement is inside: the data behind it is too
+            body, encoding = _undone(body, encoding), "none"
+        query, data = _split(params.get("query", "").encode(), body)
         database = params.get("database") or self.headers.get("X-ClickHouse-Database") or ""
         found = _TRAILING_FORMAT.search(query)
         out = found[1].decode() if found and data is None else params.get("default_format", "TabSeparated")
@@ -240,11 +247,22 @@ class Handler(BaseHTTPRequestHandler):
         self._send(status, text.encode(), {"X-ClickHouse-Exception-Code": str(code)})
 
 
-def _split(query: bytes, body: bytes, *, encoded: bool) -> tuple[bytes, bytes | None]:
+def _undone(body: bytes, encoding: str) -> bytes:
+    match encoding:
+        case "zstd":
+            return zstd.decompress(body)
+        case "gzip" | "deflate":
+            return zlib.decompress(body, zlib.MAX_WBITS | 32)
+        case "lz4":
+            return bytes(lz4.frame.decompress(body))
+    raise ValueError(f"a statement in a body of Content-Encoding {encoding} is not read here")
+
+
+def _split(query: bytes, body: bytes) -> tuple[bytes, bytes | None]:
     """Tell the statement from an INSERT's data; ``None`` when there is no data."""
     if query:
         return query, (body if body and (_INSERT_DATA.match(query) or _INPUT_TABLE.search(query)) else None)
-    if not encoded and (head := _INSERT_DATA_HEAD.match(body)):
+    if head := _INSERT_DATA_HEAD.match(body):
         return body[: head.end()].rstrip(), body[head.end() :]
     return body, None
 

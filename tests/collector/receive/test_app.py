@@ -157,7 +157,7 @@ def test_bad_input_is_refused_and_nothing_is_kept(
     """The contract's status and error body, a counter by code, and an empty journal."""
     answer = site.post(**request_)
 
-    status, code, param = expected
+    status, code, _ = expected
     error = answer.json()["error"]
     assert (answer.status_code, error["code"], error["param"]) == expected
     assert set(error) == {"type", "code", "message", "param", "request_id"}
