@@ -7,17 +7,19 @@ loopback. What goes out: HTTP requests to the collector, in blocks that never ch
 ``settings``    the file and the environment, read once, frozen (``settings_fields`` reads one value)
 ``block``       the values that travel: a block, the stream it is counted under, where it was read
 ``sources``     where bytes come from; each hands whole blocks to ``intake``
-``processors``  bytes to bytes: redaction
+``processors``  bytes to bytes: redaction, tracebacks folded
 ``intake``      source -> processors -> spool; waits or counts a drop when there is no room
-``spool``       frozen blocks on disk, fsynced (``frame`` describes their bytes)
+``spool``       frozen blocks on disk, fsynced (``segment`` is one file, ``frame`` describes the bytes)
 ``ledger``      the counters and positions; what they were when the process was killed can be worked out
-``checkpoint``  the ledger's durable image
+``checkpoint``  the ledger's durable image; ``keeper`` saves it and lets the spool forget
 ``exporter``    spool -> collector until the collector has said 2xx (``client`` speaks HTTP, ``route`` chooses)
 ``quarantine``  blocks that a collector will never take, kept for a person
 ``reports``     the ledger, told to the collector every 10 s; ``metrics`` tells it to anyone on loopback
-``headers``, ``zstd``, ``own_log``  small things that several use
 ``pipeline``    the composition root: the only place where these meet
 ``breakers``    listeners that a Python service may import; they need nothing else of this package
+
+``errors`` is the tree of what can go wrong, ``headers`` says whose bytes a request holds, ``own_log`` is the agent's own
+log, ``zstd`` the one dependency.
 
 Base install: the standard library and zstd. Nothing here imports the collector or the dashboards: what is imported
 here is resident beside every service (facts.md).

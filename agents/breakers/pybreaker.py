@@ -3,11 +3,10 @@ A listener for pybreaker that writes one line per transition.
 
     listener = TransitionListener(service="checkout", target="payment")
     breaker = pybreaker.CircuitBreaker(name="payment", listeners=[listener])
-    listener.watch(breaker)   # also counts the calls that are refused while it is open
 
 pybreaker calls listeners by name, so nothing of it is imported here. It has no event for a refused call, and the call that
-trips the breaker raises ``CircuitBreakerError`` as well; ``watch`` therefore wraps ``call`` and counts an error of that
-class as a refusal only when the guarded function was not run.
+trips the breaker raises ``CircuitBreakerError`` as well. So when a breaker first opens, the listener wraps its ``call`` (which
+``calling()`` and the decorator use too) and counts that error as a refusal only when the guarded function was not run.
 """
 
 from collections.abc import Callable
@@ -47,6 +46,7 @@ class TransitionListener:
         self._emit = emit
         self._instance = instance
         self._window = Window()
+        self._watched = False
 
     def before_call(self, cb: Any, func: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         """Nothing to note: the outcome is."""
@@ -60,12 +60,14 @@ class TransitionListener:
         self._window.failure(exc)
 
     def not_permitted(self) -> None:
-        """Note a call that was refused; for services that do not use ``watch``."""
+        """Note a call that was refused, where it was not pybreaker that refused it."""
         self._window.not_permitted()
 
     def state_change(self, cb: Any, old_state: NamedState | None, new_state: NamedState) -> None:
         """Write the transition."""
         after = STATES.get(new_state.name, new_state.name)
+        if not self._watched:
+            self._watch(cb)
         seen = self._window.turn()
         happened = transition(
             service=self._service,
@@ -81,8 +83,9 @@ class TransitionListener:
         )
         safely(self._emit, happened)
 
-    def watch(self, breaker: Any) -> None:
+    def _watch(self, breaker: Any) -> None:
         """Count the calls that *breaker* refuses from now on."""
+        self._watched = True
         guarded_call = breaker.call
 
         def call(func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
