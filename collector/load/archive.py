@@ -60,7 +60,7 @@ class MappingArchive:
             file = self._path / f"{version}.json"
             try:
                 self._known[version] = Mapping(**msgspec.json.decode(file.read_bytes()))
-            except (OSError, msgspec.DecodeError) as error:
+            except (OSError, msgspec.DecodeError, TypeError) as error:
                 raise FuseboardError(
                     "mapping_missing", f"mapping version {version} is not in {self._path}: {error}"
                 ) from error

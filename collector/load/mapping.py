@@ -61,7 +61,8 @@ class Mapping:
 
     @staticmethod
     def _file(path: str, body: str) -> str:
-        return f"file('{path}', 'Protobuf', '{envelope.STRUCTURE}, {body}', 'zstd')"
+        quoted = path.replace("\\", "\\\\").replace("'", "\\'")
+        return f"file('{quoted}', 'Protobuf', '{envelope.STRUCTURE}, {body}', 'zstd')"
 
 
 def read_mappings(folder: Path, tables: tuple[str, ...]) -> tuple[Mapping, ...]:
