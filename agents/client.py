@@ -6,6 +6,8 @@ collector may have journalled the block before the answer was lost.
 """
 
 import http.client
+import select
+import socket
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -61,7 +63,9 @@ class Client:
 
     def _connected(self) -> http.client.HTTPConnection:
         if self._connection is not None and self._connection.sock is not None:
-            return self._connection
+            if not is_readable(self._connection.sock):
+                return self._connection
+            self.close()  # the collector has closed it while it was idle; nothing was asked, so nothing is unknown
         secure = self._parts.scheme == "https"
         make = http.client.HTTPSConnection if secure else http.client.HTTPConnection
         connection = make(self._parts.hostname or "", self._parts.port, timeout=TIMEOUT_S)
@@ -71,3 +75,10 @@ class Client:
             raise Unreached(self.url, repr(error)) from error
         self._connection = connection
         return connection
+
+
+def is_readable(connection: socket.socket) -> bool:
+    """Say whether something waits on a connection on which nothing was asked: its end, most often."""
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(0))

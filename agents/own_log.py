@@ -1,5 +1,6 @@
 """The agent's own log: one JSON line per happening on standard error, static names and identifiers, never per line."""
 
+import contextlib
 import json
 import sys
 import time
@@ -8,8 +9,11 @@ import time
 def log(level: str, event: str, **fields: object) -> None:
     """Write one line; *level* is info, warning or error (error: data is at risk or a person is needed)."""
     record = {"timestamp": rfc3339(time.time()), "level": level, "event": event, **fields}
-    sys.stderr.write(json.dumps(record, default=str) + "\n")
-    sys.stderr.flush()
+    with contextlib.suppress(
+        OSError
+    ):  # a full disk or a closed pipe behind standard error must not stop the shipping
+        sys.stderr.write(json.dumps(record, default=str) + "\n")
+        sys.stderr.flush()
 
 
 def rfc3339(at: float) -> str:

@@ -45,6 +45,8 @@ class Collector:
     script: Callable[[str, int], Any] = lambda _path, _number: None
     lock: threading.Lock = field(default_factory=threading.Lock)
     url: str = ""
+    idle_s: float = 60.0
+    closed: int = 0
 
     def lines(self) -> list[bytes]:
         """Every line of /v1/lines, in no promised order."""
@@ -85,6 +87,14 @@ def serve(collector: Collector) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
+
+        def setup(self) -> None:
+            self.timeout = collector.idle_s
+            super().setup()
+
+        def finish(self) -> None:
+            super().finish()
+            collector.closed += 1
 
         def do_POST(self) -> None:
             length = int(self.headers["Content-Length"])

@@ -1,6 +1,7 @@
 """Every line once, whatever is killed and whatever the collector answers."""
 
 import random
+import resource
 import threading
 import time
 from collections import Counter
@@ -56,10 +57,12 @@ def test_killed_agents_ship_every_line_once(  # noqa: PLR0917 - fixtures
     for _ in range(6):
         time.sleep(answers.uniform(0.2, 0.6))
         agent.kill()
+        starts = len(agent.happened("agent_started"))
         agent.start()
     writer.join()
+    wait_for(lambda: len(agent.happened("agent_started")) > starts, "the last start")
     wait_for(lambda: len(collector.lines()) >= count, "all lines")
-    wait_for(lambda: agent.terminate() == 0, "the agent to drain")
+    assert agent.terminate() == 0
 
     got = Counter(collector.lines())
     assert set(got) == expected(count)
@@ -155,3 +158,62 @@ def test_sigterm_does_not_wait_longer_than_told(tmp_path, agent, wait_for, follo
     assert time.monotonic() - began < 8
     assert agent.happened("agent_stopped")[0]["drained"] is False
     assert list((agent.data / "spool").iterdir())
+
+
+@pytest.mark.system
+def test_a_disk_that_refuses_is_waited_for(tmp_path, collector, agent, wait_for, follow_toml):
+    """When the spool cannot be written the source waits, nothing is lost, and it goes on by itself when there is room."""
+    log = tmp_path / "app.log"
+    log.touch()
+    agent.start(follow_toml(collector.url, log))
+    wait_for(lambda: bool(agent.happened("agent_started")), "the start")
+    _, hard = resource.prlimit(agent.running().pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(agent.running().pid, resource.RLIMIT_FSIZE, (4096, hard))
+    lines = [random.Random(number).randbytes(50).hex().encode() for number in range(500)]
+    log.write_bytes(b"\n".join(lines) + b"\n")
+    wait_for(lambda: bool(agent.happened("source_waits")), "the refusal")
+    held = collector.lines()
+    resource.prlimit(agent.running().pid, resource.RLIMIT_FSIZE, (hard, hard))
+
+    wait_for(lambda: len(collector.lines()) >= 500, "all lines")
+
+    assert held == []
+    assert sorted(collector.lines()) == sorted(lines)
+
+
+@pytest.mark.system
+def test_an_overloaded_agent_sheds_what_it_counts(tmp_path, collector, agent, wait_for, follow_toml):
+    """With drop_newest, an outage and a small spool: what arrives plus what is counted as dropped is what was written."""
+    log = tmp_path / "app.log"
+    body = b"".join(random.Random(number).randbytes(100).hex().encode() + b"\n" for number in range(30_000))
+    log.write_bytes(body)
+    collector.script = lambda path, _: None if path == "/v1/reports" else (503, {})
+    settings = '[spool]\nmax_bytes = 1500000\nwhen_full = "drop_newest"\n'
+    agent.start(follow_toml(collector.url, log, settings))
+    wait_for(
+        lambda: any(read_bytes(report) == len(body) for report in collector.reports), "everything to be read"
+    )
+    agent.kill()
+    collector.script = lambda _path, _number: None
+    agent.start()
+    wait_for(
+        lambda: spooled_blocks(collector.reports[-1]) == 0 and bool(collector.lines()),
+        "the rest to be shipped",
+    )
+
+    counters = collector.reports[-1]["counters"][0]
+    dropped = counters["dropped"]["spool_full"]
+    assert dropped["blocks"] > 0
+    assert counters["read_bytes"] == len(body)
+    assert counters["shipped_bytes"] + dropped["bytes"] == len(body)
+    assert sum(len(request.body) for request in collector.of("/v1/lines")) == counters["shipped_bytes"]
+
+
+def read_bytes(report):
+    """What a report counts as read."""
+    return sum(counters["read_bytes"] for counters in report["counters"])
+
+
+def spooled_blocks(report):
+    """What a report counts as in flight."""
+    return sum(counters["spooled_blocks"] for counters in report["counters"])

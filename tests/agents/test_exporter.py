@@ -116,3 +116,20 @@ def test_back_off_grows_to_a_bound():
     """Full jitter: between nothing and a bound that doubles up to 15 s."""
     assert all(0 <= backoff_s(0) <= 0.2 for _ in range(100))
     assert max(backoff_s(50) for _ in range(200)) <= 15
+
+
+def test_an_idle_connection_that_was_closed_is_made_anew(tmp_path, collector, agent, wait_for, follow_toml):
+    """A collector that closes idle connections costs no doubtful request and no warning."""
+    log = tmp_path / "app.log"
+    log.write_bytes(b"one\n")
+    collector.idle_s = 0.1
+    agent.start(follow_toml(collector.url, log))
+    wait_for(lambda: collector.lines() == [b"one"], "the first line")
+    wait_for(lambda: collector.closed >= 1, "the connection to be closed")
+    with log.open("ab") as file:
+        file.write(b"two\n")
+    wait_for(lambda: len(collector.lines()) == 2, "the second line")
+    assert agent.terminate() == 0
+
+    assert agent.happened("block_refused") == []
+    assert sum(path == "/v1/lines" for path, _ in collector.attempts) == 2
