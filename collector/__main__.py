@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,14 +25,23 @@ from collector.errors import FuseboardError
 from collector.logging import configure
 from collector.settings import Settings, SettingsError, describe, load
 
-cli = typer.Typer(name="fuseboard", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.split("\n")[1])
+cli = typer.Typer(
+    name="fuseboard",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help=__doc__.split("\n")[1],
+)
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")]
-DataOption = Annotated[Path | None, typer.Option("--data-dir", help="Directory of journal, database and state.")]
+DataOption = Annotated[
+    Path | None, typer.Option("--data-dir", help="Directory of journal, database and state.")
+]
 HostOption = Annotated[str | None, typer.Option("--host", help="Address to listen on; default 127.0.0.1.")]
 PortOption = Annotated[int | None, typer.Option("--port", help="Port; default 4318, 0 = any free one.")]
 ClickHouseOption = Annotated[
-    str | None, typer.Option("--clickhouse", help="http://user:password@host:8123/database; default: embedded.")
+    str | None,
+    typer.Option("--clickhouse", help="http://user:password@host:8123/database; default: embedded."),
 ]
 
 
@@ -55,7 +63,9 @@ def up(
     data_dir: DataOption = None,
     host: HostOption = None,
     port: PortOption = None,
-    demo: Annotated[bool, typer.Option("--demo", help="Start the sample shop too, shipping into this collector.")] = False,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Start the sample shop too, shipping into this collector.")
+    ] = False,
 ) -> None:
     """Run collector and dashboards on the embedded engine, with the sample shop if asked."""
     options: dict[str, Any] = {"data_dir": data_dir, "host": host, "port": port}
@@ -112,7 +122,9 @@ def _version(asked: bool) -> None:
 
 @cli.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     del version
 
@@ -187,4 +199,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -11,13 +11,10 @@ journal into ClickHouse first.
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 import structlog
@@ -32,6 +29,7 @@ from collector.api.parts import ApiParts
 from collector.engine.process import Engine
 from collector.errors import FuseboardError
 from collector.formats import registry as formats
+from collector.journal.segment import SealedSegment
 from collector.journal.writer import Journal, JournalSettings
 from collector.load.archive import MappingArchive
 from collector.load.loader import Loader
@@ -39,7 +37,16 @@ from collector.metrics import EngineMetrics, JournalMetrics, LoadMetrics, Receiv
 from collector.pipeline import Pipeline
 from collector.probes import Probes
 from collector.read.breakers import Breakers
-from collector.receive.app import Receive, Receiver as IngestReceiver, Scope, Send, error_response, send_response
+from collector.receive.app import (
+    Receive,
+    Scope,
+    Send,
+    error_response,
+    send_response,
+)
+from collector.receive.app import (
+    Receiver as IngestReceiver,
+)
 from collector.receive.authenticate import Key, Keys
 from collector.receive.decompress import Limits
 from collector.receive.guard import App, Guard
@@ -99,11 +106,19 @@ def build(settings: Settings) -> Collector:
     data.mkdir(parents=True, exist_ok=True)
     metrics = CollectorRegistry()
     engine, store = _clickhouse(settings)
-    loader: Loader
+
+    def take(segment: SealedSegment) -> None:
+        loader.take(segment)
+
+    def frozen(group: str) -> Mapping[str, Any]:
+        return loader.frozen(group)
+
     journal = Journal(
-        JournalSettings(data / "journal", settings.journal_max_bytes),
-        on_sealed=lambda segment: loader.take(segment),
-        frozen=lambda group: loader.frozen(group),
+        JournalSettings(
+            data / "journal", settings.journal_max_bytes, {p.group: p.seal_age_s for p in formats.PROTOCOLS}
+        ),
+        on_sealed=take,
+        frozen=frozen,
     )
     loader = Loader(
         formats.groups(), store, MappingArchive(data / "mappings"), journal.uuid, data / "quarantine",
@@ -111,18 +126,26 @@ def build(settings: Settings) -> Collector:
     )  # fmt: skip
     state = State(f"sqlite:///{data / 'state.db'}")
     alerting = Alerting(
-        _alerting(settings), state=state, breakers=Breakers(store, time.time_ns), registry=metrics, holder=f"{socket.gethostname()}:{journal.uuid}"
+        _alerting(settings),
+        state=state,
+        breakers=Breakers(store, time.time_ns),
+        registry=metrics,
+        holder=journal.uuid,
     )
     keys = _keys(settings)
     pipeline = Pipeline(engine, store, journal, loader, data / "quarantine")
     probes = Probes(pipeline, metrics, JournalMetrics(metrics), EngineMetrics(metrics), keys)
     receiver = IngestReceiver(formats.PROTOCOLS, journal, keys, _limits(settings), ReceiveMetrics(metrics))
-    api = build_api(ApiParts(store=store, alerts=alerting, pipeline=pipeline, authenticate=_authenticator(keys)))
+    api = build_api(
+        ApiParts(store=store, alerts=alerting, pipeline=pipeline, authenticate=_authenticator(keys))
+    )
     root = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     root.mount("/api", api)
     inner = _Router(receiver, probes, root, None)
     allowed = settings.allowed_hosts if settings.allowed_hosts or is_loopback(settings.host) else ("*",)
-    collector = Collector(settings, engine, store, journal, loader, alerting, state, pipeline, Guard(inner, allowed))
+    collector = Collector(
+        settings, engine, store, journal, loader, alerting, state, pipeline, Guard(inner, allowed)
+    )
     inner.pages = _dashboards(inner)
     inner.collector = collector
     return collector
@@ -160,10 +183,14 @@ class _Router:
             await self._probes(scope, receive, send)
         elif path == "/api" or path.startswith("/api/"):
             await self._api(scope, receive, send)
-        elif self.pages is not None and not path.startswith(("/v1/", "/prometheus/", "/clickhouse/", "/loki/")):
+        elif self.pages is not None and not path.startswith(
+            ("/v1/", "/prometheus/", "/clickhouse/", "/loki/")
+        ):
             await self.pages(scope, receive, send)
         else:
-            error = FuseboardError("not_found", f"nothing is served at {path[:200]!r}; the API begins at /api/v1/")
+            error = FuseboardError(
+                "not_found", f"nothing is served at {path[:200]!r}; the API begins at /api/v1/"
+            )
             error.status = 404
             await send_response(send, error_response(error))
 
@@ -224,7 +251,9 @@ def _alerting(settings: Settings) -> AlertingSettings:
 
 def _keys(settings: Settings) -> Keys:
     simple = {"ingest": settings.ingest_key, "read": settings.read_key, "admin": settings.admin_key}
-    keys = [Key(role, secret.get_secret_value(), role) for role, secret in simple.items() if secret is not None]
+    keys = [
+        Key(role, secret.get_secret_value(), role) for role, secret in simple.items() if secret is not None
+    ]
     keys += [Key(k.name, k.secret.get_secret_value(), k.role, k.services, k.envs) for k in settings.keys]
     return Keys(keys)
 

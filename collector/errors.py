@@ -101,7 +101,9 @@ class Refused(FuseboardError):
 
     status = 503
 
-    def __init__(self, code: str, message: str, param: str | None = None, *, retry_after_s: float = 1.0) -> None:
+    def __init__(
+        self, code: str, message: str, param: str | None = None, *, retry_after_s: float = 1.0
+    ) -> None:
         super().__init__(code, message, param)
         self.retry_after_s = retry_after_s
 

@@ -14,17 +14,31 @@ class ReceiveMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._requests = Counter(
-            "fuseboard_receive_requests", "Ingest requests answered, by format and status.", ["format", "status"], registry=registry
+            "fuseboard_receive_requests",
+            "Ingest requests answered, by format and status.",
+            ["format", "status"],
+            registry=registry,
         )
-        self._bytes = Counter("fuseboard_receive_bytes", "Decompressed bytes accepted.", ["format"], registry=registry)
+        self._bytes = Counter(
+            "fuseboard_receive_bytes", "Decompressed bytes accepted.", ["format"], registry=registry
+        )
         self._records = Counter(
-            "fuseboard_receive_records", "Records accepted, as counted in the body.", ["format"], registry=registry
+            "fuseboard_receive_records",
+            "Records accepted, as counted in the body.",
+            ["format"],
+            registry=registry,
         )
         self._duplicates = Counter(
-            "fuseboard_receive_deduplicated_batches", "Repeats that got their first answer.", ["format"], registry=registry
+            "fuseboard_receive_deduplicated_batches",
+            "Repeats that got their first answer.",
+            ["format"],
+            registry=registry,
         )
         self._errors = Counter(
-            "fuseboard_receive_errors", "Requests rejected or refused, by error code.", ["format", "code"], registry=registry
+            "fuseboard_receive_errors",
+            "Requests rejected or refused, by error code.",
+            ["format", "code"],
+            registry=registry,
         )
         self._seconds = Histogram(
             "fuseboard_receive_seconds",
@@ -60,7 +74,9 @@ class LoadMetrics:
         self.segments = Counter(
             "fuseboard_load_segments", "Segments every table holds.", ["group"], registry=registry
         )
-        self.bytes = Counter("fuseboard_load_raw_bytes", "Decompressed bytes of those segments.", ["group"], registry=registry)
+        self.bytes = Counter(
+            "fuseboard_load_raw_bytes", "Decompressed bytes of those segments.", ["group"], registry=registry
+        )
         self.seconds = Histogram(
             "fuseboard_load_seconds",
             "From taking a segment to its last table.",
@@ -69,10 +85,16 @@ class LoadMetrics:
             registry=registry,
         )
         self.retries = Counter(
-            "fuseboard_load_retries", "Loads repeated under the same token, by reason.", ["group", "reason"], registry=registry
+            "fuseboard_load_retries",
+            "Loads repeated under the same token, by reason.",
+            ["group", "reason"],
+            registry=registry,
         )
         self.quarantined = Counter(
-            "fuseboard_load_quarantined_batches", "Batches the data itself made unloadable.", ["group"], registry=registry
+            "fuseboard_load_quarantined_batches",
+            "Batches the data itself made unloadable.",
+            ["group"],
+            registry=registry,
         )
 
 
@@ -80,9 +102,15 @@ class JournalMetrics:
     """How full the journal is."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.bytes = Gauge("fuseboard_journal_bytes", "Bytes of segments not yet in ClickHouse.", registry=registry)
-        self.max_bytes = Gauge("fuseboard_journal_max_bytes", "Beyond this, requests are refused with 429.", registry=registry)
-        self.waiting = Gauge("fuseboard_journal_segments_waiting", "Sealed segments waiting for ClickHouse.", registry=registry)
+        self.bytes = Gauge(
+            "fuseboard_journal_bytes", "Bytes of segments not yet in ClickHouse.", registry=registry
+        )
+        self.max_bytes = Gauge(
+            "fuseboard_journal_max_bytes", "Beyond this, requests are refused with 429.", registry=registry
+        )
+        self.waiting = Gauge(
+            "fuseboard_journal_segments_waiting", "Sealed segments waiting for ClickHouse.", registry=registry
+        )
 
 
 class EngineMetrics:
@@ -90,4 +118,6 @@ class EngineMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.up = Gauge("fuseboard_engine_up", "1 while the embedded engine answers.", registry=registry)
-        self.restarts = Gauge("fuseboard_engine_restarts_total", "Times the engine was started again.", registry=registry)
+        self.restarts = Gauge(
+            "fuseboard_engine_restarts_total", "Times the engine was started again.", registry=registry
+        )

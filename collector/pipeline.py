@@ -1,6 +1,4 @@
-"""
-The state of the collector's own pipeline, answerable while ClickHouse is away: it asks memory, not the store.
-"""
+"""The state of the collector's own pipeline, answerable while ClickHouse is away: it asks memory, not the store."""
 
 from __future__ import annotations
 
@@ -40,7 +38,9 @@ class Pipeline:
     def pipeline(self) -> Mapping[str, Any]:
         """Return ``{engine, journal, quarantine}`` as ``/api/v1/pipeline`` shows it."""
         waiting, oldest_s = self._loader.waiting
-        quarantined = sum(1 for _ in self._quarantine_path.glob("*.seg")) if self._quarantine_path.exists() else 0
+        quarantined = (
+            sum(1 for _ in self._quarantine_path.glob("*.seg")) if self._quarantine_path.exists() else 0
+        )
         return {
             "engine": self.engine(),
             "journal": {

@@ -34,7 +34,12 @@ class Probes:
     """
 
     def __init__(
-        self, pipeline: Pipeline, registry: CollectorRegistry, journal: JournalMetrics, engine: EngineMetrics, keys: Keys
+        self,
+        pipeline: Pipeline,
+        registry: CollectorRegistry,
+        journal: JournalMetrics,
+        engine: EngineMetrics,
+        keys: Keys,
     ) -> None:
         self._pipeline = pipeline
         self._registry = registry

@@ -19,7 +19,14 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 
 ENV_PREFIX = "FUSEBOARD_"
 # Read by the program itself or by other programs of ours, not settings of the collector.
-_NOT_SETTINGS = ("FUSEBOARD_AGENT_", "FUSEBOARD_DASHBOARDS_", "FUSEBOARD_ENGINE_", "FUSEBOARD_DEMO_", "FUSEBOARD_TEST_", "FUSEBOARD_CONFIG")
+_NOT_SETTINGS = (
+    "FUSEBOARD_AGENT_",
+    "FUSEBOARD_DASHBOARDS_",
+    "FUSEBOARD_ENGINE_",
+    "FUSEBOARD_DEMO_",
+    "FUSEBOARD_TEST_",
+    "FUSEBOARD_CONFIG",
+)
 
 
 class SettingsError(Exception):
@@ -35,7 +42,9 @@ class KeySettings(_Frozen):
 
     name: str = Field(min_length=1, description="Shown in place of the secret.")
     secret: SecretStr = Field(min_length=1, description="What the client sends as 'Authorization: Bearer …'.")
-    role: Literal["ingest", "read", "admin"] = Field("ingest", description="ingest writes, read asks, admin does both.")
+    role: Literal["ingest", "read", "admin"] = Field(
+        "ingest", description="ingest writes, read asks, admin does both."
+    )
     services: tuple[str, ...] = Field((), description="Services it may write; empty = any.")
     envs: tuple[str, ...] = Field((), description="Environments it may write; empty = any.")
 
@@ -45,7 +54,9 @@ class ReceiverSettings(_Frozen):
 
     name: str = Field(description="Letters, digits, '_', '.', '-'; unique.")
     url: str = Field(description="http or https.")
-    secret: SecretStr = Field(description="'whsec_' and 24 to 64 random bytes in base64; signs every delivery.")
+    secret: SecretStr = Field(
+        description="'whsec_' and 24 to 64 random bytes in base64; signs every delivery."
+    )
     kind: Literal["webhook"] = Field("webhook", description="The form of the body: Standard Webhooks.")
     types: tuple[str, ...] = Field(("alert.firing", "alert.resolved"), description="Event types it gets.")
     allow_private: bool = Field(default=False, description="Its address may be loopback or private.")
@@ -58,29 +69,48 @@ class Settings(_Frozen):
     data_dir: Path = Field(Path(".fuseboard"), description="Directory of journal, database and state.")
     host: str = Field("127.0.0.1", description="Address to listen on; any other than loopback requires keys.")
     port: int = Field(4318, ge=0, le=65535, description="Port of everything over HTTP; 0 = any free one.")
-    grpc_port: Annotated[int, Field(ge=0, le=0)] = Field(0, description="OTLP/gRPC; only 0 (off) in this version.")
-    syslog_port: Annotated[int, Field(ge=0, le=0)] = Field(0, description="Syslog; only 0 (off) in this version.")
+    grpc_port: Annotated[int, Field(ge=0, le=0)] = Field(
+        0, description="OTLP/gRPC; only 0 (off) in this version."
+    )
+    syslog_port: Annotated[int, Field(ge=0, le=0)] = Field(
+        0, description="Syslog; only 0 (off) in this version."
+    )
     clickhouse: SecretStr | None = Field(
-        None, description="http://user:password@host:8123/database of a ClickHouse server; unset = the embedded engine."
+        None,
+        description="http://user:password@host:8123/database of a ClickHouse server; unset = the embedded engine.",
     )
     ingest_key: SecretStr | None = Field(None, min_length=1, description="A key that may write everything.")
     read_key: SecretStr | None = Field(None, min_length=1, description="A key that may read everything.")
     admin_key: SecretStr | None = Field(None, min_length=1, description="A key that may do everything.")
     keys: tuple[KeySettings, ...] = Field((), description="More keys, bound to services and environments.")
-    allowed_hosts: tuple[str, ...] = Field((), description="Host names this collector goes by besides loopback's; '*' = any.")
-    retention_days: int = Field(30, ge=1, le=3650, description="Days that records are kept, and that their own times may lie back.")
-    journal_max_bytes: int = Field(4 << 30, ge=16 << 20, description="Bytes of unloaded journal; beyond it requests get 429.")
+    allowed_hosts: tuple[str, ...] = Field(
+        (), description="Host names this collector goes by besides loopback's; '*' = any."
+    )
+    retention_days: int = Field(
+        30, ge=1, le=3650, description="Days that records are kept, and that their own times may lie back."
+    )
+    journal_max_bytes: int = Field(
+        4 << 30, ge=16 << 20, description="Bytes of unloaded journal; beyond it requests get 429."
+    )
     body_bytes: int = Field(32 << 20, ge=1024, description="Bytes of a request body as sent.")
     decoded_bytes: int = Field(128 << 20, ge=1024, description="Bytes of a request body decompressed.")
     ratio: int = Field(200, ge=2, description="Decompressed over sent, for bodies over 1 MiB.")
     rule_files: tuple[str, ...] = Field((), description="Paths or globs of alert rule files.")
     receivers: tuple[ReceiverSettings, ...] = Field((), description="Where alerts go.")
     evaluation_interval_s: float = Field(1.0, gt=0, le=300, description="Seconds between rule evaluations.")
-    egress_allow: tuple[str, ...] = Field((), description="Hosts and networks webhooks may go to; empty = any public address.")
-    public_url: str | None = Field(None, description="Where people open the dashboards; the base of links in alerts.")
+    egress_allow: tuple[str, ...] = Field(
+        (), description="Hosts and networks webhooks may go to; empty = any public address."
+    )
+    public_url: str | None = Field(
+        None, description="Where people open the dashboards; the base of links in alerts."
+    )
     query_timeout_s: float = Field(30.0, gt=0, le=600, description="Seconds a ClickHouse statement may take.")
-    drain_s: float = Field(20.0, ge=0, le=600, description="Seconds that ending waits for the journal to be loaded.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Of the collector's own log.")
+    drain_s: float = Field(
+        20.0, ge=0, le=600, description="Seconds that ending waits for the journal to be loaded."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Of the collector's own log."
+    )
 
     @model_validator(mode="after")
     def _keys_beyond_loopback(self) -> Self:
@@ -102,7 +132,9 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def load(config: Path | None, options: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Settings:
+def load(
+    config: Path | None, options: Mapping[str, Any], environ: Mapping[str, str] = os.environ
+) -> Settings:
     """
     Build the settings.
 
@@ -128,7 +160,9 @@ def load(config: Path | None, options: Mapping[str, Any], environ: Mapping[str, 
 def describe(settings: Settings) -> list[tuple[str, str, str]]:
     """Return (name, value with secrets masked, help) of every setting."""
     fields = type(settings).model_fields
-    return [(name, _shown(getattr(settings, name)), field.description or "") for name, field in fields.items()]
+    return [
+        (name, _shown(getattr(settings, name)), field.description or "") for name, field in fields.items()
+    ]
 
 
 def _from_file(path: Path) -> dict[str, Any]:
@@ -178,5 +212,9 @@ def _shown(value: Any) -> str:
     if isinstance(value, tuple):
         return "[" + ", ".join(_shown(item) for item in value) + "]"
     if isinstance(value, BaseModel):
-        return "{" + ", ".join(f"{name}={_shown(getattr(value, name))}" for name in type(value).model_fields) + "}"
+        return (
+            "{"
+            + ", ".join(f"{name}={_shown(getattr(value, name))}" for name in type(value).model_fields)
+            + "}"
+        )
     return "" if value is None else str(value)

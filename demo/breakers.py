@@ -34,7 +34,6 @@ def breaker_for(
         listeners=listeners,
         throw_new_error_on_trip=False,
     )
-    listener.watch(breaker)
     begun = transition(
         service=service,
         breaker=target,

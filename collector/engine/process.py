@@ -155,7 +155,14 @@ class Engine:
             "FUSEBOARD_ENGINE_SETTINGS": json.dumps(DEFAULT_SETTINGS),
             "TZ": "UTC",
         }
-        command = [sys.executable, "-m", "collector.engine.server", "--path", str(self._path), "--watch-stdin"]
+        command = [
+            sys.executable,
+            "-m",
+            "collector.engine.server",
+            "--path",
+            str(self._path),
+            "--watch-stdin",
+        ]
         self._enter("starting", error=self._state.last_error)
         root = str(Path(__file__).parents[2])
         env["PYTHONPATH"] = os.pathsep.join(filter(None, [root, env.get("PYTHONPATH", "")]))
@@ -168,7 +175,9 @@ class Engine:
             child.stdin.close()
         return child
 
-    def _enter(self, state: str, *, pid: int | None = None, error: str | None = None, restarts: int | None = None) -> None:
+    def _enter(
+        self, state: str, *, pid: int | None = None, error: str | None = None, restarts: int | None = None
+    ) -> None:
         count = self._state.restarts if restarts is None else restarts
         self._state = EngineState(state, datetime.now(UTC), count, pid, error)
 

@@ -106,8 +106,10 @@ class Handles:
             handle = self._open(database, settings)
         try:
             yield handle
-        finally:
-            self._give_back(key, handle)
+        except BaseException:
+            handle.close()  # what it had written of its answer would stand before the next one
+            raise
+        self._give_back(key, handle)
 
     def _take(self, key: tuple[tuple[str, str], ...]) -> Any:
         with self._lock:

@@ -24,7 +24,12 @@ _RPC_CODES = {400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 409: 6, 413: 3, 415: 3, 
 
 
 def protocol(
-    name: str, signal: str, tables: tuple[str, ...], message: type[Message], count: Callable[[Any], int]
+    name: str,
+    signal: str,
+    tables: tuple[str, ...],
+    message: type[Message],
+    count: Callable[[Any], int],
+    seal_age_s: float = 1.0,
 ) -> Protocol:
     """
     Declare one OTLP signal.
@@ -35,6 +40,7 @@ def protocol(
         tables: Targets.
         message: The request's class.
         count: Records in a parsed request: one addition per scope, not per record.
+        seal_age_s: As in `Protocol`.
     """
 
     def judge(body: bytes, headers: Mapping[bytes, bytes]) -> Judged:
@@ -47,7 +53,9 @@ def protocol(
             ) from error
         records = count(request)
         if body and not records and not request.ListFields():
-            raise Malformed("bad_protobuf", f"the body is no {message.DESCRIPTOR.name}: none of its fields is there")
+            raise Malformed(
+                "bad_protobuf", f"the body is no {message.DESCRIPTOR.name}: none of its fields is there"
+            )
         return Judged(records, timed=True)
 
     return Protocol(
@@ -61,6 +69,7 @@ def protocol(
         respond=respond,
         refuse=refuse,
         content_types=(CONTENT_TYPE,),
+        seal_age_s=seal_age_s,
     )
 
 

@@ -15,7 +15,7 @@ from collector.load.loader import Group
 from collector.load.mapping import read_mappings
 from collector.receive.protocol import Protocol
 
-PROTOCOLS: tuple[Protocol, ...] = (LINES, OTLP_LOGS, OTLP_TRACES, BREAKERS, REPORTS)
+PROTOCOLS: tuple[Protocol, ...] = (LINES, OTLP_LOGS, OTLP_TRACES, OTLP_METRICS, EXPOSITION, BREAKERS, REPORTS)
 
 
 def groups() -> dict[str, Group]:

@@ -22,7 +22,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from collector.journal.segment import BatchInfo, OpenSegment, SealedSegment, rec
 SEAL_BYTES = 8 << 20
 SEAL_RAW_BYTES = 50 << 20
 SEAL_AGE_S = 1.0
+"""Unless the group has an age of its own (`JournalSettings.seal_ages_s`)."""
 # One group commit takes at most this much, so that a flood cannot postpone everybody's fsync.
 _COMMIT_BYTES = 8 << 20
 
@@ -70,10 +71,12 @@ class JournalSettings:
     Attributes:
         path: Its directory.
         max_bytes: More than this on disk and new requests are refused with 429.
+        seal_ages_s: By group, seconds a segment gathers before it is sealed; one second for groups not named.
     """
 
     path: Path
     max_bytes: int = 4 << 30
+    seal_ages_s: Mapping[str, float] = field(default_factory=dict)
 
 
 class Journal:
@@ -298,12 +301,17 @@ class Journal:
     def _until_next_seal(self) -> float | None:
         if not self._open:
             return None
-        oldest = min(opened for _, opened in self._open.values())
-        return max(0.0, oldest + SEAL_AGE_S - time.monotonic())
+        next_seal = min(opened + self._seal_age_s(group) for group, (_, opened) in self._open.items())
+        return max(0.0, next_seal - time.monotonic())
+
+    def _seal_age_s(self, group: str) -> float:
+        return self._settings.seal_ages_s.get(group, SEAL_AGE_S)
 
     def _seal_aged(self) -> None:
         now = time.monotonic()
-        for group in [group for group, (_, opened) in self._open.items() if now - opened >= SEAL_AGE_S]:
+        for group in [
+            group for group, (_, opened) in self._open.items() if now - opened >= self._seal_age_s(group)
+        ]:
             self._seal(group)
 
     def _seal_all(self) -> None:

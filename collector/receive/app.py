@@ -88,7 +88,9 @@ class Receiver:
             response = self._refusal(protocol, error)
         except Exception:
             log.exception("receive_failed", path=scope["path"])
-            response = self._refusal(protocol, FuseboardError("internal", "the collector failed; nothing was stored"))
+            response = self._refusal(
+                protocol, FuseboardError("internal", "the collector failed; nothing was stored")
+            )
         self._metrics.answered(protocol.name, response.status, time.perf_counter() - began)
         await send_response(send, response)
 
@@ -105,7 +107,9 @@ class Receiver:
         if len(raw) < _INLINE_BYTES:
             prepared = self._prepare(protocol, scope["path"], headers, head, raw, encoding)
         else:
-            prepared = await asyncio.to_thread(self._prepare, protocol, scope["path"], headers, head, raw, encoding)
+            prepared = await asyncio.to_thread(
+                self._prepare, protocol, scope["path"], headers, head, raw, encoding
+            )
         if prepared is None:
             return protocol.respond(protocol.answer(head.batch_id, 0, 0), False)  # noqa: FBT003 - a protocol of two answers
         accepted = await asyncio.wrap_future(self._journal.submit(prepared))
@@ -119,7 +123,9 @@ class Receiver:
         limit = self._limits.body_bytes
         declared = headers.get(b"content-length", b"")
         if declared.isdigit() and int(declared) > limit:
-            raise TooLarge("body_too_large", f"the body is {int(declared)} bytes, the limit is body_bytes = {limit}")
+            raise TooLarge(
+                "body_too_large", f"the body is {int(declared)} bytes, the limit is body_bytes = {limit}"
+            )
         parts: list[bytes] = []
         size = 0
         while True:
@@ -227,7 +233,9 @@ def _identity(
     """Return what a repeat is recognised by, the hash that tells it from a mistake, and when it is forgotten."""
     declared = _text(headers, "Idempotency-Key")
     if len(declared) > _KEY_LENGTH:
-        raise Malformed("bad_header", f"Idempotency-Key: longer than {_KEY_LENGTH} characters", "Idempotency-Key")
+        raise Malformed(
+            "bad_header", f"Idempotency-Key: longer than {_KEY_LENGTH} characters", "Idempotency-Key"
+        )
     if declared:
         body_hash = f"{crc32c.crc32c(decoded.body):08x}{len(decoded.body):x}"
         return f"{head.key_id}\n{path}\n{declared}", body_hash, head.received_at_ns + _EXPLICIT_TTL_NS

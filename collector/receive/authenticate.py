@@ -66,14 +66,19 @@ class Keys:
             return _ANYONE
         secret = _secret(headers.get(b"authorization", b"").decode("latin-1"))
         if secret is None:
-            raise Unauthenticated("key_missing", "this collector requires a key: send 'Authorization: Bearer <key>'")
+            raise Unauthenticated(
+                "key_missing", "this collector requires a key: send 'Authorization: Bearer <key>'"
+            )
         matches = [key for key in self._keys if hmac.compare_digest(key.secret.encode(), secret.encode())]
         if not matches:
             raise Unauthenticated("key_unknown", "the key sent is not one of this collector's keys")
         for key in matches:
             if key.role in _MAY[action]:
                 return key
-        raise Forbidden("key_role", f"the key {matches[0].name!r} has the role {matches[0].role!r}, which may not {action}")
+        raise Forbidden(
+            "key_role",
+            f"the key {matches[0].name!r} has the role {matches[0].role!r}, which may not {action}",
+        )
 
 
 def check_scope(key: Key, resource: Mapping[str, str]) -> None:

@@ -19,7 +19,7 @@ from collector.errors import Malformed, TooLarge, Unsupported
 
 _WINDOW_LOG_MAX = 23  # 8 MiB: what ClickHouse's reader and any client at a sane level need
 _LEVEL = 1  # the journal is short-lived: speed before size
-_PARAMETERS = {zstd.DecompressionParameter.window_log_max: _WINDOW_LOG_MAX}
+_PARAMETERS = {int(zstd.DecompressionParameter.window_log_max): _WINDOW_LOG_MAX}
 _RATIO_FREE_BYTES = 1 << 20  # small bodies may compress as well as they like
 
 
@@ -65,7 +65,9 @@ def decode(raw: bytes, encoding: str, limits: Limits) -> Decoded:
     if name in {"gzip", "x-gzip"}:
         body = _zlib(raw, zlib.MAX_WBITS | 16, "gzip", limits)
     elif name == "deflate":
-        body = _zlib(raw, zlib.MAX_WBITS if raw[:1] and raw[0] & 0x0F == 8 else -zlib.MAX_WBITS, "deflate", limits)
+        body = _zlib(
+            raw, zlib.MAX_WBITS if raw[:1] and raw[0] & 0x0F == 8 else -zlib.MAX_WBITS, "deflate", limits
+        )
     else:
         raise Unsupported(
             "unsupported_encoding",
@@ -115,7 +117,9 @@ def _all_frames(body: bytes, rest: bytes, sent: int, limits: Limits) -> bytes:
             following = zstd.ZstdDecompressor()
             parts.append(following.decompress(rest, limits.decoded_bytes + 1))
         except zstd.ZstdError as error:
-            raise Malformed("bad_zstd", f"the body has bytes behind its zstd frame: {error}", "Content-Encoding") from error
+            raise Malformed(
+                "bad_zstd", f"the body has bytes behind its zstd frame: {error}", "Content-Encoding"
+            ) from error
         if not following.eof:
             raise Malformed("bad_zstd", "the body's last zstd frame is cut off", "Content-Encoding")
         rest = following.unused_data
@@ -136,16 +140,23 @@ def _zlib(raw: bytes, window: int, name: str, limits: Limits) -> bytes:
                 raise Malformed(f"bad_{name}", f"the body's {name} stream is cut off", "Content-Encoding")
             rest = stream.unused_data
             if rest and name == "deflate":
-                raise Malformed("bad_deflate", "the body has bytes behind its deflate stream", "Content-Encoding")
+                raise Malformed(
+                    "bad_deflate", "the body has bytes behind its deflate stream", "Content-Encoding"
+                )
     except zlib.error as error:
-        raise Malformed(f"bad_{name}", f"the body is not valid {name}: {error}", "Content-Encoding") from error
+        raise Malformed(
+            f"bad_{name}", f"the body is not valid {name}: {error}", "Content-Encoding"
+        ) from error
     return b"".join(parts)
 
 
 def _within(sent: int, undone: int, limits: Limits) -> None:
     if undone > limits.decoded_bytes:
         raise TooLarge(
-            "body_too_large", f"the decompressed body is over {limits.decoded_bytes} bytes (decoded_bytes); send smaller batches"
+            "body_too_large",
+            f"the decompressed body is over {limits.decoded_bytes} bytes (decoded_bytes); send smaller batches",
         )
     if undone > _RATIO_FREE_BYTES and undone > sent * limits.ratio:
-        raise TooLarge("ratio_too_large", f"the body decompresses to more than {limits.ratio} times its size (ratio)")
+        raise TooLarge(
+            "ratio_too_large", f"the body decompresses to more than {limits.ratio} times its size (ratio)"
+        )

@@ -48,13 +48,17 @@ class Guard:
         host = headers.get(b"host", b"").decode("latin-1")
         if "*" not in self._hosts and _name(host) not in self._hosts:
             raise Forbidden(
-                "bad_host", f"Host {host[:80]!r} is not one this collector goes by; add it to allowed_hosts", "Host"
+                "bad_host",
+                f"Host {host[:80]!r} is not one this collector goes by; add it to allowed_hosts",
+                "Host",
             )
         origin = headers.get(b"origin", b"").decode("latin-1")
         if origin and urlsplit(origin).netloc.lower() != host.lower():
             raise Forbidden("cross_site", f"requests from the web page {origin[:80]!r} are refused", "Origin")
         if headers.get(b"sec-fetch-site") == b"cross-site" and not _follows_link(scope, headers):
-            raise Forbidden("cross_site", "a request made by a page of another site is refused", "Sec-Fetch-Site")
+            raise Forbidden(
+                "cross_site", "a request made by a page of another site is refused", "Sec-Fetch-Site"
+            )
 
 
 def _follows_link(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:

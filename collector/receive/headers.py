@@ -8,7 +8,7 @@ The request headers that describe a block: resource, source, times.
 from __future__ import annotations
 
 import re
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from urllib.parse import unquote_to_bytes
 
 from collector.errors import Malformed
@@ -36,7 +36,11 @@ def pairs(value: str, header: str) -> dict[str, str]:
             )
         found[_decoded(name.strip(), header)] = _decoded(text.strip(), header)
     if len(found) > _MOST_PAIRS or any(len(k) + len(v) > _MOST_LENGTH for k, v in found.items()):
-        raise Malformed("bad_header", f"{header}: more than {_MOST_PAIRS} pairs or {_MOST_LENGTH} characters in one", header)
+        raise Malformed(
+            "bad_header",
+            f"{header}: more than {_MOST_PAIRS} pairs or {_MOST_LENGTH} characters in one",
+            header,
+        )
     return found
 
 
@@ -55,7 +59,7 @@ def time_ns(value: str, header: str) -> int:
     except ValueError as error:
         raise Malformed("bad_header", f"{header}: {value[:80]!r} is not an RFC 3339 time", header) from error
     if at.tzinfo is None:
-        at = at.replace(tzinfo=timezone.utc)
+        at = at.replace(tzinfo=UTC)
     return max(int(at.timestamp()) * 1_000_000_000 + nanos, 0)
 
 
@@ -63,4 +67,6 @@ def _decoded(text: str, header: str) -> str:
     try:
         return unquote_to_bytes(text).decode()
     except UnicodeDecodeError as error:
-        raise Malformed("bad_header", f"{header}: {text[:80]!r} is not percent-encoded UTF-8", header) from error
+        raise Malformed(
+            "bad_header", f"{header}: {text[:80]!r} is not percent-encoded UTF-8", header
+        ) from error

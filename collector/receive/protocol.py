@@ -1,6 +1,4 @@
-"""
-What a protocol declares about itself: the seam between ``receive/`` and ``formats/``.
-"""
+"""What a protocol declares about itself: the seam between ``receive/`` and ``formats/``."""
 
 from __future__ import annotations
 
@@ -51,6 +49,8 @@ class Protocol:
         respond: That JSON, duplicate or not, as the HTTP answer.
         refuse: An error as the protocol's own error answer; ``None`` = the common error body.
         content_types: Accepted without parameters; empty = any.
+        seal_age_s: Seconds a segment gathers before it is sealed: what people wait for is sealed soon; each load costs
+            the engine a fixed analysis of its statement, so the rest gathers longer.
     """
 
     name: str
@@ -63,3 +63,4 @@ class Protocol:
     respond: Callable[[Mapping[str, Any], bool], Response]
     refuse: Callable[[FuseboardError], Response] | None = None
     content_types: Sequence[str] = ()
+    seal_age_s: float = 1.0

@@ -32,7 +32,34 @@ _JSON_SETTINGS: Mapping[str, object] = {
 }
 _MESSAGE_LIMIT = 600
 # ClickHouse error numbers that say "not now" rather than "not this": timeouts, memory, disk, connections, shutdown.
-_TRANSIENT_CODES = frozenset({3, 74, 75, 76, 159, 160, 164, 173, 202, 203, 209, 210, 236, 241, 242, 243, 252, 279, 290, 319, 373, 425, 473, 733})
+_TRANSIENT_CODES = frozenset(
+    {
+        3,
+        74,
+        75,
+        76,
+        159,
+        160,
+        164,
+        173,
+        202,
+        203,
+        209,
+        210,
+        236,
+        241,
+        242,
+        243,
+        252,
+        279,
+        290,
+        319,
+        373,
+        425,
+        473,
+        733,
+    }
+)
 
 
 _T = TypeVar("_T")
@@ -105,7 +132,10 @@ class Store:
         """
         merged = {**_JSON_SETTINGS, **(settings or {})}
         raw = self._call(lambda client: client.raw_query(sql, dict(params or {}), merged, fmt="JSON"))
-        parsed = msgspec.json.decode(raw, type=_Json)
+        try:
+            parsed = msgspec.json.decode(raw, type=_Json)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise StoreUnavailable(f"ClickHouse's answer is cut off: {error}") from error
         cost = parsed.statistics
         return Answer(parsed.data, cost.rows_read, cost.bytes_read, cost.elapsed * 1000)
 
@@ -148,8 +178,13 @@ class Store:
     def insert(self, table: str, rows: Sequence[Mapping[str, object]], token: str) -> None:
         """Insert *rows* (their keys are the columns) once, however often it is called with the same *token*."""
         body = b"\n".join(msgspec.json.encode(row) for row in rows)
-        settings: dict[str, object] = {"insert_deduplication_token": token, "async_insert": 0, "date_time_input_format": "best_effort"}
+        settings: dict[str, object] = {
+            "insert_deduplication_token": token,
+            "async_insert": 0,
+            "date_time_input_format": "best_effort",
+        }
         columns = list(rows[0])
+        assert all(list(row) == columns for row in rows), f"rows for {table} differ in their columns"
         self._call(lambda client: client.raw_insert(table, columns, body, settings, "JSONEachRow"))
 
     @property

@@ -66,7 +66,9 @@ def answer(batch_id: str, size: int, records: int) -> dict[str, Any]:
 
 def respond(given: Mapping[str, Any], duplicate: bool) -> Response:
     """Return the 200; a repeat's says so in ``Fuseboard-Duplicate``."""
-    return Response(200, msgspec.json.encode(given), headers={"fuseboard-duplicate": "true"} if duplicate else {})
+    return Response(
+        200, msgspec.json.encode(given), headers={"fuseboard-duplicate": "true"} if duplicate else {}
+    )
 
 
 def _parsed(body: bytes) -> list[Transition]:
@@ -78,17 +80,27 @@ def _parsed(body: bytes) -> list[Transition]:
         except msgspec.DecodeError:
             return [_ONE.decode(line) for line in body.splitlines() if line.strip()]
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Malformed("bad_transition", f"not a transition, an array of them, or one per line: {error}") from error
+        raise Malformed(
+            "bad_transition", f"not a transition, an array of them, or one per line: {error}"
+        ) from error
 
 
 def _check(transition: Transition, number: int, declared_service: str) -> None:
     if not (transition.service or declared_service):
-        raise Malformed("bad_transition", f"transition {number}: 'service' is missing (or declare it in Fuseboard-Resource)", "service")
+        raise Malformed(
+            "bad_transition",
+            f"transition {number}: 'service' is missing (or declare it in Fuseboard-Resource)",
+            "service",
+        )
     if not transition.breaker:
         raise Malformed("bad_transition", f"transition {number}: 'breaker' is empty", "breaker")
     for name, state in (("to", transition.to), ("from", transition.from_)):
         if state and state.lower().replace("-", "_") not in STATES:
-            raise Malformed("bad_transition", f"transition {number}: {name!r} is {state[:40]!r}; known: {', '.join(STATES)}", name)
+            raise Malformed(
+                "bad_transition",
+                f"transition {number}: {name!r} is {state[:40]!r}; known: {', '.join(STATES)}",
+                name,
+            )
     if not transition.to:
         raise Malformed("bad_transition", f"transition {number}: 'to' is empty", "to")
     if isinstance(transition.at, str) and not transition.at.replace(".", "", 1).isdigit():
@@ -104,4 +116,5 @@ PROTOCOL = Protocol(
     judge=judge,
     answer=answer,
     respond=respond,
+    seal_age_s=0.5,
 )

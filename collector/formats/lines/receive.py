@@ -24,7 +24,9 @@ def judge(body: bytes, headers: Mapping[bytes, bytes]) -> Judged:
     if declared not in _FORMATS:
         known = ", ".join(sorted(name.decode() for name in _FORMATS if name))
         raise Malformed(
-            "bad_header", f"Fuseboard-Format: {declared.decode('latin-1')[:40]!r} is not one of {known}", "Fuseboard-Format"
+            "bad_header",
+            f"Fuseboard-Format: {declared.decode('latin-1')[:40]!r} is not one of {known}",
+            "Fuseboard-Format",
         )
     lines = body.count(b"\n") + (not body.endswith(b"\n"))
     if not body.strip(b"\r\n"):

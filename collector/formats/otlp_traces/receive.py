@@ -12,4 +12,6 @@ def count(request: ExportTraceServiceRequest) -> int:
     return sum(len(scope.spans) for resource in request.resource_spans for scope in resource.scope_spans)
 
 
-PROTOCOL = otlp.protocol("otlp_traces", "traces", ("spans",), ExportTraceServiceRequest, count)
+PROTOCOL = otlp.protocol(
+    "otlp_traces", "traces", ("spans",), ExportTraceServiceRequest, count, seal_age_s=1.5
+)

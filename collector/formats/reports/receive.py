@@ -58,4 +58,5 @@ PROTOCOL = Protocol(
     judge=judge,
     answer=answer,
     respond=respond,
+    seal_age_s=5.0,
 )

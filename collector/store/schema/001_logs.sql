@@ -17,7 +17,7 @@ CREATE TABLE IF NOT EXISTS logs
     line            UInt32                                      CODEC(Delta(4), ZSTD(1)),
     retention_days  UInt16                                      CODEC(ZSTD(1)),
     INDEX trace_id_bloom trace_id TYPE bloom_filter(0.01) GRANULARITY 4,
-    INDEX body_tokens    body     TYPE tokenbf_v1(16384, 2, 0) GRANULARITY 2
+    INDEX body_tokens    lower(body) TYPE tokenbf_v1(16384, 2, 0) GRANULARITY 2
 )
 ENGINE = MergeTree
 PARTITION BY (toDate(occurred_at), retention_days)
