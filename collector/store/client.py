@@ -224,7 +224,7 @@ def _connect(target: Target, timeout_s: float) -> Client:
         compress=not target.shared_disk,
         autogenerate_session_id=False,
         connect_timeout=5,
-        send_receive_timeout=int(timeout_s),
+        send_receive_timeout=max(1, round(timeout_s)),
     )
 
 

@@ -125,6 +125,18 @@ def test_an_error_carries_its_code(client: Client, sql: str, code: int) -> None:
     assert client.command("SELECT 1") == 1
 
 
+def test_a_failed_answer_does_not_reach_the_next_one(client: Client) -> None:
+    """A statement that fails after its first rows leaves nothing of them to whoever asks next."""
+    failing = "SELECT number, throwIf(number = 3) FROM numbers(9) SETTINGS max_block_size = 1"
+    for fmt in ("JSON", "JSONEachRow", "TabSeparated"):
+        with pytest.raises(DatabaseError):
+            client.raw_query(failing, fmt=fmt)
+
+        assert client.raw_query("SELECT 1 AS one", fmt=fmt).count(b"1") >= 1
+        assert b"throwIf" not in client.raw_query("SELECT 1 AS one", fmt=fmt)
+    assert client.raw_query("SELECT 1 AS one", fmt="JSONEachRow") == b'{"one":1}\n'
+
+
 def test_an_unknown_setting_is_an_error(engine: Engine, client: Client) -> None:
     """Neither a wrong name nor a statement in a setting's name gets through."""
     url = urlsplit(engine.target().url)
