@@ -4,7 +4,8 @@ The sidecar: ships one service's bytes to the collector, each block exactly once
 What comes in: lines of files and of a child process, expositions, cgroup counters, OTLP and breaker posts on
 loopback. What goes out: HTTP requests to the collector, in blocks that never change once they are on disk.
 
-``settings``    the file and the environment, read once, frozen (``settings_fields`` reads one value)
+``settings``    the file and the environment, read once, frozen (``settings_tables`` lists every
+                key, ``settings_fields`` reads one value)
 ``block``       the values that travel: a block, the stream it is counted under, where it was read
 ``sources``     where bytes come from; each hands whole blocks to ``intake``
 ``processors``  bytes to bytes: redaction, tracebacks folded

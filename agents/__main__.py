@@ -18,7 +18,8 @@ from pathlib import Path
 from agents import __version__
 from agents.errors import SpoolUnavailable, WrongSetting
 from agents.own_log import log
-from agents.settings import LISTS, TABLES, TOP, Settings, describe, load
+from agents.settings import Settings, describe, load
+from agents.settings_tables import LISTS, TABLES, TOP
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -10,7 +10,7 @@ AgentError(code, message)
   UnknownFate        the request may have been taken: only the same collector knows
 """
 
-# ruff: noqa: N818 - the names say what happened, as in the tree of style.md
+
 
 
 class AgentError(Exception):

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from agents.errors import WrongSetting
 
 Reader = Callable[[str, object], object]
+REQUIRED = object()  # the default of a field that has none
 
 
 @dataclass(frozen=True, slots=True)

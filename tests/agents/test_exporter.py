@@ -54,7 +54,7 @@ def test_rejected_blocks_are_quarantined_and_counted(tmp_path, collector, agent,
     assert sum(path == "/v1/lines" for path, _ in collector.attempts) == 2
 
 
-def test_another_collector_takes_over(  # noqa: PLR0917 - fixtures
+def test_another_collector_takes_over(
     tmp_path, collector, second_collector, agent, wait_for, follow_toml
 ):
     """A block that the first collector has not taken goes to the second."""
@@ -70,7 +70,7 @@ def test_another_collector_takes_over(  # noqa: PLR0917 - fixtures
     assert collector.lines() == []
 
 
-def test_a_block_of_unknown_fate_stays_with_its_collector(  # noqa: PLR0917 - fixtures
+def test_a_block_of_unknown_fate_stays_with_its_collector(
     tmp_path, collector, second_collector, agent, wait_for, follow_toml
 ):
     """Sent and not answered, then refused, even after kill -9: it is never given to another collector."""

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from agents.errors import WrongSetting
-from agents.settings import LISTS, PREFIX, TABLES, TOP, describe, load
+from agents.settings import PREFIX, describe, load
+from agents.settings_tables import LISTS, TABLES, TOP
 
 ROOT = Path(__file__).resolve().parents[2]
 
