@@ -32,6 +32,9 @@ class OverviewContext:
         str, Help("The state of the whole system in a word: healthy, degraded, unhealthy, unknown.")
     ]
     headline: Annotated[str, Help("One sentence: what is wrong, or that nothing is.")]
+    since: Annotated[
+        str, Help("When the earliest of the open breakers and firing alerts began; empty if none.")
+    ]
     silent: Annotated[bool, Help("True if no service ever reported: show how to send something.")]
 
 
@@ -52,8 +55,24 @@ async def load(visit: Visit) -> OverviewContext:
     verdict, headline = summarise(services, breakers, troubled, firing)
     silent = not services.problem and not services.rows and not breakers.rows
     return OverviewContext(
-        services, breakers, alerts, transitions, troubled, firing, verdict, headline, silent
+        services=services,
+        breakers=breakers,
+        alerts=alerts,
+        transitions=transitions,
+        tiles=troubled,
+        firing=firing,
+        verdict=verdict,
+        headline=headline,
+        since=began(troubled, firing),
+        silent=silent,
     )
+
+
+def began(troubled: tuple[Tile, ...], firing: tuple[Row, ...]) -> str:
+    """Say since when something is wrong: the earliest open breaker or firing alert; "" if none says."""
+    opened = [text_of(each.row, "since") for each in troubled if each.state in ("open", "forced_open")]
+    times = [text for text in [*opened, *(text_of(row, "since") for row in firing)] if text]
+    return min(times, default="")
 
 
 def worst_first(services: Section) -> Section:

@@ -5,8 +5,15 @@ from __future__ import annotations
 from dataclasses import is_dataclass
 from typing import get_type_hints
 
+import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
+from dashboards.api import Api
+from dashboards.app import create_app
 from dashboards.pages import PAGES
 from dashboards.render import Frame, Help
 from tests.dashboards.document import read
@@ -25,7 +32,11 @@ URLS = {
     "alerts.html": "/alerts",
 }
 EXPECTED = {
-    "/": ("1 service unhealthy, 1 service degraded, 1 breaker open", "62 % of requests fail"),
+    "/": (
+        "1 service unhealthy, 1 service degraded, 1 breaker open",
+        "since 03:10:40, 4 min 20 s ago",
+        "62 % of requests fail",
+    ),
     "/services/checkout": ("its breaker payment is open", "Latest errors", "charge failed"),
     "/breakers": ("1 open", "instances disagree", "card processor: connection refused"),
     "/breakers/checkout/payment": (
@@ -161,3 +172,31 @@ def test_every_context_field_has_help(context: type) -> None:
         notes = [note for note in getattr(hint, "__metadata__", ()) if isinstance(note, Help)]
         assert len(notes) == 1, f"{context.__name__}.{name} has no Help"
         assert notes[0].text.endswith("."), f"{context.__name__}.{name}: write a sentence"
+
+
+def test_texts_with_line_breaks_are_shown_verbatim() -> None:
+    """A stack trace in a body or an attribute keeps every space and line, and templates add none."""
+    stack = 'Traceback:\n  File "a.py"\n    raise'
+    record = {"id": "1", "service": "s", "body": stack, "attributes": {"exception.stacktrace": stack}}
+    span = {
+        "span_id": "1",
+        "start": "2026-11-22T03:00:00Z",
+        "status_message": stack,
+        "attributes": {"stack": stack},
+    }
+
+    async def api(request: Request) -> JSONResponse:
+        traced = "traces" in request.url.path
+        return JSONResponse({"data": [{"spans": [span], "logs": []} if traced else record]})
+
+    transport = httpx.ASGITransport(app=Starlette(routes=[Route("/api/v1/{path:path}", api)]))
+    app = create_app(Api(httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")))
+
+    logs, trace = read(app, "/logs").page, read(app, "/traces/1").page
+
+    (body,) = [each for each in logs.all() if each.attributes.get("class") == "log-body"]
+    assert "".join(body.texts) == stack
+    for page in (logs, trace):
+        assert stack in [
+            "".join(each.texts) for each in page.all() if each.attributes.get("class") == "verbatim"
+        ]
