@@ -261,10 +261,10 @@ def serve(port: Any, ready: Any, first: Any, received: Any, last_at: Any) -> Non
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if self.path == "/v1/lines":
-                first.set()
                 with received.get_lock():
                     received.value += zstd.get_frame_info(body).decompressed_size
                     last_at.value = time.monotonic()
+                first.set()
             answer = b'{"accepted":0,"lines":0,"batch":"","duplicate":false}'
             self.send_response(200)
             self.send_header("Content-Length", str(len(answer)))
