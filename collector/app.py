@@ -113,12 +113,16 @@ def build(settings: Settings) -> Collector:
     def frozen(group: str) -> Mapping[str, Any]:
         return loader.frozen(group)
 
+    def idle(group: str) -> bool:
+        return loader.idle(group)
+
     journal = Journal(
         JournalSettings(
             data / "journal", settings.journal_max_bytes, {p.group: p.seal_age_s for p in formats.PROTOCOLS}
         ),
         on_sealed=take,
         frozen=frozen,
+        idle=idle,
     )
     loader = Loader(
         formats.groups(), store, MappingArchive(data / "mappings"), journal.uuid, data / "quarantine",

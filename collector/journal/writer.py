@@ -4,7 +4,8 @@ The one thread that writes the journal.
 Requests hand over a `Batch` and get a future. The thread takes whatever has gathered since its last fsync, appends it all to the
 open segments of its groups, fsyncs each touched segment once and resolves the futures: concurrent requests share one fsync
 without waiting for a timer. A segment is sealed at 8 MiB or 50 MiB raw (fewer parts for ClickHouse to merge) or at the age of one second
-(a line is searchable two seconds after its 2xx).
+(a line is searchable two seconds after its 2xx), but not before the group's earlier segment is loaded: when ClickHouse is
+slow or away, segments grow instead of queueing, and each load of a fixed cost carries more.
 
 A repeat of an accepted batch gets the first answer; a repeat of one that is still being written waits for the same fsync.
 
@@ -35,6 +36,8 @@ SEAL_BYTES = 8 << 20
 SEAL_RAW_BYTES = 50 << 20
 SEAL_AGE_S = 1.0
 """Unless the group has an age of its own (`JournalSettings.seal_ages_s`)."""
+# How soon a group whose earlier segment is still being loaded is looked at again.
+_ASK_AGAIN_S = 0.02
 # One group commit takes at most this much, so that a flood cannot postpone everybody's fsync.
 _COMMIT_BYTES = 8 << 20
 
@@ -87,6 +90,7 @@ class Journal:
         settings: Where, and how much.
         on_sealed: Called from the writer's thread with each sealed segment, in order within its group.
         frozen: Returns what to freeze into a group's segment when it is sealed.
+        idle: Says whether a group's earlier segments are all loaded.
         now_ns: The clock, epoch nanoseconds.
 
     Raises:
@@ -99,11 +103,13 @@ class Journal:
         on_sealed: Callable[[SealedSegment], None],
         frozen: Callable[[str], Mapping[str, Any]],
         now_ns: Callable[[], int] = time.time_ns,
+        idle: Callable[[str], bool] = lambda group: True,  # noqa: ARG005 - without a loader nothing is waited for
     ) -> None:
         self._settings = settings
         self._on_sealed = on_sealed
         self._frozen = frozen
         self._now_ns = now_ns
+        self._idle = idle
         settings.path.mkdir(parents=True, exist_ok=True)
         self._claim = _claim(settings.path)
         self.uuid = _journal_uuid(settings.path)
@@ -188,6 +194,12 @@ class Journal:
     def max_bytes(self) -> int:
         """The bound of :attr:`bytes`."""
         return self._settings.max_bytes
+
+    @property
+    def oldest_open_s(self) -> float:
+        """Seconds since the oldest segment that is not sealed yet was begun; 0 = none."""
+        opened = [began for _, began in list(self._open.values())]
+        return time.monotonic() - min(opened) if opened else 0.0
 
     @property
     def trouble(self) -> str | None:
@@ -302,17 +314,16 @@ class Journal:
         if not self._open:
             return None
         next_seal = min(opened + self._seal_age_s(group) for group, (_, opened) in self._open.items())
-        return max(0.0, next_seal - time.monotonic())
+        return max(_ASK_AGAIN_S, next_seal - time.monotonic())
 
     def _seal_age_s(self, group: str) -> float:
         return self._settings.seal_ages_s.get(group, SEAL_AGE_S)
 
     def _seal_aged(self) -> None:
         now = time.monotonic()
-        for group in [
-            group for group, (_, opened) in self._open.items() if now - opened >= self._seal_age_s(group)
-        ]:
-            self._seal(group)
+        for group, (_, opened) in list(self._open.items()):
+            if now - opened >= self._seal_age_s(group) and self._idle(group):
+                self._seal(group)
 
     def _seal_all(self) -> None:
         for group in list(self._open):

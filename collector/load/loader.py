@@ -108,6 +108,7 @@ class Loader:
         self._queues: dict[str, queue.SimpleQueue[SealedSegment | None]] = {}
         self._threads: dict[str, threading.Thread] = {}
         self._waiting: dict[str, float] = {}
+        self._behind: dict[str, int] = {}
         self._lock = threading.Lock()
         self._trouble: str | None = None
 
@@ -124,6 +125,7 @@ class Loader:
         """Queue *segment* behind the earlier ones of its group."""
         with self._lock:
             self._waiting[f"{segment.group}/{segment.name}"] = time.monotonic()
+            self._behind[segment.group] = self._behind.get(segment.group, 0) + 1
             if segment.group not in self._queues:
                 self._queues[segment.group] = queue.SimpleQueue()
                 thread = threading.Thread(
@@ -132,6 +134,11 @@ class Loader:
                 self._threads[segment.group] = thread
                 thread.start()
             self._queues[segment.group].put(segment)
+
+    def idle(self, group: str) -> bool:
+        """Whether every segment of *group* that was taken is loaded."""
+        with self._lock:
+            return not self._behind.get(group)
 
     def stop(self, drain_s: float) -> None:
         """Load what is waiting for at most *drain_s* seconds, then let go: the rest is loaded at the next start."""
@@ -167,6 +174,7 @@ class Loader:
                 return
             with self._lock:
                 self._waiting.pop(f"{segment.group}/{segment.name}", None)
+                self._behind[group] -= 1
 
     def _load_until_done(self, segment: SealedSegment) -> bool:
         """Return whether it was loaded; only stopping ends the attempts."""

@@ -35,8 +35,8 @@ FROM
         fromUnixTimestamp64Nano(toInt64(received_at), 'UTC') AS received,
         multiIf(time_text = '', received,
                 match(time_text, '^[0-9]{9,19}(\\.[0-9]+)?$'),
-                coalesce(fromUnixTimestamp64Nano(toInt64OrNull(substring(rightPad(replaceOne(time_text, '.', ''), 19, '0'), 1, 19)), 'UTC'), received),
-                coalesce(parseDateTime64BestEffortOrNull(replaceOne(time_text, ',', '.'), 9, 'UTC'), received)) AS parsed_at,
+                coalesce(fromUnixTimestamp64Nano(toInt64OrNull(substring(rightPad(replaceOne(time_text, '.', ''), 19, '0'), 1, 19)), 'UTC'), toDateTime64(0, 9, 'UTC')),
+                coalesce(parseDateTime64BestEffortOrNull(replaceOne(time_text, ',', '.'), 9, 'UTC'), toDateTime64(0, 9, 'UTC'))) AS parsed_at  -- what cannot be read is out of the window, and kept,
         transform(lower(pairs[at_level].2),
             ['trace', 'verbose', 'finest', 'finer', '10', 'debug', 'fine', 'dbg', '20', 'info', 'information', 'informational', 'notice', 'config', '30',
              'warn', 'warning', '40', 'error', 'err', 'severe', '50', 'fatal', 'critical', 'crit', 'panic', 'dpanic', 'alert', 'emerg', 'emergency', '60',
@@ -55,8 +55,12 @@ FROM
             if(has(roles, 1), indexOf(roles, 1), indexOf(roles, 11)) AS at_time,
             indexOf(roles, 2) AS at_level,
             if(has(roles, 3), indexOf(roles, 3), indexOf(roles, 13)) AS at_body,
-            indexOf(roles, 4) AS at_trace, indexOf(roles, 5) AS at_span, indexOf(roles, 6) AS at_service,
-            indexOf(roles, 7) AS at_env, indexOf(roles, 8) AS at_host,
+            -- Loggers outside a span write 0, null or n/a: no id, so an attribute like any other.
+            if(match(pairs[indexOf(roles, 4)].2, '^[0-9A-Fa-f]{32}$'), indexOf(roles, 4), 0) AS at_trace,
+            if(match(pairs[indexOf(roles, 5)].2, '^[0-9A-Fa-f]{16}$'), indexOf(roles, 5), 0) AS at_span,
+            if(pairs[indexOf(roles, 6)].2 = 'null', 0, indexOf(roles, 6)) AS at_service,
+            if(pairs[indexOf(roles, 7)].2 = 'null', 0, indexOf(roles, 7)) AS at_env,
+            if(pairs[indexOf(roles, 8)].2 = 'null', 0, indexOf(roles, 8)) AS at_host,
             if(at_time = 0, wrapper_time, pairs[at_time].2) AS time_text
         FROM
         (
@@ -93,7 +97,7 @@ FROM
                     arrayFlatten(arrayMap(a -> if(startsWith(a.2, '{') AND a.2 != '{}',
                         arrayMap(x -> (concat(a.1, '.', x.1), x.2), JSONExtractKeysAndValuesRaw(a.2)), [a]), nested_2)) AS nested_3,
                     arrayMap(a -> (a.1, multiIf(startsWith(a.2, '"'), trimLeft(JSONExtractString(a.2), '\x01'),
-                        startsWith(a.2, '['), replaceRegexpAll(a.2, '"\\\\u0001([^"]*)"', '\\1'), a.2)), nested_3) AS rewritten
+                        startsWith(a.2, '[') OR startsWith(a.2, '{'), replaceRegexpAll(a.2, '"\\\\u0001([^"]*)"', '\\1'), a.2)), nested_3) AS rewritten
                 SELECT
                     * EXCEPT (whole),
                     startsWith(content, '{') AND format NOT IN ('text', 'logfmt') AND isValidJSON(content) AS is_json,
