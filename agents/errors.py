@@ -11,8 +11,6 @@ AgentError(code, message)
 """
 
 
-
-
 class AgentError(Exception):
     """The root: *code* is a bounded slug for logs, answers and labels; *message* quotes the bad value."""
 

@@ -41,9 +41,7 @@ def expected(count: int) -> set[bytes]:
 
 @pytest.mark.system
 @pytest.mark.parametrize("rotate_every", [0, 5000])
-def test_killed_agents_ship_every_line_once(
-    rotate_every, tmp_path, collector, agent, wait_for, follow_toml
-):
+def test_killed_agents_ship_every_line_once(rotate_every, tmp_path, collector, agent, wait_for, follow_toml):
     """SIGKILL at random times under load, with and without rotation by rename: the set of lines is what was written."""
     log = tmp_path / "app.log"
     log.touch()

@@ -54,9 +54,7 @@ def test_rejected_blocks_are_quarantined_and_counted(tmp_path, collector, agent,
     assert sum(path == "/v1/lines" for path, _ in collector.attempts) == 2
 
 
-def test_another_collector_takes_over(
-    tmp_path, collector, second_collector, agent, wait_for, follow_toml
-):
+def test_another_collector_takes_over(tmp_path, collector, second_collector, agent, wait_for, follow_toml):
     """A block that the first collector has not taken goes to the second."""
     (tmp_path / "app.log").write_bytes(b"x\n")
     collector.script = lambda _path, _number: (503, {})
