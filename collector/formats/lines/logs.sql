@@ -33,10 +33,11 @@ FROM
     SELECT
         batch_id, line, resource, services, envs, content, pairs, at_body, at_trace, at_span, at_host, time_text,
         fromUnixTimestamp64Nano(toInt64(received_at), 'UTC') AS received,
+        -- A time that cannot be read is the epoch's: out of the window, its text kept.
         multiIf(time_text = '', received,
                 match(time_text, '^[0-9]{9,19}(\\.[0-9]+)?$'),
                 coalesce(fromUnixTimestamp64Nano(toInt64OrNull(substring(rightPad(replaceOne(time_text, '.', ''), 19, '0'), 1, 19)), 'UTC'), toDateTime64(0, 9, 'UTC')),
-                coalesce(parseDateTime64BestEffortOrNull(replaceOne(time_text, ',', '.'), 9, 'UTC'), toDateTime64(0, 9, 'UTC'))) AS parsed_at  -- what cannot be read is out of the window, and kept,
+                coalesce(parseDateTime64BestEffortOrNull(replaceOne(time_text, ',', '.'), 9, 'UTC'), toDateTime64(0, 9, 'UTC'))) AS parsed_at,
         transform(lower(pairs[at_level].2),
             ['trace', 'verbose', 'finest', 'finer', '10', 'debug', 'fine', 'dbg', '20', 'info', 'information', 'informational', 'notice', 'config', '30',
              'warn', 'warning', '40', 'error', 'err', 'severe', '50', 'fatal', 'critical', 'crit', 'panic', 'dpanic', 'alert', 'emerg', 'emergency', '60',

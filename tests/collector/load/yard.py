@@ -63,11 +63,17 @@ class Yard:
         )
         self._group = group
 
-    def seal(self, name: str, bodies: Sequence[bytes], **head: object) -> SealedSegment:
-        """A sealed segment with one record per body; batch ids are ``<name>-<index>``."""
+    def seal(
+        self,
+        name: str,
+        bodies: Sequence[bytes],
+        heads: Sequence[dict[str, object]] | None = None,
+        **head: object,
+    ) -> SealedSegment:
+        """A sealed segment with one record per body; batch ids are ``<name>-<index>``; *heads* per body, *head* for all."""
         segment = OpenSegment(self.segments, name)
         for index, body in enumerate(bodies):
-            made = replace(Head(f"{name}-{index}", time.time_ns()), **head)
+            made = replace(Head(f"{name}-{index}", time.time_ns()), **head, **(heads[index] if heads else {}))
             record = zstd.compress(encode(made, len(body))) + zstd.compress(body)
             count = body.count(b"\n")
             segment.append(
