@@ -93,8 +93,9 @@ class _Site:
         api = self._api.of_caller(request.headers.get("authorization", ""))
         visit = Visit(path_segments(request.scope), query, read_window(query, now), now, api)
         context, pipeline = await asyncio.gather(page.load(visit), api.get("pipeline"))
-        frame = _frame(request, visit.window, now, pipeline, page.nav)
-        status = page_status([pipeline, *_sections(context)], [getattr(context, name) for name in deciding])
+        sections = [pipeline, *_sections(context)]
+        frame = replace(_frame(request, visit.window, now, pipeline, page.nav), refused=_refused(sections))
+        status = page_status(sections, [getattr(context, name) for name in deciding])
         html = self._renderer.html(page.template, frame=frame, page=context)
         return HTMLResponse(html, status, {**PAGE_HEADERS, **(LOGIN if status == 401 else {})})
 
@@ -175,7 +176,11 @@ def deciding_fields(context: type) -> tuple[str, ...]:
     )
 
 
+def _refused(sections: Sequence[Section]) -> bool:
+    return any(each.problem is not None and each.problem.code == "engine_unavailable" for each in sections)
+
+
 def _frame(request: Request, window: Window, now: datetime, pipeline: Section, nav: str) -> Frame:
     own = {name: value for name, value in request.query_params.items() if name not in WINDOW_PARAMETERS}
     path = request.scope.get("raw_path", request.url.path.encode()).decode("latin-1").partition("?")[0]
-    return Frame(path, own, window, now, pipeline, nav)
+    return Frame(path, own, window, now, pipeline, refused=False, nav=nav)

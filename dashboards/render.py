@@ -43,6 +43,7 @@ class Frame:
     window: Annotated[Window, Help("Time range and environment of every link on the page.")]
     now: Annotated[datetime, Help("When the page was asked for; what 'ago' counts from.")]
     pipeline: Annotated[Section, Help("GET /pipeline: engine and journal state; the banner on every page.")]
+    refused: Annotated[bool, Help("True if a section of the page was refused because the engine is away.")]
     nav: Annotated[str, Help("Which navigation item is current.")]
 
     @property
@@ -54,8 +55,14 @@ class Frame:
 
     @property
     def engine_down(self) -> bool:
-        """True if the pipeline says that the engine is anything but up."""
-        return bool(self.engine) and self.engine.get("state") not in ("up", "running", "ready", "ok")
+        """True if the engine is anything but up, or a section met its death before the pipeline did."""
+        return self.refused or (bool(self.engine) and self.engine_state != "up")
+
+    @property
+    def engine_state(self) -> str:
+        """The engine's state in the pipeline's words; what a section just met is newer."""
+        state = str(self.engine.get("state") or "unknown")
+        return "not answering" if self.refused and state == "up" else state
 
     @property
     def journal(self) -> dict[str, Any]:

@@ -257,3 +257,17 @@ def test_data_that_is_late_is_said_to_be_late(waiting_s: float, said: list[str])
     page = read(pages_of(Starlette(routes=[Route("/api/v1/{path:path}", behind)])), "/breakers").page
 
     assert [banner.tags("strong")[0].text for banner in page.having(data_testid="lag-banner")] == said
+
+
+def test_a_section_that_meets_a_dead_engine_first_raises_the_banner() -> None:
+    """In the instant before the supervisor notices, the page already says what it met."""
+
+    async def dying(request: Request) -> Response:
+        if request.url.path.endswith("pipeline"):
+            return JSONResponse({"data": [{"engine": {"state": "up"}, "journal": {}}]})
+        return JSONResponse({"error": {"code": "engine_unavailable", "message": "no answer"}}, 503)
+
+    page = read(pages_of(Starlette(routes=[Route("/api/v1/{path:path}", dying)])), "/logs").page
+
+    (banner,) = page.having(data_testid="engine-banner")
+    assert banner.text.startswith("The engine is down (not answering)")
