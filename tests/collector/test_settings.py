@@ -10,7 +10,9 @@ import pytest
 from collector.settings import Settings, SettingsError, describe, is_loopback, load
 
 
-def _load(text: str = "", environ: dict[str, str] | None = None, tmp_path: Path | None = None, **options: Any) -> Settings:
+def _load(
+    text: str = "", environ: dict[str, str] | None = None, tmp_path: Path | None = None, **options: Any
+) -> Settings:
     config = None
     if tmp_path is not None:
         config = tmp_path / "fuseboard.toml"
@@ -21,7 +23,9 @@ def _load(text: str = "", environ: dict[str, str] | None = None, tmp_path: Path 
 def test_the_file_is_overridden_by_the_environment_and_that_by_options(tmp_path: Path) -> None:
     """What is nearer to the person who starts the program counts."""
     text = "port = 1\nretention_days = 7\nquery_timeout_s = 5\n"
-    settings = _load(text, {"FUSEBOARD_PORT": "2", "FUSEBOARD_RETENTION_DAYS": "8"}, tmp_path, port=3, host=None)
+    settings = _load(
+        text, {"FUSEBOARD_PORT": "2", "FUSEBOARD_RETENTION_DAYS": "8"}, tmp_path, port=3, host=None
+    )
 
     assert (settings.port, settings.retention_days, settings.query_timeout_s) == (3, 8, 5.0)
     assert settings.host == "127.0.0.1"
@@ -110,7 +114,15 @@ def test_every_setting_has_its_help() -> None:
 
 @pytest.mark.parametrize(
     ("host", "expected"),
-    [("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("::", False), ("example.org", False)],
+    [
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("example.org", False),
+    ],
 )
 def test_loopback_is_known(host: str, expected: bool) -> None:
     """Only what no other machine reaches."""
