@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import gzip
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import clickhouse_connect
@@ -21,6 +22,7 @@ from tests.collector.real_engine import engine_at
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """One engine for all."""
     with engine_at(tmp_path_factory.mktemp("engine") / "db") as running:
         yield running
 
@@ -33,6 +35,7 @@ def _connect(engine: Engine, **options) -> Client:
 
 @pytest.fixture
 def client(engine: Engine) -> Iterator[Client]:
+    """Connected to it, without a session."""
     made = _connect(engine)
     yield made
     made.close()
@@ -51,7 +54,7 @@ def test_a_query_with_parameters_and_settings(client: Client) -> None:
     assert answer.result_rows[0] == (
         2**60 + 1,
         "it's \\ a\ttest\n—",
-        datetime.datetime(2026, 11, 22, 21, 30, 0, 500_000),  # noqa: DTZ001 - how the client shows UTC
+        dt.datetime(2026, 11, 22, 21, 30, 0, 500_000),  # noqa: DTZ001 - how the client shows UTC
         {"a": [1, 2]},
         1234,
     )
@@ -202,7 +205,7 @@ def test_one_off_settings_leave_nothing_behind(engine: Engine, client: Client) -
     """Every insert has a token of its own: the handles they were given to are not kept for ever (130 KB each)."""
 
     def memory_kb() -> int:
-        with open(f"/proc/{engine.state.pid}/status") as status:
+        with Path(f"/proc/{engine.state.pid}/status").open() as status:
             return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
 
     def ask(first: int, count: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -360,7 +359,7 @@ SHAPES = [
 
 
 @pytest.fixture(scope="module")
-def rows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[str, Any]]]:
+def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """Each shape's row by the shape's name: one segment, one batch per line."""
     folder = tmp_path_factory.mktemp("lines")
     with engine_at(folder / "db") as engine:
@@ -375,7 +374,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[st
         found = store.query(
             "SELECT *, resource['host.name'] AS host FROM logs ORDER BY batch_id LIMIT 1000"
         ).rows
-    yield {SHAPES[int(row["batch_id"].rpartition("-")[2])].name: row for row in found}
+    return {SHAPES[int(row["batch_id"].rpartition("-")[2])].name: row for row in found}
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
