@@ -62,7 +62,7 @@ def test_records_are_counted(protocol, body: bytes) -> None:
 def test_an_empty_request_is_a_success(protocol) -> None:
     """There was nothing to store."""
     assert protocol.judge(b"", {}).records == 0
-    assert protocol.respond(protocol.answer("b", 0, 0), False).status == 200
+    assert protocol.respond(protocol.answer("b", 0, 0), duplicate=False).status == 200
 
 
 @pytest.mark.parametrize("protocol", [LOGS, TRACES, METRICS])
