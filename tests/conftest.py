@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +124,10 @@ class Served:
         """Rows of *sql* from the stopped collector's database, opened by a process of its own."""
         script = "import chdb, sys; sys.stdout.buffer.write(chdb.connect(sys.argv[1]).query(sys.argv[2], 'JSONEachRow').bytes())"
         done = subprocess.run(
-            [sys.executable, "-c", script, str(self.data_dir / "engine"), sql], capture_output=True, check=True, timeout=120
+            [sys.executable, "-c", script, str(self.data_dir / "engine"), sql],
+            capture_output=True,
+            check=True,
+            timeout=120,
         )
         return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -159,3 +166,110 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
 def poll() -> Callable[..., Any]:
     """``eventually``, for tests: conditions instead of sleeps."""
     return eventually
+
+
+class Shop:
+    """
+    The demo shop shipping into a collector.
+
+    Args:
+        served: The collector.
+        folder: The shop's data directory.
+    """
+
+    def __init__(self, served: Served, folder: Path) -> None:
+        self.folder = folder
+        self._log = folder.parent / f"{folder.name}.log"
+        command = [
+            sys.executable, "-m", "demo", "up", "--collector", served.url, "--data-dir", str(folder), "--rate", "6",
+        ]  # fmt: skip
+        with self._log.open("wb") as out:
+            self._process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out, env=_environment())
+        eventually(lambda: "shop ready" in self._log.read_text() or self._process.poll() is not None, 90)
+        if self._process.poll() is not None:
+            pytest.fail(f"the shop ended:\n{self._log.read_text()[-3000:]}")
+
+    def fault(self, service: str, kind: str, switch: str) -> None:
+        """Switch a fault ``on`` or ``off`` as a person would."""
+        command = [
+            sys.executable,
+            "-m",
+            "demo",
+            "fault",
+            service,
+            kind,
+            f"--{switch}",
+            "--data-dir",
+            str(self.folder),
+        ]
+        subprocess.run(command, cwd=ROOT, check=True, timeout=30, env=_environment(), capture_output=True)
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(timeout=60)
+
+
+class Pager:
+    """A webhook receiver that keeps what it gets: (headers, body) of each delivery."""
+
+    def __init__(self) -> None:
+        self.deliveries: list[tuple[dict[str, str], bytes]] = []
+        pager = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                pager.deliveries.append(({name.lower(): value for name, value in self.headers.items()}, body))
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *args: object) -> None:
+                """Keep quiet."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/hook"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def of_type(self, kind: str) -> list[tuple[dict[str, str], bytes]]:
+        """Deliveries whose ``type`` is *kind*."""
+        return [item for item in self.deliveries if json.loads(item[1])["type"] == kind]
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A collector with the shop shipping into it, and the pager it calls."""
+
+    collector: Served
+    shop: Shop
+    pager: Pager
+    secret: str
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """The whole system of the README, once for a module's story."""
+    folder = tmp_path_factory.mktemp("scene")
+    pager = Pager()
+    secret = "whsec_" + base64.b64encode(b"a secret of at least 24 bytes").decode()
+    settings = (
+        f'rule_files = ["{ROOT}/demo/rules.yaml"]\n'
+        f'[[receivers]]\nname = "pager"\nurl = "{pager.url}"\nsecret = "{secret}"\nallow_private = true\n'
+    )
+    served = Served(folder, settings)
+    shop = None
+    try:
+        served.start()
+        shop = Shop(served, folder / "shop")
+        yield Scene(served, shop, pager, secret)
+    finally:
+        if shop is not None:
+            shop.stop()
+        served.close()
+        pager.close()

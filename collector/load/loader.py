@@ -110,7 +110,7 @@ class Loader:
         self._waiting: dict[str, float] = {}
         self._behind: dict[str, int] = {}
         self._lock = threading.Lock()
-        self._trouble: str | None = None
+        self._trouble: dict[str, str] = {}
 
     def frozen(self, group: str) -> dict[str, Any]:
         """Return what is frozen into a segment of *group* when it is sealed."""
@@ -161,8 +161,9 @@ class Loader:
 
     @property
     def trouble(self) -> str | None:
-        """Why the last attempt failed; ``None`` after one that did not."""
-        return self._trouble
+        """Why a group's last attempt failed; ``None`` when no group is in trouble."""
+        troubled = sorted(self._trouble.items())
+        return f"{troubled[0][0]}: {troubled[0][1]}" if troubled else None
 
     def _run(self, group: str) -> None:
         waiting = self._queues[group]
@@ -188,12 +189,12 @@ class Loader:
                 self._stopping.wait(backoff_s)
                 backoff_s = min(backoff_s * 2, _BACKOFF_MOST_S)
             else:
-                self._trouble = None
+                self._trouble.pop(segment.group, None)
                 return True
         return False
 
     def _retry_later(self, segment: SealedSegment, error: Exception) -> None:
-        self._trouble = str(error)
+        self._trouble[segment.group] = str(error)
         reason = (
             error.code
             if isinstance(error, FuseboardError)

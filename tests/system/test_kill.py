@@ -19,7 +19,8 @@ _LINES = 40
 
 def _block(number: int) -> bytes:
     return b"".join(
-        b'{"level":"info","msg":"order %d-%d stored","unique":"u-%d-%d"}\n' % (number, line, number, line) for line in range(_LINES)
+        b'{"level":"info","msg":"order %d-%d stored","unique":"u-%d-%d"}\n' % (number, line, number, line)
+        for line in range(_LINES)
     )
 
 
@@ -42,7 +43,9 @@ def _send_until_acknowledged(served: Any, number: int, give_up: float) -> None:
     pytest.fail(f"block {number} was never acknowledged")
 
 
-def test_every_acknowledged_line_is_stored_once_whatever_is_killed(serve: Callable[..., Any], poll: Callable[..., Any]) -> None:
+def test_every_acknowledged_line_is_stored_once_whatever_is_killed(
+    serve: Callable[..., Any], poll: Callable[..., Any]
+) -> None:
     """SIGKILL of collector and engine at random moments under load: every line once, rollups equal to the base table."""
     served = serve()
     rng = random.Random(11)
@@ -97,7 +100,9 @@ def _count(served: Any, sql: str) -> int:
     return int(served.tables(sql)[0]["n"])
 
 
-def test_lines_are_accepted_while_the_engine_is_dead(serve: Callable[..., Any], poll: Callable[..., Any]) -> None:
+def test_lines_are_accepted_while_the_engine_is_dead(
+    serve: Callable[..., Any], poll: Callable[..., Any]
+) -> None:
     """With the engine gone a line still gets its 2xx, the pipeline says so, and the line is there once it is back."""
     served = serve()
     served.kill_engine()

@@ -1,0 +1,112 @@
+"""The story of the README in a real Chromium, from the board to the evidence."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(600)]
+
+_ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--no-first-run",
+]  # fmt: skip
+# The board must show an open breaker this soon after it opened.
+_BOARD_S = 5.0
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium with a fresh profile."""
+    chromium = next(
+        path for path in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(path).exists()
+    )
+    with sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=chromium, args=_ARGUMENTS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser: Browser, scene: Any) -> Iterator[Page]:
+    """A page on the collector of the scene; script errors and failed requests fail the test."""
+    context = browser.new_context(base_url=scene.collector.url, viewport={"width": 1280, "height": 900})
+    opened = context.new_page()
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    yield opened
+    context.close()
+    assert errors == []
+
+
+def test_from_an_open_breaker_to_its_evidence(page: Page, scene: Any, poll: Callable[..., Any]) -> None:
+    """See seven healthy services, break payment, see the breaker open in time, click to the span and to the logs, heal, see closed."""
+    poll(
+        lambda: len([s for s in scene.collector.data("/services") if s["health"] == "healthy"]) == 7,
+        within_s=120,
+    )
+    page.goto("/")
+    expect(page.get_by_test_id("verdict")).to_contain_text("healthy")
+    assert page.locator("[data-testid^=service-card-]").count() == 7
+
+    page.goto("/breakers")
+    tile = page.get_by_test_id("breaker-tile-checkout-payment")
+    expect(tile).to_have_attribute("data-state", "closed")
+    scene.shop.fault("payment", "errors", "on")
+    expect(tile).to_have_attribute("data-state", "open", timeout=60_000)
+    seen = datetime.now(UTC)
+    opened_at = _opened_at(scene)
+    assert (seen - opened_at).total_seconds() <= _BOARD_S
+
+    tile.get_by_role("link").first.click()
+    expect(page.get_by_test_id("breaker-cause")).to_contain_text("payment", timeout=30_000)
+    _reload_until(page, "cause-trace")
+    page.get_by_test_id("cause-trace").first.click()
+    expect(page.get_by_test_id("waterfall")).to_be_visible()
+    _reload_until(page, "trace-log")
+    assert page.get_by_test_id("trace-span").count() > 3
+    page.go_back()
+    page.get_by_test_id("cause-logs").first.click()
+    expect(page.get_by_test_id("log-row").first).to_be_visible()
+    rows = page.get_by_test_id("log-rows").inner_text()
+    assert all(service in rows for service in ("gateway", "checkout", "payment"))
+
+    poll(lambda: scene.pager.of_type("alert.firing"), within_s=60)
+    page.goto("/alerts")
+    expect(page.get_by_test_id("alert-row").first).to_contain_text("BreakerOpen")
+    scene.shop.fault("payment", "errors", "off")
+    page.goto("/breakers")
+    expect(page.get_by_test_id("breaker-tile-checkout-payment")).to_have_attribute(
+        "data-state", "closed", timeout=90_000
+    )
+
+
+def test_the_board_says_that_the_engine_is_down(page: Page, scene: Any, poll: Callable[..., Any]) -> None:
+    """With the engine killed every page still answers and says so; afterwards the banner is gone."""
+    scene.collector.kill_engine()
+
+    page.goto("/breakers")
+
+    expect(page.get_by_test_id("engine-banner")).to_be_visible(timeout=10_000)
+    poll(lambda: scene.collector.engine()["state"] == "up", within_s=60)
+    page.goto("/breakers")
+    expect(page.get_by_test_id("engine-banner")).to_have_count(0)
+
+
+def _opened_at(scene: Any) -> datetime:
+    row = scene.collector.data("/breakers/checkout/payment")[0]
+    return datetime.fromisoformat(row["since"][:26] + "+00:00")
+
+
+def _reload_until(page: Page, test_id: str, within_s: float = 30.0) -> None:
+    deadline = time.monotonic() + within_s
+    while page.get_by_test_id(test_id).count() == 0 and time.monotonic() < deadline:
+        page.wait_for_timeout(500)
+        page.reload()
+    expect(page.get_by_test_id(test_id).first).to_be_visible()
