@@ -13,7 +13,18 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
 _SERVICES = ["gateway", "catalog", "cart", "checkout", "payment", "inventory", "notifications", "search"]
-_VERBS = ["accepted", "queued", "fetched", "stored", "priced", "reserved", "rendered", "retried", "validated", "expired"]
+_VERBS = [
+    "accepted",
+    "queued",
+    "fetched",
+    "stored",
+    "priced",
+    "reserved",
+    "rendered",
+    "retried",
+    "validated",
+    "expired",
+]
 _THINGS = ["order", "cart", "payment intent", "stock level", "session", "address"]
 _ROUTES = ["/v1/cart", "/v2/cart/{id}", "/v1/orders", "/v1/orders/{id}", "/v1/items/{sku}", "/v1/pay"]
 _LEVELS = ["info"] * 88 + ["debug"] * 6 + ["warning"] * 5 + ["error"]
@@ -49,5 +60,7 @@ def _line(rng: random.Random, at: datetime, number: int) -> dict[str, object]:
         "sequence": number,
     }
     if level == "error":
-        line["exception"] = "Traceback (most recent call last):\n  File \"app.py\", line 42, in handle\nTimeoutError: upstream"
+        line["exception"] = (
+            'Traceback (most recent call last):\n  File "app.py", line 42, in handle\nTimeoutError: upstream'
+        )
     return line

@@ -9,7 +9,8 @@ and ClickHouse drops what it already holds, in the table and in every view behin
 An answer that says "not now", or no answer, is retried for ever with back-off; an answer that says the data itself is wrong sends
 the segment to quarantine.py, which masks the records at fault.
 
-One thread per group keeps the order; a semaphore keeps the number of INSERTs at a time to what two cores can do.
+Two threads per group take its segments in order, so that one core parses while the other writes, and a segment that has to be tried again
+does not hold up those behind it; a semaphore keeps the number of INSERTs at a time to what two cores can do.
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ class Loader:
         self._stopping = threading.Event()
         self._at_once = threading.Semaphore(_AT_ONCE)
         self._queues: dict[str, queue.SimpleQueue[SealedSegment | None]] = {}
-        self._threads: dict[str, threading.Thread] = {}
+        self._threads: list[threading.Thread] = []
         self._waiting: dict[str, float] = {}
         self._behind: dict[str, int] = {}
         self._lock = threading.Lock()
@@ -127,13 +128,17 @@ class Loader:
             self._waiting[f"{segment.group}/{segment.name}"] = time.monotonic()
             self._behind[segment.group] = self._behind.get(segment.group, 0) + 1
             if segment.group not in self._queues:
-                self._queues[segment.group] = queue.SimpleQueue()
-                thread = threading.Thread(
-                    target=self._run, args=(segment.group,), name=f"loader-{segment.group}", daemon=True
-                )
-                self._threads[segment.group] = thread
-                thread.start()
+                self._begin(segment.group)
             self._queues[segment.group].put(segment)
+
+    def _begin(self, group: str) -> None:
+        self._queues[group] = queue.SimpleQueue()
+        for number in range(_AT_ONCE):
+            thread = threading.Thread(
+                target=self._run, args=(group,), name=f"loader-{group}-{number}", daemon=True
+            )
+            self._threads.append(thread)
+            thread.start()
 
     def idle(self, group: str) -> bool:
         """Whether every segment of *group* that was taken is loaded."""
@@ -144,9 +149,10 @@ class Loader:
         """Load what is waiting for at most *drain_s* seconds, then let go: the rest is loaded at the next start."""
         deadline = time.monotonic() + drain_s
         with self._lock:
-            queues, threads = list(self._queues.values()), list(self._threads.values())
+            queues, threads = list(self._queues.values()), list(self._threads)
         for waiting in queues:
-            waiting.put(None)
+            for _ in range(_AT_ONCE):
+                waiting.put(None)
         for thread in threads:
             thread.join(timeout=max(0.0, deadline - time.monotonic()))
         self._stopping.set()

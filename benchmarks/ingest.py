@@ -1,0 +1,316 @@
+"""
+Ingest: one million log lines over HTTP into a running collector, fsync before each 2xx, next to ClickHouse alone.
+
+    python benchmarks/ingest.py [--lines N] [--json]
+
+Measured: lines/s until the last line is searchable, CPU-seconds per million of collector and engine (senders not counted),
+peak resident memory, bytes on disk after merging, and for every batch the time from being received (before its 2xx) to its segment's
+last table being written, read from the ledger and the collector's log, so that measuring costs the measured nothing.
+
+The baseline, in the same run on the same rows: a ClickHouse process alone loading the same lines from one plain file into the same tables with the
+same mapping (`lines/logs.sql`), no HTTP, no journal, no tokens. Ratios hold across machines; absolute figures do not.
+
+Targets: at most 1.4 x the baseline's CPU, at least 90,000 lines/s on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import loglines
+from backports import zstd
+
+ROOT = Path(__file__).parents[1]
+_BLOCK_BYTES = 1 << 20
+_SENDERS = 2
+_TICK = os.sysconf("SC_CLK_TCK")
+
+_BASELINE = r"""
+import json, resource, sys, time
+import chdb
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from collector.load.mapping import read_mappings
+from collector.store.migrate import read_migrations
+db, lines = sys.argv[2], sys.argv[3]
+c = chdb.connect(db)
+for m in read_migrations():
+    for s in m.statements():
+        c.query(s, "CSV")
+mapping = read_mappings(Path(sys.argv[1]) / "collector/formats/lines", ("logs",))[0]
+source = ("(SELECT 'b' AS batch_id, toUInt64(" + str(time.time_ns()) + ") AS received_at, "
+          "map('service.name', 'bench', 'deployment.environment.name', 'bench') AS resource, map('', '') AS source, '' AS key_id, "
+          "[]::Array(String) AS services, []::Array(String) AS envs, '' AS format, toUInt64(0) AS at, line AS body "
+          "FROM file('" + lines + "', 'LineAsString', 'line String'))")
+sql = mapping.sql.replace("segment('body String')", source)
+def cpu():
+    r = resource.getrusage(resource.RUSAGE_SELF)
+    return r.ru_utime + r.ru_stime
+c.query("SET max_insert_threads = 1, async_insert = 0", "CSV")
+began, before = time.time(), cpu()
+c.query(sql, "CSV", params={"retention_days": "30"})
+print(json.dumps({"cpu_s": cpu() - before, "wall_s": time.time() - began,
+                  "rows": int(c.query("SELECT count() FROM logs", "CSV").bytes())}))
+"""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What one run measured; CPU in seconds per million lines."""
+
+    lines: int
+    lines_per_s: float
+    acknowledged_per_s: float
+    cpu_collector: float
+    cpu_engine: float
+    cpu_settled: float
+    rss_collector_mb: float
+    rss_engine_mb: float
+    disk_mb_per_million: float
+    acknowledge_p50_ms: float
+    acknowledge_p99_ms: float
+    searchable_p50_s: float
+    searchable_p99_s: float
+    baseline_cpu: float
+    baseline_lines_per_s: float
+    cpu_ratio: float
+
+
+class Collector:
+    """A ``fuseboard serve`` process under measurement."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        command = [
+            sys.executable,
+            "-m",
+            "collector",
+            "serve",
+            "--data-dir",
+            str(folder),
+            "--port",
+            str(self.port),
+        ]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        self.log = folder.parent / "collector.log"
+        with self.log.open("wb") as out:
+            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=out)
+        self._wait()
+        self.engine_pid = self.get("/api/v1/pipeline")["data"][0]["engine"]["pid"]
+
+    def get(self, path: str) -> dict:
+        """JSON of one GET."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        body = answer.read()
+        connection.close()
+        if answer.status != 200:
+            raise OSError(f"{path}: {answer.status} {body[:200]!r}")
+        return json.loads(body)
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                self.get("/readyz")
+            except OSError:
+                time.sleep(0.2)
+            else:
+                return
+        raise SystemExit("the collector did not become ready")
+
+    def cpu_s(self, pid: int) -> float:
+        """CPU-seconds a process has used."""
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICK
+
+    def peak_mb(self, pid: int) -> float:
+        """Peak resident memory in MB."""
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) / 1024
+        return 0.0
+
+    def stop(self) -> None:
+        """SIGTERM and wait."""
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(timeout=90)
+
+
+def send(port: int, blocks: list[bytes], took_ms: list[float]) -> None:
+    """Post *blocks* over one connection, each after the 2xx of the one before."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    headers = {
+        "Content-Encoding": "zstd",
+        "Fuseboard-Resource": "service.name=bench,deployment.environment.name=bench",
+    }
+    for block in blocks:
+        while True:
+            began = time.perf_counter()
+            connection.request("POST", "/v1/lines", body=block, headers=headers)
+            answer = connection.getresponse()
+            answer.read()
+            if answer.status == 200:
+                took_ms.append((time.perf_counter() - began) * 1000)
+                break
+            time.sleep(float(answer.headers.get("Retry-After", "1")))
+    connection.close()
+
+
+def compressed_blocks(path: Path) -> list[bytes]:
+    """The file's lines as zstd bodies of about 1 MB raw."""
+    blocks, gathered, size = [], [], 0
+    with path.open("rb") as file:
+        for line in file:
+            gathered.append(line)
+            size += len(line)
+            if size >= _BLOCK_BYTES:
+                blocks.append(zstd.compress(b"".join(gathered), 1))
+                gathered, size = [], 0
+    if gathered:
+        blocks.append(zstd.compress(b"".join(gathered), 1))
+    return blocks
+
+
+def stored(collector: Collector) -> int:
+    """Lines a search finds now."""
+    return sum(row["total"] for row in collector.get("/api/v1/logs/histogram?start=-6h&buckets=1")["data"])
+
+
+def searchable(folder: Path, log: Path) -> list[float]:
+    """Seconds from received to searchable of every batch: the ledger's clock and the log's, both this machine's."""
+    script = "import chdb, sys; sys.stdout.buffer.write(chdb.connect(sys.argv[1]).query(sys.argv[2], 'JSONEachRow').bytes())"
+    sql = "SELECT segment, toUnixTimestamp64Nano(received_at) / 1e9 AS at FROM batches"
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(folder / "engine"), sql], check=True, capture_output=True
+    )
+    loaded = {}
+    for line in log.read_text().splitlines():
+        event = json.loads(line) if line.startswith("{") else {}
+        if event.get("event") == "segment_loaded":
+            loaded[event["segment"]] = datetime.fromisoformat(
+                event["timestamp"].replace("Z", "+00:00")
+            ).timestamp()
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    return [loaded[row["segment"]] - row["at"] for row in rows]
+
+
+def measure(count: int, folder: Path) -> Figures:
+    """Run collector, then baseline, on the same lines."""
+    lines = folder / "lines.jsonl"
+    with lines.open("wb") as out:
+        for line in loglines.lines(count):
+            out.write(line + b"\n")
+    blocks = compressed_blocks(lines)
+    collector = Collector(folder / "data")
+    pids = (collector.process.pid, collector.engine_pid)
+    before = [collector.cpu_s(pid) for pid in pids]
+    took_ms: list[float] = []
+    began = time.monotonic()
+    senders = [
+        threading.Thread(target=send, args=(collector.port, blocks[i::_SENDERS], took_ms))
+        for i in range(_SENDERS)
+    ]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join()
+    acknowledged_s = time.monotonic() - began
+    while collector.get("/api/v1/pipeline")["data"][0]["journal"]["bytes"] > 0:
+        time.sleep(0.1)
+    if (found := stored(collector)) != count:
+        raise SystemExit(f"{count} lines sent, {found} found")
+    searchable_s = time.monotonic() - began
+    after = [collector.cpu_s(pid) for pid in pids]
+    settled = settle(collector)
+    peaks = [collector.peak_mb(pid) for pid in pids]
+    collector.stop()
+    waited_s = searchable(folder / "data", collector.log)
+    disk = sum(file.stat().st_size for file in (folder / "data/engine/store").rglob("*") if file.is_file())
+    base = baseline(folder, lines)
+    million = count / 1_000_000
+    cpu = [(end - start) / million for start, end in zip(before, after, strict=True)]
+    return Figures(
+        lines=count,
+        lines_per_s=count / searchable_s,
+        acknowledged_per_s=count / acknowledged_s,
+        cpu_collector=cpu[0],
+        cpu_engine=cpu[1],
+        cpu_settled=(settled - sum(before)) / million,
+        rss_collector_mb=peaks[0],
+        rss_engine_mb=peaks[1],
+        disk_mb_per_million=disk / million / 1e6,
+        acknowledge_p50_ms=quantile(took_ms, 0.5),
+        acknowledge_p99_ms=quantile(took_ms, 0.99),
+        searchable_p50_s=quantile(waited_s, 0.5),
+        searchable_p99_s=quantile(waited_s, 0.99),
+        baseline_cpu=base["cpu_s"] / million,
+        baseline_lines_per_s=base["rows"] / base["wall_s"],
+        cpu_ratio=sum(cpu) / (base["cpu_s"] / million),
+    )
+
+
+def settle(collector: Collector) -> float:
+    """CPU-seconds of both processes once merging has gone quiet (less than 5 % of a core over two seconds)."""
+    pids = (collector.process.pid, collector.engine_pid)
+    last = sum(collector.cpu_s(pid) for pid in pids)
+    for _ in range(30):
+        time.sleep(2)
+        now = sum(collector.cpu_s(pid) for pid in pids)
+        if now - last < 0.1:
+            break
+        last = now
+    return now
+
+
+def baseline(folder: Path, lines: Path) -> dict:
+    """ClickHouse alone on the same lines."""
+    command = [sys.executable, "-c", _BASELINE, str(ROOT), str(folder / "baseline"), str(lines)]
+    done = subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
+    return json.loads(done.stdout)
+
+
+def quantile(values: list[float], share: float) -> float:
+    """Nearest-rank quantile; 0 without values."""
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))] if values else 0.0
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[1])
+    parser.add_argument("--lines", type=int, default=1_000_000)
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="fuseboard-bench-"))
+    try:
+        figures = measure(args.lines, folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    if args.json:
+        print(json.dumps(figures.__dict__, indent=2))
+        return
+    for name, value in figures.__dict__.items():
+        print(f"{name:24} {value:14,.3f}" if isinstance(value, float) else f"{name:24} {value:14,}")
+    print(f"target cpu_ratio <= 1.4: {'met' if figures.cpu_ratio <= 1.4 else 'missed'}")
+    print(f"target lines_per_s >= 90,000: {'met' if figures.lines_per_s >= 90_000 else 'missed'}")
+
+
+if __name__ == "__main__":
+    main()
