@@ -17,37 +17,38 @@ SELECT
     if(empty(envs) OR has(envs, own_env), own_env, envs[1]) AS env,
     transform(severity_number, [1, 5, 9, 13, 17, 21]::Array(UInt8), ['trace', 'debug', 'info', 'warn', 'error', 'fatal'], '') AS severity,
     severity_number,
-    if(at_body = 0, content, pairs[at_body].2) AS body,
-    lower(pairs[at_trace].2) AS trace_id,
-    lower(pairs[at_span].2) AS span_id,
+    if(at_body = 0, content, texts[at_body]) AS body,
+    lower(texts[at_trace]) AS trace_id,
+    lower(texts[at_span]) AS span_id,
     CAST(arrayConcat(
         arrayFilter((pair, number) -> NOT has(picked, number), pairs, arrayEnumerate(pairs)),
         if(occurred_at = parsed_at, [], [('fuseboard.original_time', time_text)]),
         if(service = own_service, [], [('fuseboard.service_overridden', own_service)]),
         if(env = own_env, [], [('fuseboard.env_overridden', own_env)])
     ), 'Map(LowCardinality(String), String)') AS attributes,
-    CAST(if(pairs[at_host].2 = '', resource, mapUpdate(resource, map('host.name', pairs[at_host].2))), 'Map(LowCardinality(String), String)') AS resource,
+    CAST(if(texts[at_host] IN ('', 'null'), resource, mapUpdate(resource, map('host.name', texts[at_host]))), 'Map(LowCardinality(String), String)') AS resource,
     batch_id, line, {retention_days:UInt16} AS retention_days
 FROM
 (
     SELECT
-        batch_id, line, resource, services, envs, content, pairs, at_body, at_trace, at_span, at_host, time_text,
+        batch_id, line, resource, services, envs, content, pairs, texts, at_body, at_trace, at_span, at_host, time_text,
         fromUnixTimestamp64Nano(toInt64(received_at), 'UTC') AS received,
         -- A time that cannot be read is the epoch's: out of the window, its text kept.
         multiIf(time_text = '', received,
                 match(time_text, '^[0-9]{9,19}(\\.[0-9]+)?$'),
                 coalesce(fromUnixTimestamp64Nano(toInt64OrNull(substring(rightPad(replaceOne(time_text, '.', ''), 19, '0'), 1, 19)), 'UTC'), toDateTime64(0, 9, 'UTC')),
                 coalesce(parseDateTime64BestEffortOrNull(replaceOne(time_text, ',', '.'), 9, 'UTC'), toDateTime64(0, 9, 'UTC'))) AS parsed_at,
-        transform(lower(pairs[at_level].2),
+        transform(lower(texts[at_level]),
             ['trace', 'verbose', 'finest', 'finer', '10', 'debug', 'fine', 'dbg', '20', 'info', 'information', 'informational', 'notice', 'config', '30',
              'warn', 'warning', '40', 'error', 'err', 'severe', '50', 'fatal', 'critical', 'crit', 'panic', 'dpanic', 'alert', 'emerg', 'emergency', '60',
              't', 'd', 'i', 'w', 'e', 'f'],
             [1, 1, 1, 1, 1, 5, 5, 5, 5, 9, 9, 9, 9, 9, 9,
              13, 13, 13, 17, 17, 17, 17, 21, 21, 21, 21, 21, 21, 21, 21, 21,
              1, 5, 9, 13, 17, 21]::Array(UInt8), toUInt8(0)) AS severity_number,
-        [at_time, if(severity_number = 0, 0, at_level), at_body, at_trace, at_span, at_service, at_env, at_host] AS picked,
-        multiIf(pairs[at_service].2 != '', pairs[at_service].2, resource['service.name'] != '', resource['service.name'], 'unknown_service') AS own_service,
-        multiIf(pairs[at_env].2 != '', pairs[at_env].2, resource['deployment.environment.name'] != '', resource['deployment.environment.name'],
+        [at_time, if(severity_number = 0, 0, at_level), at_body, at_trace, at_span, if(texts[at_service] = 'null', 0, at_service),
+         if(texts[at_env] = 'null', 0, at_env), if(texts[at_host] = 'null', 0, at_host)] AS picked,
+        multiIf(texts[at_service] NOT IN ('', 'null'), texts[at_service], resource['service.name'] != '', resource['service.name'], 'unknown_service') AS own_service,
+        multiIf(texts[at_env] NOT IN ('', 'null'), texts[at_env], resource['deployment.environment.name'] != '', resource['deployment.environment.name'],
                 resource['deployment.environment']) AS own_env
     FROM
     (
@@ -57,17 +58,16 @@ FROM
             indexOf(roles, 2) AS at_level,
             if(has(roles, 3), indexOf(roles, 3), indexOf(roles, 13)) AS at_body,
             -- Loggers outside a span write 0, null or n/a: no id, so an attribute like any other.
-            if(match(pairs[indexOf(roles, 4)].2, '^[0-9A-Fa-f]{32}$'), indexOf(roles, 4), 0) AS at_trace,
-            if(match(pairs[indexOf(roles, 5)].2, '^[0-9A-Fa-f]{16}$'), indexOf(roles, 5), 0) AS at_span,
-            if(pairs[indexOf(roles, 6)].2 = 'null', 0, indexOf(roles, 6)) AS at_service,
-            if(pairs[indexOf(roles, 7)].2 = 'null', 0, indexOf(roles, 7)) AS at_env,
-            if(pairs[indexOf(roles, 8)].2 = 'null', 0, indexOf(roles, 8)) AS at_host,
-            if(at_time = 0, wrapper_time, pairs[at_time].2) AS time_text
+            if(length(texts[indexOf(roles, 4)]) = 32, indexOf(roles, 4), 0) AS at_trace,
+            if(length(texts[indexOf(roles, 5)]) = 16, indexOf(roles, 5), 0) AS at_span,
+            indexOf(roles, 6) AS at_service, indexOf(roles, 7) AS at_env, indexOf(roles, 8) AS at_host,
+            if(at_time = 0, wrapper_time, texts[at_time]) AS time_text
         FROM
         (
             SELECT
                 *,
                 JSONExtractKeysAndValues(flat, 'String') AS pairs,
+                pairs.2 AS texts,
                 arrayMap(key -> transform(key,
                     ['timestamp', '@timestamp', 'time', 'ts', 'asctime', 'eventTime', '@t', 'datetime', 't', 'date',
                      'level', 'severity', 'lvl', 'loglevel', 'log.level', 'levelname', '@l',
