@@ -59,7 +59,7 @@ def test_a_span_becomes_a_row_with_events_and_links(warehouse, now_ns):
     assert (row["scope_name"], row["scope_version"]) == ("lib", "3")
     assert row["attributes"] == {"n.a": "0", "l": '[1,"x"]', "ok": "false"}
     assert (row["event_at"], row["events"][0]["name"]) == (now_ns - 7, "e")
-    assert row["events"][0]["attributes"] == {"to": "open", "m.k": "1"}
+    assert row["events"][0]["attributes"] == {"to": "open", "m": '{"k":1}'}
     assert row["links"] == [
         {
             "trace_id": TRACE[::-1].hex(),
