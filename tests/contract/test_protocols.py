@@ -1,0 +1,46 @@
+"""Every protocol's folder says what it is and stands in docs/protocols.md."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+
+import pytest
+
+from collector import formats
+from collector.formats.breakers.receive import STATES
+from collector.formats.lines import receive as lines
+from collector.formats.registry import PROTOCOLS
+from collector.receive.protocol import Protocol
+from tests.contract import sources
+from tests.contract.sources import ROOT
+
+FOLDERS = ROOT / "collector" / "formats"
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
+def test_a_protocol_is_documented(protocol: Protocol) -> None:
+    """Its package has a docstring, its files are there, its paths and tables stand in its row of the page."""
+    rows = {sources.codes(row[0])[0]: row for row in sources.table("protocols.md") if len(row) == 5}
+    package = importlib.import_module(f"{formats.__name__}.{protocol.name}")
+
+    assert inspect.getdoc(package)
+    assert all((FOLDERS / protocol.name / f"{table}.sql").is_file() for table in protocol.tables)
+    assert sources.codes(rows[protocol.name][1]) == list(protocol.paths)
+    assert sources.codes(rows[protocol.name][4]) == list(protocol.tables)
+
+
+def test_every_folder_is_a_protocol_and_on_the_page() -> None:
+    """No folder under formats/ is forgotten by the registry or the page, and the page invents none."""
+    folders = {path.parent.name for path in FOLDERS.glob("*/receive.py")}
+    rows = {sources.codes(row[0])[0] for row in sources.table("protocols.md") if len(row) == 5}
+
+    assert {protocol.name for protocol in PROTOCOLS} == folders == rows
+
+
+def test_what_a_header_or_a_state_may_be_is_on_the_page() -> None:
+    """Each format of lines and each state of a breaker is named."""
+    text = (ROOT / "docs" / "protocols.md").read_text()
+
+    assert all(f"`{name.decode()}`" in text for name in lines._FORMATS if name)
+    assert all(f"`{state}`" in text for state in STATES)
