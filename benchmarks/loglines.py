@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 _SERVICES = ["gateway", "catalog", "cart", "checkout", "payment", "inventory", "notifications", "search"]
 _VERBS = [
@@ -33,7 +33,7 @@ _LEVELS = ["info"] * 88 + ["debug"] * 6 + ["warning"] * 5 + ["error"]
 def lines(count: int, seed: int = 7, start: datetime | None = None, per_s: int = 10_000) -> Iterator[bytes]:
     """Yield *count* lines without their newline, *per_s* of them to a second from *start* (default: an hour ago)."""
     rng = random.Random(seed)
-    at = start or datetime.now(timezone.utc) - timedelta(hours=1)
+    at = start or datetime.now(UTC) - timedelta(hours=1)
     step = timedelta(microseconds=1_000_000 / per_s)
     for number in range(count):
         at += step

@@ -29,7 +29,7 @@ def judge(body: bytes, headers: Mapping[bytes, bytes]) -> Judged:
             "Fuseboard-Format",
         )
     lines = body.count(b"\n") + (not body.endswith(b"\n"))
-    if not body.strip(b"\r\n"):
+    if len(body) == body.count(b"\n") + body.count(b"\r"):
         raise Malformed("empty_body", "the body holds no line; send newline-separated log lines")
     return Judged(lines)
 

@@ -75,7 +75,7 @@ FROM
             span.trace_id, span.span_id, span.parent_span_id, span.trace_state, span.name, span.kind, span.status.code, span.status.message,
             span.dropped_attributes_count, span.dropped_events_count, span.dropped_links_count,
             span.start_time_unix_nano AS start_time, span.end_time_unix_nano AS end_time,
-            arrayMap(x -> (x.k, text(x.v, container1(x.v)), x.v.is = 6), span.attributes) AS own,
+            arrayMap(x -> (x.k, text(x.v, container1(x.v)), notEmpty(x.v.`m.v`)), span.attributes) AS own,
             arrayMap(e -> (toInt64(e.time_unix_nano), e.name, e.dropped_attributes_count), span.events) AS events_told,
             arrayMap(l -> (l.trace_id, l.span_id, l.trace_state, l.dropped_attributes_count), span.links) AS links_told,
             arrayMap(pairs -> texts(pairs), arrayConcat([scope_attributes], arrayMap(e -> e.attributes, span.events), arrayMap(l -> l.attributes, span.links))) AS others
