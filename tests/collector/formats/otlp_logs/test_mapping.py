@@ -74,7 +74,7 @@ def test_every_kind_of_value_survives(warehouse, now_ns):
     attributes = {
         "zero": 0, "empty": "", "no": False, "yes": True, "tenth": 0.1, "huge": 2**63 - 1, "inf": float("inf"), "nothing": None,
         "bytes": b"\xff\0", "list": [], "map": {}, "mixed": [1, "a/b", [True, {"k": None}], {"z": b"\1\xff\n"}],
-        "deep": {"a": {"b": {"c": [1.5, tricky]}}, "s": tricky, "n": None, "e": {}}, "tricky": [tricky, {tricky: tricky}],
+        "deep": {"a": {"b": {"c": 1.5}, "l": [1.5, tricky]}, "s": tricky, "n": None, "e": {}}, "tricky": [tricky, {tricky: tricky}],
     }  # fmt: skip
 
     warehouse.load("otlp_logs", (Head("b", now_ns), request({"attributes": attributes})))
@@ -86,17 +86,23 @@ def test_every_kind_of_value_survives(warehouse, now_ns):
         "nothing": "", "bytes": "/wA=", "list": "[]", "map": "{}",
     }  # fmt: skip
     assert json.loads(found["mixed"]) == [1, "a/b", [True, {"k": None}], {"z": "Af8K"}]
-    assert json.loads(found["deep.a.b.c"]) == [1.5, tricky]
+    assert (found["deep.a.b.c"], json.loads(found["deep.a.l"])) == ("1.5", [1.5, tricky])
     assert (found["deep.s"], found["deep.n"], found["deep.e"]) == (tricky, "", "{}")
     assert json.loads(found["tricky"]) == [tricky, {tricky: tricky}]
 
 
 def test_what_lies_too_deep_stays_as_protobuf(warehouse, now_ns):
-    """Below five levels the client's own bytes are shown in hex under a marker: nothing is lost."""
-    warehouse.load("otlp_logs", (Head("b", now_ns), request({"attributes": {"x": [[[[[7]]]]]}})))
+    """Below three levels of containers the client's own bytes are shown in hex under a marker: nothing is lost."""
+    attributes = {"x": [[[[7]]]], "m": {"a": {"b": {"c": [7]}}}}
+    warehouse.load(
+        "otlp_logs", (Head("b", now_ns), request({"attributes": attributes}, resource={"r": [[7]]}))
+    )
 
-    [row] = warehouse.rows("SELECT attributes['x'] AS x FROM logs")
-    assert json.loads(row["x"]) == [[[[{"fuseboard.protobuf": "0a021807"}]]]]
+    [row] = warehouse.rows("SELECT attributes, resource['r'] AS r FROM logs")
+    below = {"fuseboard.protobuf": "0a021807"}
+    assert json.loads(row["attributes"]["x"]) == [[[below]]]
+    assert json.loads(row["attributes"]["m.a.b.c"]) == below
+    assert json.loads(row["r"]) == [below]
 
 
 def test_a_map_as_body_is_json_and_attributes(warehouse, now_ns):
