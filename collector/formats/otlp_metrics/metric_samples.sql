@@ -1,58 +1,16 @@
 -- Samples of ExportMetricsServiceRequest -> metric_samples.
 INSERT INTO metric_samples (series_id, at, value, retention_days)
 WITH
-    -- AnyValue is a tuple whose `is` holds the number of the branch that was set, 0 = none. Containers, whatever their depth, are written by
-    -- toJSONString and cut down to plain JSON by text replacement: each pattern holds bare quotes, which no string inside JSON can hold.
-    -- Bytes, and Protobuf from below the last level, are decoded from their JSON escapes one \C, a byte, at a time.
-    '"(?:[^"\\\\]|\\\\.)*"' AS str,
-    '"[yma]":"\\C+?","' AS bytes_member,
-    '[{]"m":(?:[{]"v":[[][]][}]|""),"a":(?:[{]"v":[[][]][}]|""),' AS no_container,
-    '"s":"","b":false,"i":0,"d":0,"y":"",' AS no_scalar,
-    t -> arrayStringConcat(arrayMap(c -> multiIf(
-            c LIKE '\\\\u00%', substring(c, 5, 2), c = '\\u2028', 'E280A8', c = '\\u2029', 'E280A9', length(c) = 1, hex(c),
-            transform(c, ['\\b', '\\f', '\\n', '\\r', '\\t'], ['08', '0C', '0A', '0D', '09'], hex(substring(c, 2)))),
-        extractAll(t, '\\\\u[0-9A-Fa-f]{4}|\\\\\\C|\\C'))) AS hex_of_json,
-    t -> if(match(t, bytes_member), arrayStringConcat(arrayMap((before, member) -> if(member = '', before, concat(before, left(member, 5),
-                if(startsWith(member, '"y'), base64Encode(unhex(hex_of_json(substring(member, 6, length(member) - 8)))),
-                   lower(hex_of_json(substring(member, 6, length(member) - 8)))), '","')),
-            splitByRegexp(bytes_member, t), arrayPushBack(extractAll(t, concat('(', bytes_member, ')')), ''))), t) AS recoded,
-    t -> replaceRegexpAll(recoded(replaceRegexpAll(t, '"([yma])":""', '"\\1":_')), '"([yma])":_', '"\\1":""') AS without_bytes,
-    (t, from, to) -> replaceRegexpAll(t, concat(from, '[}][}]?'), to) AS put,
-    t -> put(put(put(put(put(put(replaceRegexpAll(without_bytes(t), concat('[{]"k":(', str, '),"v":'), '\\1:'),
-            concat(no_container, '"s":(', str, '),"b":false,"i":0,"d":0,"y":"","is":1'), '\\1'),
-            concat(no_container, '"s":"","b":(true|false),"i":0,"d":0,"y":"","is":2'), '\\1'),
-            concat(no_container, '"s":"","b":false,"i":(-?[0-9]+),"d":0,"y":"","is":3'), '\\1'),
-            concat(no_container, '"s":"","b":false,"i":0,"d":([^,]+),"y":"","is":4'), '\\1'),
-            concat(no_container, '"s":"","b":false,"i":0,"d":0,"y":(', str, '),"is":7'), '\\1'),
-            concat(no_container, no_scalar, '"is":0'), 'null') AS scalars_put,
-    t -> replaceAll(replaceAll(put(put(put(put(put(put(t,
-            concat(no_container, no_scalar, '"is":5'), '[]'),
-            concat(no_container, no_scalar, '"is":6'), '{}'),
-            concat('[{]"m":"","a":(', str, '),', no_scalar, '"is":5'), '{"fuseboard.protobuf":\\1}'),
-            concat('[{]"m":(', str, '),"a":"",', no_scalar, '"is":6'), '{"fuseboard.protobuf":\\1}'),
-            concat('[]][}],', no_scalar, '"is":5'), ']'),
-            concat('[]][}],"a":[{]"v":[[][]][}],', no_scalar, '"is":6'), '}'),
-            '{"m":{"v":[]},"a":{"v":[', '['), '{"m":{"v":[', '{') AS containers_put,
-    t -> containers_put(scalars_put(t)) AS json,
-    v -> multiIf(v.is = 1, v.s, v.is = 3, toString(v.i), v.is = 2, if(v.b, 'true', 'false'), v.is = 4, toString(v.d),
-                 v.is = 7, base64Encode(v.y), v.is = 0, '', toJSONString(v)) AS text,
-    p -> arrayMap(x -> (x.k, text(x.v), x.v.is), p) AS texts,
-    -- A map becomes one pair per leaf, its keys joined with dots.
-    t -> multiIf(startsWith(t, '"'), JSONExtractString(t), t = 'null', '', t) AS leaf,
-    (k, t) -> [(k, leaf(t))] AS flat5,
-    (k, t) -> if(startsWith(t, '{"'), arrayFlatten(arrayMap(p4 -> flat5(concat(k, '.', p4.1), p4.2), JSONExtractKeysAndValuesRaw(t))),
-                 [(k, leaf(t))]) AS flat4,
-    (k, t) -> if(startsWith(t, '{"'), arrayFlatten(arrayMap(p3 -> flat4(concat(k, '.', p3.1), p3.2), JSONExtractKeysAndValuesRaw(t))),
-                 [(k, leaf(t))]) AS flat3,
-    (k, t) -> if(startsWith(t, '{"'), arrayFlatten(arrayMap(p2 -> flat3(concat(k, '.', p2.1), p2.2), JSONExtractKeysAndValuesRaw(t))),
-                 [(k, leaf(t))]) AS flat2,
-    (k, t) -> if(startsWith(t, '{"'), arrayFlatten(arrayMap(p1 -> flat2(concat(k, '.', p1.1), p1.2), JSONExtractKeysAndValuesRaw(t))),
-                 [(k, leaf(t))]) AS flat1,
-    (k, t) -> if(startsWith(t, '{"'), arrayFlatten(arrayMap(p0 -> flat1(concat(k, '.', p0.1), p0.2), JSONExtractKeysAndValuesRaw(t))),
-                 [(k, leaf(t))]) AS flat0,
-    p -> if(arrayExists(x -> x.3 IN (5, 6), p),
-            arrayFlatten(arrayMap(x -> if(x.3 = 6, flat0(x.1, x.2), [(x.1, x.2)]), arrayMap(x -> (x.1, if(x.3 IN (5, 6), json(x.2), x.2), x.3), p))),
-            arrayMap(x -> (x.1, x.2), p)) AS pairs,
+    -- An AnyValue is a tuple; its `is` is the number of the branch that was set: 1 s(tring), 2 b(ool), 3 i(nt), 4 d(ouble), 5 a(rray), 6 m(ap),
+    -- 7 y (bytes), 0 none. json4 writes one that lies in a container as JSON; text is what one stands for by itself.
+    v -> ['null', toJSONString(v.s), toJSONString(v.b), toJSONString(v.i), toJSONString(v.d), '', '', toJSONString(base64Encode(v.y))][v.is + 1] AS scalar,
+    v -> arrayConcat(arrayMap(x -> ('', x), v.`a.v`), arrayMap(x -> (concat(toJSONString(x.k), ':'), x.v), v.`m.v`)) AS members,
+    (v, texts) -> concat(if(v.is = 5, '[', '{'), arrayStringConcat(texts, ','), if(v.is = 5, ']', '}')) AS joined,
+    v -> if(v.is IN (5, 6), concat('{"fuseboard.protobuf":"', lower(hex(concat(v.a, v.m))), '"}'), scalar(v)) AS json4,
+    v -> joined(v, arrayMap(x -> concat(x.1, json4(x.2)), members(v))) AS container3,
+    v -> multiIf(v.is = 1, v.s, v.is = 3, toString(v.i), v.is = 2, toString(v.b), v.is = 4, toString(v.d), v.is = 7, base64Encode(v.y),
+                 v.is = 0, '', container3(v)) AS text,
+    pairs -> arrayMap(x -> (x.k, text(x.v)), pairs) AS texts,
     t -> if(match(t, '^[0-9]'), concat('_', replaceRegexpAll(t, '[^a-zA-Z0-9_]+', '_')), replaceRegexpAll(t, '[^a-zA-Z0-9_]+', '_')) AS label_name,
     ['s', 'ms', 'us', 'ns', 'min', 'h', 'd', 'By', 'KiBy', 'MiBy', 'GiBy', 'TiBy', 'KBy', 'MBy', 'GBy', 'TBy', 'm', 'V', 'A', 'J', 'W', 'g', 'Cel', 'Hz', '%', '1'] AS ucum,
     ['seconds', 'milliseconds', 'microseconds', 'nanoseconds', 'minutes', 'hours', 'days', 'bytes', 'kibibytes', 'mebibytes', 'gibibytes', 'tebibytes', 'kilobytes', 'megabytes',
@@ -82,7 +40,7 @@ WITH
                         exemplar_rows(x.exemplars)), d) AS exponentials,
     d -> arrayMap(x -> (texts(x.attributes), x.time_unix_nano,
                         arrayConcat(arrayMap(q -> ('', 'quantile', toString(q.quantile), q.value), x.quantile_values),
-                                    [('_count', '', '', toFloat64(x.count)), ('_sum', '', '', x.sum)]), CAST([], 'Array(Tuple(UInt64, Float64, String, String, Array(Tuple(String, String, UInt8))))')), d) AS summaries,
+                                    [('_count', '', '', toFloat64(x.count)), ('_sum', '', '', x.sum)]), CAST([], 'Array(Tuple(UInt64, Float64, String, String, Array(Tuple(String, String))))')), d) AS summaries,
     metrics AS
     (
         SELECT
@@ -114,64 +72,64 @@ WITH
                 (
                     SELECT
                         toInt64(received_at) AS received_ns, services, envs, resource_metrics.scope_metrics AS scopes,
-                        mapUpdate(resource, CAST(pairs(texts(resource_metrics.resource.attributes)), 'Map(String, String)')) AS claimed_resource
+                        mapUpdate(resource, CAST(texts(resource_metrics.resource.attributes), 'Map(String, String)')) AS claimed_resource
                     FROM segment('body Tuple(resource_metrics Array(Tuple(
                         resource Tuple(
-                            attributes Array(Tuple(k String, v Tuple(m Tuple(v Array(Tuple(k String, v Tuple(m String, a String, s String,
-                            b Bool, i Int64, d Float64, y String, is UInt8)))), a Tuple(v Array(Tuple(m String, a String, s String, b
-                            Bool, i Int64, d Float64, y String, is UInt8))), s String, b Bool, i Int64, d Float64, y String, is UInt8)))),
+                            attributes Array(Tuple(k String, v Tuple(s String, b Bool, i Int64, d Float64, y String, `a.v` Array(Tuple(s
+                              String, b Bool, i Int64, d Float64, y String, a String, m String, is UInt8)), `m.v` Array(Tuple(k String, v
+                              Tuple(s String, b Bool, i Int64, d Float64, y String, a String, m String, is UInt8))), is UInt8)))),
                         scope_metrics Array(Tuple(metrics Array(Tuple(
                             name String, description String, unit String,
                             gauge Tuple(data_points Array(Tuple(time_unix_nano UInt64, as_double Float64, as_int Int64, is UInt8, flags UInt32,
-                                attributes Array(Tuple(k String, v Tuple(m Tuple(v Array(Tuple(k String, v Tuple(m String, a String, s
-                                String, b Bool, i Int64, d Float64, y String, is UInt8)))), a Tuple(v Array(Tuple(m String, a String, s
-                                String, b Bool, i Int64, d Float64, y String, is UInt8))), s String, b Bool, i Int64, d Float64, y String,
-                                is UInt8))),
+                                attributes Array(Tuple(k String, v Tuple(s String, b Bool, i Int64, d Float64, y String, `a.v`
+                                  Array(Tuple(s String, b Bool, i Int64, d Float64, y String, a String, m String, is UInt8)), `m.v`
+                                  Array(Tuple(k String, v Tuple(s String, b Bool, i Int64, d Float64, y String, a String, m String, is
+                                  UInt8))), is UInt8))),
                                 exemplars Array(Tuple(time_unix_nano UInt64, as_double Float64, as_int Int64, is UInt8, trace_id String,
-                                span_id String, filtered_attributes Array(Tuple(k String, v Tuple(m Tuple(v Array(Tuple(k String, v
-                                Tuple(m String, a String, s String, b Bool, i Int64, d Float64, y String, is UInt8)))), a Tuple(v
-                                Array(Tuple(m String, a String, s String, b Bool, i Int64, d Float64, y String, is UInt8))), s String, b
-                                Bool, i Int64, d Float64, y String, is UInt8)))))))),
+                                span_id String, filtered_attributes Array(Tuple(k String, v Tuple(s String, b Bool, i Int64, d Float64, y
+                                  String, `a.v` Array(Tuple(s String, b Bool, i Int64, d Float64, y String, a String, m String, is UInt8)),
+                                  `m.v` Array(Tuple(k String, v Tuple(s String, b Bool, i Int64, d Float64, y String, a String, m String, is
+                                  UInt8))), is UInt8)))))))),
                             sum Tuple(aggregation_temporality Int32, is_monotonic Bool,
                                 data_points Array(Tuple(time_unix_nano UInt64, as_double Float64, as_int Int64, is UInt8, flags UInt32,
-                                attributes Array(Tuple(k String, v Tuple(m Tuple(v Array(Tuple(k String, v Tuple(m String, a String, s
-                                String, b Bool, i Int64, d Float64, y String, is UInt8)))), a Tuple(v Array(Tuple(m String, a String, s
-                                String, b Bool, i Int64, d Float64, y String, is UInt8))), s String, b Bool, i Int64, d Float64, y String,
-                                is UInt8))),
+                                attributes Array(Tuple(k String, v Tuple(s String, b Bool, i Int64, d Float64, y String, `a.v`
+                                  Array(Tuple(s String, b Bool, i Int64, d Float64, y String, a String, m String, is UInt8)), `m.v`
+                                  Array(Tuple(k String, v Tuple(s String, b Bool, i Int64, d Float64, y String, a String, m String, is
+                                  UInt8))), is UInt8))),
                                 exemplars Array(Tuple(time_unix_nano UInt64, as_double Float64, as_int Int64, is UInt8, trace_id String,
-                                span_id String, filtered_attributes Array(Tuple(k String, v Tuple(m Tuple(v Array(Tuple(k String, v
-                                Tuple(m String, a String, s String, b Bool, i Int64, d Float64, y String, is UInt8)))), a Tuple(v
-                                Array(Tuple(m String, a String, s String, b Bool, i Int64, d Float64, y String, is UInt8))), s String, b
-                                Bool, i Int64, d Float64, y String, is UInt8)))))))),
+                                span_id String, filtered_attributes Array(Tuple(k String, v Tuple(s String, b Bool, i Int64, d Float64, y
+                                  String, `a.v` Array(Tuple(s String, b Bool, i Int64, d Float64, y String, a String, m String, is UInt8)),
+                                  `m.v` Array(Tuple(k String, v Tuple(s String, b Bool, i Int64, d Float64, y String, a String, m String, is
+                                  UInt8))), is UInt8)))))))),
                             histogram Tuple(aggregation_temporality Int32, data_points Array(Tuple(time_unix_nano UInt64, count UInt64,
                                 sum Nullable(Float64), bucket_counts Array(UInt64), explicit_bounds Array(Float64),
-                                attributes Array(Tuple(k String, v Tuple(m Tuple(v Array(Tuple(k String, v Tuple(m String, a String, s
-                                String, b Bool, i Int64, d Float64, y String, is UInt8)))), a Tuple(v Array(Tuple(m String, a String, s
-                                String, b Bool, i Int64, d Float64, y String, is UInt8))), s String, b Bool, i Int64, d Float64, y String,
-                                is UInt8))),
+                                attributes Array(Tuple(k String, v Tuple(s String, b Bool, i Int64, d Float64, y String, `a.v`
+                                  Array(Tuple(s String, b Bool, i Int64, d Float64, y String, a String, m String, is UInt8)), `m.v`
+                                  Array(Tuple(k String, v Tuple(s String, b Bool, i Int64, d Float64, y String, a String, m String, is
+                                  UInt8))), is UInt8))),
                                 exemplars Array(Tuple(time_unix_nano UInt64, as_double Float64, as_int Int64, is UInt8, trace_id String,
-                                span_id String, filtered_attributes Array(Tuple(k String, v Tuple(m Tuple(v Array(Tuple(k String, v
-                                Tuple(m String, a String, s String, b Bool, i Int64, d Float64, y String, is UInt8)))), a Tuple(v
-                                Array(Tuple(m String, a String, s String, b Bool, i Int64, d Float64, y String, is UInt8))), s String, b
-                                Bool, i Int64, d Float64, y String, is UInt8)))))))),
+                                span_id String, filtered_attributes Array(Tuple(k String, v Tuple(s String, b Bool, i Int64, d Float64, y
+                                  String, `a.v` Array(Tuple(s String, b Bool, i Int64, d Float64, y String, a String, m String, is UInt8)),
+                                  `m.v` Array(Tuple(k String, v Tuple(s String, b Bool, i Int64, d Float64, y String, a String, m String, is
+                                  UInt8))), is UInt8)))))))),
                             exponential_histogram Tuple(aggregation_temporality Int32, data_points Array(Tuple(time_unix_nano UInt64, count UInt64,
                                 sum Nullable(Float64), scale Int32, zero_count UInt64, zero_threshold Float64,
                                 positive Tuple(offset Int32, bucket_counts Array(UInt64)), negative Tuple(offset Int32, bucket_counts Array(UInt64)),
-                                attributes Array(Tuple(k String, v Tuple(m Tuple(v Array(Tuple(k String, v Tuple(m String, a String, s
-                                String, b Bool, i Int64, d Float64, y String, is UInt8)))), a Tuple(v Array(Tuple(m String, a String, s
-                                String, b Bool, i Int64, d Float64, y String, is UInt8))), s String, b Bool, i Int64, d Float64, y String,
-                                is UInt8))),
+                                attributes Array(Tuple(k String, v Tuple(s String, b Bool, i Int64, d Float64, y String, `a.v`
+                                  Array(Tuple(s String, b Bool, i Int64, d Float64, y String, a String, m String, is UInt8)), `m.v`
+                                  Array(Tuple(k String, v Tuple(s String, b Bool, i Int64, d Float64, y String, a String, m String, is
+                                  UInt8))), is UInt8))),
                                 exemplars Array(Tuple(time_unix_nano UInt64, as_double Float64, as_int Int64, is UInt8, trace_id String,
-                                span_id String, filtered_attributes Array(Tuple(k String, v Tuple(m Tuple(v Array(Tuple(k String, v
-                                Tuple(m String, a String, s String, b Bool, i Int64, d Float64, y String, is UInt8)))), a Tuple(v
-                                Array(Tuple(m String, a String, s String, b Bool, i Int64, d Float64, y String, is UInt8))), s String, b
-                                Bool, i Int64, d Float64, y String, is UInt8)))))))),
+                                span_id String, filtered_attributes Array(Tuple(k String, v Tuple(s String, b Bool, i Int64, d Float64, y
+                                  String, `a.v` Array(Tuple(s String, b Bool, i Int64, d Float64, y String, a String, m String, is UInt8)),
+                                  `m.v` Array(Tuple(k String, v Tuple(s String, b Bool, i Int64, d Float64, y String, a String, m String, is
+                                  UInt8))), is UInt8)))))))),
                             summary Tuple(data_points Array(Tuple(time_unix_nano UInt64, count UInt64, sum Float64,
                                 quantile_values Array(Tuple(quantile Float64, value Float64)),
-                                attributes Array(Tuple(k String, v Tuple(m Tuple(v Array(Tuple(k String, v Tuple(m String, a String, s
-                                String, b Bool, i Int64, d Float64, y String, is UInt8)))), a Tuple(v Array(Tuple(m String, a String, s
-                                String, b Bool, i Int64, d Float64, y String, is UInt8))), s String, b Bool, i Int64, d Float64, y String,
-                                is UInt8))))))
+                                attributes Array(Tuple(k String, v Tuple(s String, b Bool, i Int64, d Float64, y String, `a.v`
+                                  Array(Tuple(s String, b Bool, i Int64, d Float64, y String, a String, m String, is UInt8)), `m.v`
+                                  Array(Tuple(k String, v Tuple(s String, b Bool, i Int64, d Float64, y String, a String, m String, is
+                                  UInt8))), is UInt8))))))
                             )))))))')
                     ARRAY JOIN body.resource_metrics AS resource_metrics
                 )
@@ -194,7 +152,7 @@ WITH
             intDiv(received_ns, 1000000) AS received_ms,
             fromUnixTimestamp64Milli(multiIf(claimed_ms < received_ms - {retention_days:UInt16} * 86400000, received_ms,
                                              claimed_ms > received_ms + 600000, received_ms, claimed_ms), 'UTC') AS sampled_at,
-            arraySort(arrayConcat(identity, arrayMap(x -> (label_name(x.1), x.2), pairs(data_point.1)))) AS point_labels,
+            arraySort(arrayConcat(identity, arrayMap(x -> (label_name(x.1), x.2), data_point.1))) AS point_labels,
             data_point.3 AS values,
             data_point.4 AS point_exemplars
         FROM metrics
@@ -212,5 +170,5 @@ WITH
 SELECT series_id, sampled_at AS at, sample AS value, {retention_days:UInt16} AS retention_days
 FROM samples
 SETTINGS input_format_protobuf_oneof_presence = 1, output_format_json_escape_forward_slashes = 0, output_format_json_quote_64bit_integers = 0,
-         output_format_json_quote_denormals = 1, output_format_json_named_tuples_as_objects = 1, short_circuit_function_evaluation = 'force_enable',
-         query_plan_enable_optimizations = 0
+         output_format_json_quote_denormals = 1, short_circuit_function_evaluation = 'force_enable', query_plan_enable_optimizations = 0,
+         compile_expressions = 0
