@@ -16,7 +16,7 @@ from tests.contract.sources import PACKAGES, ROOT, modules
 _LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)")
 # Where a package came from is the business of whoever installs it.
 _REGISTRY = re.compile(r"https?://[\w.:@-]*(npmjs|pypi|pythonhosted|yarnpkg)[\w.-]*", re.IGNORECASE)
-_HOME = re.compile(r"(?<![\w.>}])/(?:home|Users)/[a-z]\w*/|(?<![\w.>}])/root/")
+_HOME = re.compile(r"(?<![\w.>}])/(?:home|Users)/[a-z]\w*/|(?<![\w.>}])/(?:root)/")
 # Short ones ("/src") could be meant for a container.
 _PARTS_OF_A_PATH_OF_ONES_OWN = 3
 
