@@ -12,7 +12,6 @@ Every error of the shop, as one tree.
         NotPermitted         503, our breaker is open: the callee was not asked
         BulkheadFull         503, too many calls in flight: the callee was not asked
 """
-# ruff: noqa: N818 - short names that read like the answer, as in the tree of style.md
 
 from __future__ import annotations
 

@@ -166,8 +166,14 @@ class Engine:
         self._enter("starting", error=self._state.last_error)
         root = str(Path(__file__).parents[2])
         env["PYTHONPATH"] = os.pathsep.join(filter(None, [root, env.get("PYTHONPATH", "")]))
+        self._path.mkdir(parents=True, exist_ok=True)
         child = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, start_new_session=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=env,
+            cwd=self._path,  # the engine keeps a cache of Protobuf schemas in its working directory
+            start_new_session=True,
         )
         with self._lock:
             self._child = child

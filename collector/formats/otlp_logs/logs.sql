@@ -103,7 +103,7 @@ FROM
                         (
                             SELECT
                                 batch_id, toInt64(received_at) AS received_ns, services, envs, sender.scope_logs AS scopes,
-                                arrayMap(x -> length(x.log_records), scopes) AS counts,
+                                arrayMap(x -> length(x), numbers) AS counts,
                                 arrayMap((total, n) -> first_line + total - n, arrayCumSum(counts), counts) AS first_lines,
                                 mapUpdate(resource, CAST(arrayConcat(
                                     texts(sender.`resource.attributes`),
@@ -113,7 +113,9 @@ FROM
                             (
                                 SELECT
                                     *,
-                                    arrayMap(x -> arraySum(y -> length(y.log_records), x.scope_logs), `body.resource_logs`) AS counts_of_senders,
+                                    -- `line` counts a batch's records; a number of each stands for it here, because it is narrow.
+                                    tupleElement(tupleElement(tupleElement(`body.resource_logs`, 'scope_logs'), 'log_records'), 'severity_number') AS all_numbers,
+                                    arrayMap(x -> length(arrayFlatten(x)), all_numbers) AS counts_of_senders,
                                     arrayMap((total, n) -> total - n, arrayCumSum(counts_of_senders), counts_of_senders) AS first_lines_of_senders
                                 FROM segment('`body.resource_logs` Array(Tuple(
                                     `resource.attributes` Array(Tuple(k String, v Tuple(s String, b Bool, i Int64, d Float64, y String,
@@ -165,7 +167,7 @@ FROM
                                               `m.v` Array(Tuple(k String, v Tuple(s String, b Bool, i Int64, d Float64, y String, a
                                               String, m String, is UInt8))), is UInt8))), is UInt8))), is UInt8)))))))))')
                             )
-                            ARRAY JOIN `body.resource_logs` AS sender, first_lines_of_senders AS first_line
+                            ARRAY JOIN `body.resource_logs` AS sender, all_numbers AS numbers, first_lines_of_senders AS first_line
                         )
                     )
                 )

@@ -127,7 +127,7 @@ def test_a_map_as_body_is_json_and_attributes(warehouse, now_ns):
         (0, "critical", "fatal", 21, "critical"), (0, "", "", 0, None), (99, "odd", "", 0, "odd"), (9, "Notice", "info", 9, "Notice"),
     ],
 )  # fmt: skip
-def test_severity_comes_from_the_number_and_else_the_text(  # noqa: PLR0917 - one per column of the table above
+def test_severity_comes_from_the_number_and_else_the_text(
     warehouse, now_ns, number, text, severity, stored, kept
 ):
     """Names are the contract's six; a text that says more is kept."""
