@@ -77,12 +77,12 @@ FROM
             FROM
             (
                 SELECT
-                    batch_id, received_ns, service, env, resource, first_line, scope.log_records AS records,
+                    batch_id, received_ns, service, env, resource, first_line, tupleElement(scope, 'log_records') AS records,
                     arrayConcat(
-                        if(scope.`scope.name` != '', [('otel.scope.name', scope.`scope.name`)], []),
-                        if(scope.`scope.version` != '', [('otel.scope.version', scope.`scope.version`)], []),
-                        arrayMap(x -> (concat('otel.scope.', x.1), x.2), texts(scope.`scope.attributes`)),
-                        counted('otel.scope.dropped_attributes_count', scope.`scope.dropped_attributes_count`)) AS scope_pairs
+                        if(tupleElement(scope, 'scope.name') != '', [('otel.scope.name', tupleElement(scope, 'scope.name'))], []),
+                        if(tupleElement(scope, 'scope.version') != '', [('otel.scope.version', tupleElement(scope, 'scope.version'))], []),
+                        arrayMap(x -> (concat('otel.scope.', x.1), x.2), texts(tupleElement(scope, 'scope.attributes'))),
+                        counted('otel.scope.dropped_attributes_count', tupleElement(scope, 'scope.dropped_attributes_count'))) AS scope_pairs
                 FROM
                 (
                     SELECT
@@ -102,12 +102,12 @@ FROM
                         FROM
                         (
                             SELECT
-                                batch_id, toInt64(received_at) AS received_ns, services, envs, sender.scope_logs AS scopes,
+                                batch_id, toInt64(received_at) AS received_ns, services, envs, tupleElement(sender, 'scope_logs') AS scopes,
                                 arrayMap(x -> length(x), numbers) AS counts,
                                 arrayMap((total, n) -> first_line + total - n, arrayCumSum(counts), counts) AS first_lines,
                                 mapUpdate(resource, CAST(arrayConcat(
-                                    texts(sender.`resource.attributes`),
-                                    counted('otel.resource.dropped_attributes_count', sender.`resource.dropped_attributes_count`)),
+                                    texts(tupleElement(sender, 'resource.attributes')),
+                                    counted('otel.resource.dropped_attributes_count', tupleElement(sender, 'resource.dropped_attributes_count'))),
                                     'Map(String, String)')) AS claimed_resource
                             FROM
                             (

@@ -85,9 +85,9 @@ FROM
             FROM
             (
                 SELECT
-                    batch_id, received_ns, service, env, resource, scope.`scope.name` AS scope_name, scope.`scope.version` AS scope_version,
-                    scope.`scope.attributes` AS scope_attributes, scope.`scope.dropped_attributes_count` AS scope_dropped,
-                    scope.spans AS spans
+                    batch_id, received_ns, service, env, resource, tupleElement(scope, 'scope.name') AS scope_name, tupleElement(scope, 'scope.version') AS scope_version,
+                    tupleElement(scope, 'scope.attributes') AS scope_attributes, tupleElement(scope, 'scope.dropped_attributes_count') AS scope_dropped,
+                    tupleElement(scope, 'spans') AS spans
                 FROM
                 (
                     SELECT
@@ -107,10 +107,10 @@ FROM
                         FROM
                         (
                             SELECT
-                                batch_id, toInt64(received_at) AS received_ns, services, envs, sender.scope_spans AS scopes,
+                                batch_id, toInt64(received_at) AS received_ns, services, envs, tupleElement(sender, 'scope_spans') AS scopes,
                                 mapUpdate(resource, CAST(arrayConcat(
-                                    texts(sender.`resource.attributes`),
-                                    counted('otel.resource.dropped_attributes_count', sender.`resource.dropped_attributes_count`)),
+                                    texts(tupleElement(sender, 'resource.attributes')),
+                                    counted('otel.resource.dropped_attributes_count', tupleElement(sender, 'resource.dropped_attributes_count'))),
                                     'Map(String, String)')) AS claimed_resource
                             FROM segment('`body.resource_spans` Array(Tuple(
                                 `resource.attributes` Array(Tuple(k String, v Tuple(s String, b Bool, i Int64, d Float64, y String,
