@@ -144,15 +144,13 @@ def _environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT)}
 
 
-@pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
-    """Start collectors: ``serve(settings="…")``; all are ended afterwards."""
+def _starter(folder: Path) -> Iterator[Callable[..., Served]]:
     started: list[Served] = []
 
     def start(settings: str = "", *, wait: bool = True) -> Served:
-        folder = tmp_path / f"collector-{len(started)}"
-        folder.mkdir()
-        served = Served(folder, settings)
+        place = folder / f"collector-{len(started)}"
+        place.mkdir()
+        served = Served(place, settings)
         started.append(served)
         served.start(wait=wait)
         return served
@@ -160,6 +158,18 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     yield start
     for served in started:
         served.close()
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
+    """Start collectors: ``serve(settings="…")``; all are ended afterwards."""
+    yield from _starter(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def serve_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Served]]:
+    """The same for a module that shares its collectors."""
+    yield from _starter(tmp_path_factory.mktemp("served"))
 
 
 @pytest.fixture(scope="session")
