@@ -29,7 +29,7 @@ SELECT
     fromUnixTimestamp64Nano(received_ns, 'UTC') AS observed_at,
     service,
     env,
-    severity,
+    severity_names[level + 1] AS severity,
     if(numbered, toUInt8(number), if(level = 0, 0, toUInt8(level * 4 - 3))) AS severity_number,
     whole_body.2 AS body,
     trace_hex(record.trace_id) AS trace_id,
@@ -54,21 +54,19 @@ FROM
         values[2][1] AS whole_body,
         if(arrayExists(g -> arrayExists(x -> x.3, g), values), arrayMap(g -> opened(opened(opened(g))), values), values) AS opened_values,
         arrayMap(x -> (x.1, x.2), opened_values[1]) AS own,
-        multiIf(record.time_unix_nano != 0, record.time_unix_nano,
-                record.observed_time_unix_nano != 0, record.observed_time_unix_nano, toUInt64(received_ns)) AS claimed,
         toInt64(claimed) AS claimed_ns,
         claimed_ns BETWEEN received_ns - {retention_days:UInt16} * 86400000000000 AND received_ns + 600000000000 AS in_range,
-        number BETWEEN 1 AND 24 AS numbered,
-        lower(record.severity_text) AS severity_word,
         if(numbered, intDiv(number + 3, 4), transform(left(severity_word, 3),
-            ['tra', 'deb', 'inf', 'not', 'war', 'err', 'fat', 'cri', 'ale', 'eme', 'pan'], [1, 2, 3, 3, 4, 5, 6, 6, 6, 6, 6], 0)) AS level,
-        severity_names[level + 1] AS severity
+            ['tra', 'deb', 'inf', 'not', 'war', 'err', 'fat', 'cri', 'ale', 'eme', 'pan'], [1, 2, 3, 3, 4, 5, 6, 6, 6, 6, 6], 0)) AS level
     FROM
     (
         SELECT
-            batch_id, received_ns, service, env, resource, scope_pairs, line, record.severity_number AS number,
+            batch_id, received_ns, service, env, resource, scope_pairs, line,
+            record.severity_number AS number,
+            number BETWEEN 1 AND 24 AS numbered, lower(record.severity_text) AS severity_word,
+            multiIf(record.time_unix_nano != 0, record.time_unix_nano,
+                    record.observed_time_unix_nano != 0, record.observed_time_unix_nano, toUInt64(received_ns)) AS claimed,
             record.trace_id, record.span_id, record.event_name, record.severity_text, record.dropped_attributes_count,
-            record.time_unix_nano, record.observed_time_unix_nano,
             -- The record's attributes, and its body under an empty key.
             arrayMap(g -> arrayMap(x -> (x.1, text(x.2, container1(x.2)), notEmpty(x.2.`m.v`)), g), [record.attributes, [('', record.body)]]) AS values
         FROM
