@@ -134,7 +134,7 @@ def test_large_and_small_bodies_take_the_same_way(site: Site, encoding: str, com
         ((400, "empty_body", None), {"content": b"\r\n\n"}),
         (
             (400, "bad_gzip", "Content-Encoding"),
-            {"content": gzip.compress(LINE)[:-4], "Content_Encoding": "gzip"},
+            {"content": gzip.compress(LINE, mtime=0)[:-4], "Content_Encoding": "gzip"},
         ),
         ((400, "bad_zstd", "Content-Encoding"), {"content": LINE, "Content_Encoding": "zstd"}),
         ((415, "unsupported_encoding", "Content-Encoding"), {"Content_Encoding": "br"}),
@@ -146,7 +146,7 @@ def test_large_and_small_bodies_take_the_same_way(site: Site, encoding: str, com
         ((413, "body_too_large", None), {"content": b"x" * 100_001}),
         (
             (413, "body_too_large", None),
-            {"content": gzip.compress(os.urandom(1) * 400_001), "Content_Encoding": "gzip"},
+            {"content": gzip.compress(b"x" * 400_001, mtime=0), "Content_Encoding": "gzip"},
         ),
     ],
     ids=str,
