@@ -20,20 +20,21 @@ FOLDERS = ROOT / "collector" / "formats"
 
 @pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
 def test_a_protocol_is_documented(protocol: Protocol) -> None:
-    """Its package has a docstring, its files are there, its paths and tables stand in its row of the page."""
-    rows = {sources.codes(row[0])[0]: row for row in sources.table("protocols.md") if len(row) == 5}
+    """Its package has a docstring, its files are there, its paths, tables and seal age stand in its row of the page."""
+    rows = {sources.codes(row[0])[0]: row for row in sources.table("protocols.md") if len(row) == 6}
     package = importlib.import_module(f"{formats.__name__}.{protocol.name}")
 
     assert inspect.getdoc(package)
     assert all((FOLDERS / protocol.name / f"{table}.sql").is_file() for table in protocol.tables)
     assert sources.codes(rows[protocol.name][1]) == list(protocol.paths)
     assert sources.codes(rows[protocol.name][4]) == list(protocol.tables)
+    assert rows[protocol.name][5] == f"{protocol.seal_age_s:g} s"
 
 
 def test_every_folder_is_a_protocol_and_on_the_page() -> None:
     """No folder under formats/ is forgotten by the registry or the page, and the page invents none."""
     folders = {path.parent.name for path in FOLDERS.glob("*/receive.py")}
-    rows = {sources.codes(row[0])[0] for row in sources.table("protocols.md") if len(row) == 5}
+    rows = {sources.codes(row[0])[0] for row in sources.table("protocols.md") if len(row) == 6}
 
     assert {protocol.name for protocol in PROTOCOLS} == folders == rows
 
