@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 APT    := $(if $(filter 0,$(shell id -u)),,sudo) apt-get
 PYTEST_WORKERS ?= 2
 
-.PHONY: up test check lint format bench soak screenshots clean
+.PHONY: up test check lint format bench clean
 
 up: $(VENV)/.run ## collector + dashboards + sample shop at http://127.0.0.1:4318
 	$(BIN)/fuseboard up --demo

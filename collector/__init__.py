@@ -12,6 +12,7 @@ The way of one block of bytes::
     load/      sealed segment -> INSERT … SELECT …, exactly once
     engine/    the embedded ClickHouse, a child process
     store/     the only client of ClickHouse; the schema
+    state/     what must survive besides rows: alerts, outbox, leases
 
 The way of one question::
 

@@ -11,6 +11,7 @@ journal into ClickHouse first.
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -80,8 +81,21 @@ class Collector:
         """Start engine, journal, loader and alerting; returns before the engine is up."""
         if self.engine is not None:
             self.engine.start()
+        else:
+            threading.Thread(target=self._migrate, name="migrate", daemon=True).start()
         self.journal.start()
         self.alerting.start()
+
+    def _migrate(self) -> None:
+        """Apply the schema to the server as soon as it answers; until then segments wait in the journal."""
+        while True:
+            try:
+                _migrated(self.store)
+            except FuseboardError as error:
+                log.warning("schema_waits", code=error.code, error=error.message)
+                time.sleep(_MIGRATE_RETRY_S)
+            else:
+                return
 
     def stop(self) -> None:
         """Make everything durable, load what can be loaded in ``drain_s``, end the engine."""

@@ -31,6 +31,22 @@ Source: style.md, "Errors" (after mozilla-services/antenna's slugs).
 
 from __future__ import annotations
 
+# The ``type`` of the error body, by status: what the caller can do about it.
+KINDS = {
+    400: "invalid_request",
+    401: "unauthenticated",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    409: "conflict",
+    413: "too_large",
+    415: "unsupported",
+    422: "too_expensive",
+    429: "no_room",
+    500: "internal",
+    503: "unavailable",
+}
+
 
 class FuseboardError(Exception):
     """Something the caller is told about: a slug, a sentence, and the parameter it is about."""
@@ -129,16 +145,18 @@ class JournalFull(JournalError):
 
 
 class StoreError(FuseboardError):
-    """ClickHouse, seen from the collector."""
+    """ClickHouse, seen from the collector; *clickhouse_code* is its error number, 0 where it gave none."""
 
     status = 503
+    clickhouse_code = 0
 
 
 class StoreUnavailable(StoreError):
     """No answer came: a write's fate is unknown, a read may be repeated."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, clickhouse_code: int = 0) -> None:
         super().__init__("engine_unavailable", message)
+        self.clickhouse_code = clickhouse_code
 
 
 class StoreRejected(StoreError):

@@ -9,7 +9,7 @@ from pathlib import Path
 from demo.errors import UsageError
 from demo.topology import SERVICES, ServiceSpec
 
-DEFAULT_DATA_DIR = ".fuseboard/demo"
+DEFAULT_DATA_DIR = ".fuseboard/shop"
 
 
 @dataclass(frozen=True)

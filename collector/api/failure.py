@@ -20,12 +20,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from collector.errors import FuseboardError, QuerySyntax, Refused, StoreUnavailable
+from collector.errors import KINDS, FuseboardError, QuerySyntax, Refused, StoreUnavailable
 
 log = structlog.get_logger(__name__)
 
-_TYPES = {400: "invalid_request", 401: "unauthenticated", 403: "forbidden", 404: "not_found", 405: "method_not_allowed",
-          422: "too_expensive", 429: "no_room", 503: "unavailable"}  # fmt: skip
 # The supervisor restarts the engine within seconds.
 _ENGINE_RETRY_S = 2
 _QUOTED_CHARS = 200
@@ -46,7 +44,11 @@ def error_response(request: Request, error: FuseboardError) -> Response:
 
 
 def _write(request: Request, status: int, body: Mapping[str, Any], headers: Mapping[str, str]) -> Response:
-    error = {"type": _TYPES.get(status, "internal"), **body, "request_id": request_id(request)}
+    error = {
+        "type": KINDS.get(status, "invalid_request" if status < 500 else "internal"),
+        **body,
+        "request_id": request_id(request),
+    }
     content = msgspec.json.encode({"error": error})
     return Response(content, status, dict(headers), "application/json")
 

@@ -112,7 +112,10 @@ class Engine:
 
     def _live_once(self) -> str:
         """Start the child, serve until it ends; return the reason it ended."""
-        child = self._spawn()
+        try:
+            child = self._spawn()
+        except OSError as error:
+            return f"the engine process could not be started: {error}"
         try:
             return self._until_end(child)
         finally:

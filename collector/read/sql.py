@@ -17,8 +17,9 @@ _LIMITS: Mapping[str, object] = {
     # newest-N over wide rows reads the wide columns of N rows only
     "query_plan_max_limit_for_lazy_materialization": 10_000,
 }
-_TOO_EXPENSIVE = ("TIMEOUT_EXCEEDED", "TOO_SLOW", "MEMORY_LIMIT_EXCEEDED", "TOO_MANY_ROWS", "TOO_MANY_BYTES")
-_BAD_REGEX = "CANNOT_COMPILE_REGEXP"
+# ClickHouse's TOO_MANY_ROWS, TIMEOUT_EXCEEDED, TOO_SLOW, MEMORY_LIMIT_EXCEEDED, TOO_MANY_BYTES; CANNOT_COMPILE_REGEXP.
+_TOO_EXPENSIVE = frozenset({158, 159, 160, 241, 307})
+_BAD_REGEX = 427
 
 
 class Answer(Protocol):
@@ -97,11 +98,11 @@ class Reader:
 
 
 def _translated(error: StoreError) -> Exception:
-    if any(name in error.message for name in _TOO_EXPENSIVE):
+    if error.clickhouse_code in _TOO_EXPENSIVE:
         return QueryTooExpensive(
             "the question needs more time or memory than allowed; narrow start/end, service or query"
         )
-    if _BAD_REGEX in error.message:
+    if error.clickhouse_code == _BAD_REGEX:
         return QueryError("bad_regex", "the regular expression is not valid RE2 syntax", "query")
     return error
 

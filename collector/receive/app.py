@@ -21,7 +21,15 @@ import crc32c
 import msgspec
 import structlog
 
-from collector.errors import FuseboardError, Malformed, MethodNotAllowed, Refused, TooLarge, Unsupported
+from collector.errors import (
+    KINDS,
+    FuseboardError,
+    Malformed,
+    MethodNotAllowed,
+    Refused,
+    TooLarge,
+    Unsupported,
+)
 from collector.journal import envelope
 from collector.journal.segment import BatchInfo
 from collector.journal.writer import Batch, Journal
@@ -180,11 +188,9 @@ class Receiver:
 
 def error_response(error: FuseboardError) -> Response:
     """Return the common error body of the contract."""
-    kind = {401: "authentication_error", 403: "permission_error", 404: "not_found", 429: "rate_limited"}
-    fallback = "unavailable" if error.status >= 500 else "invalid_request"
     request_id = secrets.token_hex(8)
     body = {
-        "type": kind.get(error.status, fallback),
+        "type": KINDS[error.status],
         "code": error.code,
         "message": error.message,
         "param": error.param,

@@ -233,5 +233,5 @@ def _translated(error: ClickHouseError) -> StoreError:
     code = int(getattr(error, "code", None) or 0)
     text = str(error)[:_MESSAGE_LIMIT]
     if code == 0 or code in _TRANSIENT_CODES:
-        return StoreUnavailable(text)
+        return StoreUnavailable(text, code)
     return StoreRejected(text, code)

@@ -101,8 +101,8 @@ FROM
                         startsWith(a.2, '[') OR startsWith(a.2, '{'), replaceRegexpAll(a.2, '"\\\\u0001([^"]*)"', '\\1'), a.2)), nested_3) AS rewritten
                 SELECT
                     * EXCEPT (whole),
-                    startsWith(content, '{') AND format NOT IN ('text', 'logfmt') AND isValidJSON(content) AS is_json,
-                    NOT is_json AND format NOT IN ('text', 'json')
+                    startsWith(content, '{') AND format NOT IN ('text', 'logfmt', 'syslog', 'access') AND isValidJSON(content) AS is_json,
+                    NOT is_json AND format NOT IN ('text', 'json', 'syslog', 'access')
                         AND match(content, '^(?:[A-Za-z_@][A-Za-z0-9_.@/-]*=(?:"(?:[^"\\\\]|\\\\.)*"|[^ "=]*)(?: +|$)){2,}$') AS is_logfmt,
                     is_json OR is_logfmt AS is_object,
                     multiIf(

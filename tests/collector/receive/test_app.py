@@ -306,6 +306,6 @@ def test_a_full_journal_refuses_before_it_reads(tmp_path: Path) -> None:
 
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "5")
     assert answer.json()["error"]["code"] == "journal_full"
-    assert answer.json()["error"]["type"] == "rate_limited"
+    assert answer.json()["error"]["type"] == "no_room"
     assert asked == []
     assert site.stored() == [LINE]

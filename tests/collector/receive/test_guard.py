@@ -67,7 +67,7 @@ def test_web_pages_are_refused(headers: dict[str, str], code: str, param: str) -
     assert answer.status_code == 403
     assert answer.json()["error"]["code"] == code
     assert answer.json()["error"]["param"] == param
-    assert answer.json()["error"]["type"] == "permission_error"
+    assert answer.json()["error"]["type"] == "forbidden"
 
 
 @pytest.mark.parametrize(

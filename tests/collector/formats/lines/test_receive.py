@@ -36,6 +36,7 @@ def test_known_formats_are_taken(name: bytes) -> None:
 def test_an_unknown_format_is_quoted() -> None:
     """With the list of those there are."""
     with pytest.raises(
-        Malformed, match="Fuseboard-Format: 'morse' is not one of cri, detect, docker, json, logfmt, text"
+        Malformed,
+        match="Fuseboard-Format: 'morse' is not one of access, cri, detect, docker, json, logfmt, syslog, text",
     ):
         judge(b"a", {b"fuseboard-format": b"morse"})
