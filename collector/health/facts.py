@@ -94,7 +94,7 @@ def _open(
         if not state.is_open:
             continue
         last = state.shown.last
-        open_ = OpenBreaker(state.service, state.breaker, state.target, rfc_3339(last.at_ns), last.reason)
+        open_ = OpenBreaker(state.service, state.breaker, state.target, rfc_3339(state.since_ns), last.reason)
         own[state.service, state.env].append(open_)
         for target in {state.target, state.breaker} - {state.service}:
             on_it[target, state.env].append(open_)

@@ -64,7 +64,7 @@ def _row(reader: Reader, state: BreakerState, window: Window, *, explain: bool) 
         "breaker": state.breaker,
         "target": state.target,
         "state": state.state,
-        "since": rfc_3339(last.at_ns),
+        "since": rfc_3339(state.since_ns),
         "instances": [
             {"instance": it.last.instance, "state": it.state, "since": rfc_3339(it.last.at_ns)}
             for it in state.instances

@@ -140,7 +140,7 @@ def _own_breakers(facts: Facts) -> list[Reason]:
         Reason(
             "degraded",
             "breaker_open",
-            f"its breaker {open_.breaker} on {open_.target} is open since {open_.since}: {open_.reason or 'calls failed'}",
+            f"its breaker {open_.breaker} on {open_.target} is open since {open_.since[11:19]} UTC: {open_.reason or 'calls failed'}",
             1,
             1,
             _page(f"/breakers/{quote(facts.service)}/{quote(open_.breaker, safe='')}", facts.env),

@@ -112,6 +112,12 @@ class BreakerState:
         return next((each for each in mine if each.opens or each.to_state == "forced_open"), shown.last)
 
     @property
+    def since_ns(self) -> int:
+        """When its state began: an open breaker has been open since its opening, failed probes and all."""
+        began = self.opened if self.is_open else None
+        return (began or self.shown.last).at_ns
+
+    @property
     def opens_1h(self) -> int:
         """How often it opened out of closed in the last hour, all instances."""
         return sum(each.opens for each in self.hour)
