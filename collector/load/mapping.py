@@ -3,6 +3,7 @@ A format's .sql and .proto as the statement that loads one segment.
 
 A mapping is a file ``formats/<name>/<table>.sql`` holding one ``INSERT INTO <table> (…) SELECT … FROM segment('<structure of body>')``
 statement. ``segment(…)`` stands for the envelopes of one segment: the head's columns (journal/envelope.py) plus those named.
+A line ``-- include <file>.sql`` stands for that file of the folder.
 Parameters: ``{retention_days:UInt16}``. Mappings are pure functions of the segment's bytes: the clock is ``received_at``.
 
 Rendered for the embedded engine the source is ``file('<path>', 'Protobuf', …)`` on the shared disk; for a server it is
@@ -18,6 +19,7 @@ from pathlib import Path
 from collector.journal import envelope
 
 _SEGMENT = re.compile(r"\bsegment\('((?:[^'\\]|\\.)*)'\)")
+_INCLUDE = re.compile(r"^-- include (\S+\.sql)$", re.MULTILINE)
 _SELECT = re.compile(r"^(WITH|SELECT)\b", re.MULTILINE)
 
 
@@ -75,4 +77,9 @@ def read_mappings(folder: Path, tables: tuple[str, ...]) -> tuple[Mapping, ...]:
     """
     proto = folder / "request.proto"
     schema = envelope.schema(proto.read_text() if proto.exists() else None)
-    return tuple(Mapping(table, (folder / f"{table}.sql").read_text(), schema) for table in tables)
+    return tuple(Mapping(table, _text(folder, f"{table}.sql"), schema) for table in tables)
+
+
+def _text(folder: Path, name: str) -> str:
+    """Return a .sql file with its includes put in."""
+    return _INCLUDE.sub(lambda found: _text(folder, found[1]).rstrip(), (folder / name).read_text())

@@ -1,55 +1,6 @@
 -- Series of an exposition -> metric_series, one row per series and segment.
 INSERT INTO metric_series (series_id, name, type, unit, temporality, service, env, labels, help, original_name, first_seen, last_seen)
-WITH
-    '[{](?:[^"}]|"(?:[^"\\\\]|\\\\.)*")*[}]' AS braces,
-    t -> if(position(t, '\\') = 0, t, replaceAll(replaceAll(replaceAll(replaceAll(t, '\\\\', '\x01'), '\\n', '\n'), '\\"', '"'), '\x01', '\\')) AS unescaped,
-    t -> CAST(arrayMap(x -> (unescaped(trim(BOTH '"' FROM x[1])), unescaped(x[2])),
-              extractAllGroupsVertical(t, '([^\\s,{}="]+|"(?:[^"\\\\]|\\\\.)*")\\s*=\\s*"((?:[^"\\\\]|\\\\.)*)"')), 'Map(String, String)') AS labels_of,
-    t -> trim(BOTH '"' FROM extract(t, '^# [A-Z]+\\s+(\\S+)')) AS about,
-    -- One row per line, beside it the # TYPE, # HELP and # UNIT line that came last before it: families are written in one piece.
-    lines AS
-    (
-        SELECT
-            batch_id, received_ns, scraped_ns, service, env, job, instance, openmetrics, line, type_line, help_line, unit_line
-        FROM
-        (
-            SELECT
-                batch_id, toInt64(received_at) AS received_ns, if(at = 0, received_ns, toInt64(at)) AS scraped_ns,
-                resource['service.name'] AS claimed_service,
-                coalesce(nullIf(resource['deployment.environment.name'], ''), resource['deployment.environment']) AS claimed_env,
-                multiIf(has(services, claimed_service), claimed_service, notEmpty(services), services[1],
-                        claimed_service = '', 'unknown_service', claimed_service) AS service,
-                multiIf(has(envs, claimed_env), claimed_env, notEmpty(envs), envs[1], claimed_env) AS env,
-                if(resource['service.namespace'] = '', service, concat(resource['service.namespace'], '/', service)) AS job,
-                resource['service.instance.id'] AS instance,
-                match(body, '(?:^|\n)# EOF\\s*$') AS openmetrics,
-                splitByChar('\n', body) AS all_lines,
-                arrayFill(x -> startsWith(x, '# TYPE '), all_lines) AS type_lines,
-                arrayFill(x -> startsWith(x, '# HELP '), all_lines) AS help_lines,
-                arrayFill(x -> startsWith(x, '# UNIT '), all_lines) AS unit_lines
-            FROM segment('body String')
-        )
-        ARRAY JOIN all_lines AS line, type_lines AS type_line, help_lines AS help_line, unit_lines AS unit_line
-        WHERE line NOT LIKE '#%'
-    ),
-    -- One row per sample. The series is known by its text and by who exposes it; its labels are parsed only where they are stored.
-    samples AS
-    (
-        SELECT
-            batch_id, service, env, job, instance, type_line, help_line, unit_line, received_ns, line,
-            extractGroups(line, concat('^\\s*([^\\s{}"#]*)\\s*(', braces, ')?\\s+([^\\s#]+)(?:\\s+([^\\s#]+))?(?:\\s+#\\s+(', braces,
-                                       ')\\s+(\\S+)(?:\\s+(\\S+))?)?\\s*$')) AS part,
-            concat(part[1], part[2]) AS series,
-            cityHash64(service, env, job, instance, series) AS series_id,
-            toFloat64OrNull(part[3]) AS value,
-            toFloat64OrNull(part[4]) AS claimed_time,
-            multiIf(claimed_time IS NULL, intDiv(scraped_ns, 1000000), toInt64(round(claimed_time * if(openmetrics, 1000, 1)))) AS claimed_ms,
-            intDiv(received_ns, 1000000) AS received_ms,
-            fromUnixTimestamp64Milli(multiIf(claimed_ms < received_ms - {retention_days:UInt16} * 86400000, received_ms,
-                                             claimed_ms > received_ms + 600000, received_ms, claimed_ms), 'UTC') AS sampled_at
-        FROM lines
-        WHERE value IS NOT NULL
-    )
+-- include _samples.sql
 SELECT
     series_id,
     name,

@@ -87,3 +87,15 @@ def test_a_version_that_is_gone_is_named(tmp_path: Path, damage: bytes | None) -
 
     with pytest.raises(FuseboardError, match=f"mapping version abc is not in {tmp_path}"):
         MappingArchive(tmp_path).get("abc")
+
+
+def test_statements_share_a_file_by_including_it(tmp_path: Path) -> None:
+    """What several statements of a folder have in common stands once, and each is whole when it is read."""
+    (tmp_path / "_rows.sql").write_text("-- shared\nWITH rows AS (SELECT * FROM segment('body String'))\n")
+    (tmp_path / "t.sql").write_text("INSERT INTO t\n-- include _rows.sql\nSELECT body FROM rows\n")
+
+    mapping = read_mappings(tmp_path, ("t",))[0]
+
+    assert mapping.sql == (
+        "INSERT INTO t\n-- shared\nWITH rows AS (SELECT * FROM segment('body String'))\nSELECT body FROM rows\n"
+    )
