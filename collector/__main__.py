@@ -11,7 +11,7 @@ import ctypes
 import json
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -78,9 +78,13 @@ def up(
         _serve(_settings(config, **options))
         return
     settings = _settings(config, **options)
-    if not settings.rule_files:
-        settings = _settings(config, **options, rule_files=(str(sample.rule_file()),))
-    with sample.shop(settings):
+    with ExitStack() as stack:
+        if not settings.rule_files:
+            options["rule_files"] = (str(sample.rule_file()),)
+        if not settings.receivers:
+            options["receivers"] = [stack.enter_context(sample.pager(settings.data_dir / "shop"))]
+        settings = _settings(config, **options)
+        stack.enter_context(sample.shop(settings))
         _serve(settings)
 
 

@@ -21,6 +21,7 @@ What lives here, in the order a request meets it::
     listener.py process.py    one service as one process
     orchestrator.py children.py sidecars.py ports.py state.py   ``up``: start all of them, restart what dies, stop in order
     topology.py        names, versions, owners, who calls whom
+    pager.py           the webhook receiver that `fuseboard up --demo` starts beside the shop
     settings.py        what a service reads from its environment
     rules.yaml         the alert rule of the story
 

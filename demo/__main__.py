@@ -1,4 +1,4 @@
-"""The command line: up, fault, service, load."""
+"""The command line: up, fault, service, load, pager."""
 
 from __future__ import annotations
 
@@ -46,6 +46,12 @@ def _parser() -> argparse.ArgumentParser:
     load.add_argument("--duration", metavar="S", type=_positive, help="seconds; default: until SIGTERM")
     _add_load_options(load)
     load.set_defaults(run=_load)
+    pager = commands.add_parser("pager", help="receive the alerts' webhooks; secret from DEMO_PAGER_SECRET")
+    pager.add_argument(
+        "--log", metavar="FILE", type=Path, required=True, help="where deliveries are appended"
+    )
+    pager.add_argument("--port", metavar="P", type=_whole, default=0, help="default: any free one")
+    pager.set_defaults(run=_pager)
     return parser
 
 
@@ -121,6 +127,12 @@ def _load(arguments: argparse.Namespace) -> None:
     from demo import load
 
     load.run(arguments.gateway, arguments.seed, arguments.rate, arguments.duration)
+
+
+def _pager(arguments: argparse.Namespace) -> None:
+    from demo import pager
+
+    pager.run(os.environ.get("DEMO_PAGER_SECRET", ""), arguments.log, arguments.port)
 
 
 def _fault(arguments: argparse.Namespace) -> None:
