@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import json
+import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -74,10 +76,15 @@ def up(
 ) -> None:
     """Run collector and dashboards on the embedded engine, with the sample shop if asked."""
     options: dict[str, Any] = {"data_dir": data_dir, "host": host, "port": port}
-    if not demo:
-        _serve(_settings(config, **options))
-        return
+    if config is None and "FUSEBOARD_LOG_LEVEL" not in os.environ:
+        options["log_level"] = "warning"  # a person is watching: what goes well is on the page
     settings = _settings(config, **options)
+    typer.echo(f"Fuseboard: http://{settings.host}:{settings.port}  (Ctrl-C ends it)", err=True)
+    if not demo:
+        _serve(settings)
+        return
+    fault = f"{sys.executable} -m demo fault payment errors --on --data-dir {settings.data_dir / 'shop'}"
+    typer.echo(f"break something: {fault}   (--off heals it)", err=True)
     with ExitStack() as stack:
         if not settings.rule_files:
             options["rule_files"] = (str(sample.rule_file()),)
