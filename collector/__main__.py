@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 import uvicorn
@@ -120,7 +120,6 @@ def migrate(config: ConfigOption = None, clickhouse: ClickHouseOption = None) ->
     settings = _settings(config, clickhouse=clickhouse)
     if settings.clickhouse is None:
         _fail("clickhouse: not set; the embedded engine applies its schema by itself at every start")
-        return
     target = Target(settings.clickhouse.get_secret_value(), shared_disk=False)
     try:
         applied = apply(Store(lambda: target, settings.query_timeout_s))
@@ -150,10 +149,9 @@ def _settings(config: Path | None, **options: Any) -> Settings:
         return load(config, options)
     except SettingsError as error:
         _fail(str(error))
-        raise AssertionError from error
 
 
-def _fail(sentence: str) -> None:
+def _fail(sentence: str) -> NoReturn:
     typer.echo(f"fuseboard: {sentence}", err=True)
     raise typer.Exit(2)
 
@@ -165,7 +163,6 @@ def _serve(settings: Settings) -> None:
         collector = build(settings)
     except FuseboardError as error:
         _fail(error.message)
-        return
     server = _Server(_config(collector, settings))
     asyncio_runner = asyncio.Runner(loop_factory=_loop_factory())
     with asyncio_runner as runner:

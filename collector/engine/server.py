@@ -70,7 +70,7 @@ _INSERT_DATA_HEAD = re.compile(rb"\s*INSERT\s+INTO\s[^;\n]*?\bFORMAT\s+(\w+)[ \t
 _INPUT_TABLE = re.compile(rb"\binput\s*\(\s*('(?:[^'\\]|\\.)*')\s*\)", re.IGNORECASE)
 _TRAILING_FORMAT = re.compile(rb"\bFORMAT\s+(\w+)\s*;?\s*\Z", re.IGNORECASE)
 _ERROR_CODE = re.compile(r"Code: (\d+)")
-_BODY_ENCODINGS = {"zstd": "zstd", "gzip": "gzip", "deflate": "deflate", "br": "br", "lz4": "lz4"}
+_BODY_ENCODINGS = frozenset({"zstd", "gzip", "deflate", "br", "lz4"})
 # Idle handles kept, whatever their settings: the readers' few sets stay warm, the one-off sets of inserts fall out.
 _IDLE_HANDLES = 16
 
@@ -210,7 +210,8 @@ class Handler(BaseHTTPRequestHandler):
             if not _SETTING_NAME.match(name):
                 raise ValueError(f"Code: 115. DB::Exception: Unknown setting {name!r}. (UNKNOWN_SETTING)")
         bound = {k[6:]: v for k, v in params.items() if k.startswith("param_")}
-        encoding = _BODY_ENCODINGS.get(self.headers.get("Content-Encoding", ""), "none")
+        declared = self.headers.get("Content-Encoding", "")
+        encoding = declared if declared in _BODY_ENCODINGS else "none"
         if encoding != "none" and not params.get(
             "query"
         ):  # the statement is inside: the data behind it is too

@@ -31,6 +31,7 @@ from collector.load import quarantine
 from collector.load.archive import MappingArchive
 from collector.load.mapping import Mapping as TableMapping
 from collector.metrics import LoadMetrics
+from collector.query.window import rfc_3339
 from collector.store.client import Store
 
 log = structlog.get_logger()
@@ -305,7 +306,7 @@ def _ledger_row(segment: SealedSegment, index: int) -> dict[str, object]:
     batch = segment.side.records[index].batch
     resource, source = batch.resource, batch.source
     return {
-        "received_at": quarantine.iso(batch.received_at_ns),
+        "received_at": rfc_3339(batch.received_at_ns),
         "batch_id": batch.batch_id,
         "format": batch.format,
         "signal": batch.signal,

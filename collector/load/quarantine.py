@@ -12,12 +12,12 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 from collector.errors import StoreRejected
 from collector.journal.segment import SealedSegment
 from collector.load.mapping import Mapping as TableMapping
+from collector.query.window import rfc_3339
 from collector.store.client import Store
 
 _REASON_LENGTH = 500
@@ -79,7 +79,7 @@ def rows(segment: SealedSegment) -> list[dict[str, object]]:
     """Return the rows of the table ``quarantine`` for the masked records."""
     return [
         {
-            "at": iso(segment.side.records[index].batch.received_at_ns),
+            "at": rfc_3339(segment.side.records[index].batch.received_at_ns),
             "batch_id": segment.side.records[index].batch.batch_id,
             "format": segment.side.records[index].batch.format,
             "target": segment.group,
@@ -90,12 +90,6 @@ def rows(segment: SealedSegment) -> list[dict[str, object]]:
         }
         for index, reason in sorted(segment.side.masked.items())
     ]
-
-
-def iso(epoch_ns: int) -> str:
-    """Return epoch nanoseconds as RFC 3339 with all nine digits."""
-    whole = datetime.fromtimestamp(epoch_ns // 1_000_000_000, tz=UTC)
-    return f"{whole:%Y-%m-%dT%H:%M:%S}.{epoch_ns % 1_000_000_000:09d}Z"
 
 
 def _select_into_nothing(
