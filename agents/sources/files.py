@@ -54,7 +54,6 @@ class FilesSource:
         self._tails: dict[tuple[int, int], tuple[Tail, FilesSettings]] = {}
         self._unreadable: set[str] = set()
         self._thread = threading.Thread(target=self._run, name="files", daemon=True)
-        self.truncations = 0
 
     def start(self) -> None:
         """Find the files and begin to follow them."""
@@ -201,7 +200,6 @@ class FilesSource:
     def _notice_truncation(self, tail: Tail) -> None:
         before = tail.generation
         if tail.check():
-            self.truncations += 1
             self._ledger.forget_file(before)
             self._ledger.place_file(tail.generation, tail.mark(), 0)
             log("warning", "file_truncated", path=tail.path)
