@@ -18,8 +18,9 @@ from pathlib import Path
 from agents import __version__
 from agents.errors import SpoolUnavailable, WrongSetting
 from agents.own_log import log
-from agents.settings import Settings, describe, load
+from agents.settings import describe, load
 from agents.settings_tables import LISTS, TABLES, TOP
+from agents.settings_values import Settings
 
 
 def main(arguments: list[str] | None = None) -> int:

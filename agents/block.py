@@ -5,6 +5,7 @@ A ``Block`` is cut once; from then on it has one identity (``key``) at every hop
 recognised as the same block.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 MAX_BLOCK_BYTES = (
@@ -56,9 +57,17 @@ class Position:
     file: FileMark | None = None
 
 
+Shed = Mapping[str, tuple[int, int]]
+"""Reason -> (lines, bytes) that a processor took out of a block."""
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One request to come: ``body`` uncompressed, at most 1 MiB unless a service's own request is larger."""
+    """
+    One request to come: ``body`` uncompressed, at most 1 MiB unless a service's own request is larger.
+
+    ``shed`` counts what processors took out of it; a block whose ``body`` is empty is counted and not sent.
+    """
 
     stream: Stream
     path: str
@@ -66,3 +75,4 @@ class Block:
     position: Position
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
+    shed: Shed = field(default_factory=dict)

@@ -21,7 +21,12 @@ from agents.errors import SpoolUnavailable
 
 @dataclass(slots=True)
 class Counters:
-    """Cumulative since the data directory was made; bytes are uncompressed body bytes of the blocks."""
+    """
+    Cumulative since the data directory was made; bytes are uncompressed body bytes of the blocks.
+
+    ``read_bytes`` holds what processors took out as well, so read = shipped + rejected + dropped + spooled in bytes, too.
+    ``dropped`` is reason -> [blocks, bytes, lines]; lines taken out of a block that is shipped count no block.
+    """
 
     read_blocks: int = 0
     read_bytes: int = 0
@@ -159,7 +164,7 @@ def _decode(fields: Any) -> Checkpoint:
         counted_through=fields["counted_through"],
         settled_through=fields["settled_through"],
         settled_above=fields["settled_above"],
-        counters={Stream(*stream): Counters(**counters) for stream, counters in fields["counters"]},
+        counters={Stream(*stream): _counters(counters) for stream, counters in fields["counters"]},
         files={
             generation: FilePlace(FileMark(**mark), offset)
             for generation, (mark, offset) in fields["files"].items()
@@ -170,3 +175,9 @@ def _decode(fields: Any) -> Checkpoint:
         collector=fields["collector"],
         pins={int(sequence): url for sequence, url in fields["pins"].items()},
     )
+
+
+def _counters(fields: Any) -> Counters:
+    """Read one stream's counters; a checkpoint of an earlier version counted no dropped lines."""
+    dropped = {reason: [*amounts, 0][:3] for reason, amounts in fields.pop("dropped").items()}
+    return Counters(**fields, dropped=dropped)

@@ -185,4 +185,15 @@ def is_duplicate(answer: Answer) -> bool:
 
 
 def _headers(head: FrameHead) -> dict[str, str]:
-    return head.headers | {"Content-Encoding": "zstd", "Idempotency-Key": head.key}
+    """
+    Say what the request holds.
+
+    The spool's sequence number joins ``Fuseboard-Source``: a report counts through one, so the ledger can tell for any
+    range which of the blocks counted in it are stored.
+    """
+    source = f"{head.headers['Fuseboard-Source']},sequence={head.sequence}"
+    return head.headers | {
+        "Fuseboard-Source": source,
+        "Content-Encoding": "zstd",
+        "Idempotency-Key": head.key,
+    }

@@ -9,8 +9,11 @@ The spool's byte layout: one frame is one frozen block.
     16      h      head: UTF-8 JSON, one object (``FrameHead``)
     16+h    b      body: one zstd frame with content size, exactly the bytes that the collector will get
 
+The head's ``lines`` is the number of newlines in the body and ``shed`` what processors took out before it was frozen
+({reason: [lines, bytes]}), so that a restart counts exactly what was counted when the frame was made.
+
 A segment file ``<first sequence, 16 digits>.spool`` is frames end to end. A frame without a body (``dropped`` set in
-its head) records that a block was shed: it is counted, its position passes, nothing is sent.
+its head) records that a block was shed whole: it is counted, its position passes, nothing is sent.
 
 Recovery: frames are read from the front. A frame whose magic, lengths or CRC are wrong is skipped to the next magic
 that begins a whole frame; the bytes between are counted as corrupt. What is torn at the end was never acknowledged
@@ -24,7 +27,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from agents.block import Block, FileMark, Position, Stream
+from agents.block import Block, FileMark, Position, Shed, Stream
 
 MAGIC = b"FBF1"
 PREFIX = struct.Struct("<4sIII")
@@ -45,6 +48,8 @@ class FrameHead:
     at: float
     headers: dict[str, str] = field(default_factory=dict)
     dropped: str | None = None
+    lines: int = 0
+    shed: Shed = field(default_factory=dict)
 
 
 def head_of(block: Block, sequence: int, at: float, dropped: str | None = None) -> FrameHead:
@@ -59,6 +64,8 @@ def head_of(block: Block, sequence: int, at: float, dropped: str | None = None) 
         at=at,
         headers=block.headers,
         dropped=dropped,
+        lines=block.body.count(b"\n"),
+        shed=block.shed,
     )
 
 
@@ -143,13 +150,15 @@ def _as_json(head: FrameHead) -> dict[str, object]:
         "raw": head.raw_bytes,
         "headers": head.headers,
         "dropped": head.dropped,
+        "lines": head.lines,
+        "shed": head.shed,
         "range": [head.position.generation, head.position.start, head.position.end],
         "file": mark and [mark.path, mark.device, mark.inode, mark.signature_bytes, mark.signature],
     }
 
 
 def _from_json(fields: Any) -> FrameHead:
-    """Undo ``_as_json``; the CRC has vouched for the shape."""
+    """Undo ``_as_json``; the CRC has vouched for the shape. Frames of earlier versions have no lines and nothing shed."""
     generation, start, end = fields["range"]
     mark = FileMark(*fields["file"]) if fields["file"] else None
     return FrameHead(
@@ -162,4 +171,6 @@ def _from_json(fields: Any) -> FrameHead:
         at=fields["at"],
         headers=fields["headers"],
         dropped=fields["dropped"],
+        lines=fields.get("lines", 0),
+        shed={reason: (lines, size) for reason, (lines, size) in fields.get("shed", {}).items()},
     )

@@ -46,6 +46,9 @@ class Ledger:
             counters.read_blocks += 1
             counters.read_bytes += head.raw_bytes
             self._advance(head)
+            for reason, (lines, size) in head.shed.items():
+                counters.read_bytes += size
+                _add(counters, reason, 0, size, lines)
             if head.dropped is not None:
                 self._drop(head, head.dropped)
 
@@ -199,9 +202,7 @@ class Ledger:
             self._mark_settled(head.sequence)
 
     def _drop(self, head: FrameHead, reason: str) -> None:
-        pair = self._counters(head).dropped.setdefault(reason, [0, 0])
-        pair[0] += 1
-        pair[1] += head.raw_bytes
+        _add(self._counters(head), reason, 1, head.raw_bytes, head.lines)
         self._mark_settled(head.sequence)
 
     def _mark_settled(self, sequence: int) -> None:
@@ -211,3 +212,9 @@ class Ledger:
             self._books.settled_through += 1
             self._above.discard(self._books.settled_through)
         self._books.pins.pop(sequence, None)
+
+
+def _add(counters: Counters, reason: str, blocks: int, size: int, lines: int) -> None:
+    amounts = counters.dropped.setdefault(reason, [0, 0, 0])
+    for place, amount in enumerate((blocks, size, lines)):
+        amounts[place] += amount

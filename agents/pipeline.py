@@ -17,11 +17,11 @@ from agents.intake import Intake
 from agents.keeper import Keeper
 from agents.ledger import Ledger
 from agents.own_log import log
-from agents.processors import Processor, chain
+from agents.processors import Processor, chain, changing
 from agents.quarantine import Quarantine
 from agents.reports import Reporter
 from agents.route import Route
-from agents.settings import Settings
+from agents.settings_values import Settings
 from agents.sources import Origin, Source
 from agents.spool import Spool
 
@@ -152,7 +152,7 @@ def _processor(settings: Settings) -> Processor:
         return chain(())
     from agents.processors.redact import PRESETS
 
-    return chain([PRESETS[preset] for preset in settings.redact.presets])
+    return chain([changing(PRESETS[preset]) for preset in settings.redact.presets])
 
 
 def _sources(parts: Parts) -> list[Source]:

@@ -19,7 +19,7 @@ from agents.errors import UnknownFate, Unreached
 from agents.ledger import Ledger
 from agents.own_log import log, rfc3339
 from agents.route import Route
-from agents.settings import Settings
+from agents.settings_values import Settings
 from agents.spool import Spool
 
 
@@ -88,6 +88,7 @@ class Reporter:
             "host": self._settings.resource["host.name"],
             "at": rfc3339(time.time()),
             "sequence": books.reports,
+            "counted_through": books.counted_through,
             "started_at": rfc3339(self._started_at),
             "spool": {
                 "blocks": sum(blocks for blocks, _ in flights),
@@ -118,6 +119,7 @@ def as_report(stream: Stream, counters: Counters) -> dict[str, Any]:
         "rejected_bytes": counters.rejected_bytes,
         "duplicate_blocks": counters.duplicate_blocks,
         "dropped": {
-            reason: {"blocks": pair[0], "bytes": pair[1]} for reason, pair in counters.dropped.items()
+            reason: {"blocks": blocks, "bytes": size, "lines": lines}
+            for reason, (blocks, size, lines) in counters.dropped.items()
         },
     }

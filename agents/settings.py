@@ -9,8 +9,7 @@ overrides both. ``FUSEBOARD_AGENT_CONFIG`` names the file.
 
 import socket
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -18,82 +17,41 @@ from urllib.parse import urlsplit
 from agents.errors import WrongSetting
 from agents.settings_fields import REQUIRED, Field, attributes
 from agents.settings_tables import LISTS, TABLES, TOP
+from agents.settings_values import (
+    BreakerSettings,
+    ContainerSettings,
+    FilesSettings,
+    FilterSettings,
+    LimitSettings,
+    NodeSettings,
+    ProbeSettings,
+    RedactSettings,
+    RelaySettings,
+    SampleSettings,
+    ScrapeSettings,
+    Settings,
+    SpoolSettings,
+    TlsSettings,
+)
 
 PREFIX = "FUSEBOARD_AGENT_"
-
-
-@dataclass(frozen=True, slots=True)
-class FilesSettings:
-    """One ``[[files]]``: which files to follow and how their lines are to be read."""
-
-    paths: tuple[str, ...]
-    exclude: tuple[str, ...]
-    start_at: str
-    format: str
-    multiline: str
-
-
-@dataclass(frozen=True, slots=True)
-class ScrapeSettings:
-    """One ``[[scrape]]``: an endpoint that answers with an exposition."""
-
-    url: str
-    interval_s: float
-    timeout_s: float
-    max_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class ContainerSettings:
-    """``[container]``: the resource use of the container, or of the process, beside the agent."""
-
-    enabled: bool
-    interval_s: float
-    pid: int
-    pid_file: Path | None
-
-
-@dataclass(frozen=True, slots=True)
-class RelaySettings:
-    """``[relay]``: where the service beside us sends OTLP and breaker transitions."""
-
-    listen: tuple[str, int] | None
-    max_body_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class RedactSettings:
-    """``[redact]``: what is taken out of lines before they reach the disk."""
-
-    presets: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SpoolSettings:
-    """``[spool]``: how much waits on disk, and what happens beyond."""
-
-    max_bytes: int
-    when_full: str
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Everything that the agent was told; built once by ``load``."""
-
-    collector: tuple[str, ...]
-    key: str | None
-    data_dir: Path
-    name: str
-    report_interval_s: float
-    drain_s: float
-    metrics_listen: tuple[str, int] | None
-    resource: dict[str, str]
-    files: tuple[FilesSettings, ...]
-    scrape: tuple[ScrapeSettings, ...]
-    container: ContainerSettings
-    relay: RelaySettings
-    redact: RedactSettings
-    spool: SpoolSettings
+_TABLE_VALUES: dict[str, Callable[..., Any]] = {
+    "container": ContainerSettings,
+    "node": NodeSettings,
+    "relay": RelaySettings,
+    "redact": RedactSettings,
+    "filter": FilterSettings,
+    "sample": SampleSettings,
+    "limit": LimitSettings,
+    "spool": SpoolSettings,
+    "tls": TlsSettings,
+    "breaker": BreakerSettings,
+}
+_LIST_VALUES: dict[str, Callable[..., Any]] = {
+    "files": FilesSettings,
+    "scrape": ScrapeSettings,
+    "probe": ProbeSettings,
+}
 
 
 def load(config: Path | None, environ: Mapping[str, str]) -> Settings:
@@ -111,26 +69,17 @@ def load(config: Path | None, environ: Mapping[str, str]) -> Settings:
     _overlay(raw, environ)
     top = _values("", TOP, {key: value for key, value in raw.items() if key not in {*TABLES, *LISTS}})
     resource = _resource(top.pop("resource"), environ)
-    settings = Settings(
-        collector=top["collector"] or _missing("collector"),
-        key=_key(top.pop("key"), top.pop("key_file")),
-        data_dir=top["data_dir"],
-        name=top["name"] or resource.get("service.instance.id") or socket.gethostname(),
-        report_interval_s=top["report_interval_s"],
-        drain_s=top["drain_s"],
-        metrics_listen=top["metrics_listen"],
-        resource=resource,
-        files=tuple(
-            FilesSettings(**_values("files", LISTS["files"], table)) for table in _tables(raw, "files")
-        ),
-        scrape=tuple(
-            ScrapeSettings(**_values("scrape", LISTS["scrape"], table)) for table in _tables(raw, "scrape")
-        ),
-        container=ContainerSettings(**_values("container", TABLES["container"], _table(raw, "container"))),
-        relay=RelaySettings(**_values("relay", TABLES["relay"], _table(raw, "relay"))),
-        redact=RedactSettings(**_values("redact", TABLES["redact"], _table(raw, "redact"))),
-        spool=SpoolSettings(**_values("spool", TABLES["spool"], _table(raw, "spool"))),
-    )
+    tables: dict[str, Any] = {
+        name: made(**_values(name, TABLES[name], _table(raw, name))) for name, made in _TABLE_VALUES.items()
+    }
+    lists: dict[str, Any] = {
+        name: tuple(made(**_values(name, LISTS[name], table)) for table in _tables(raw, name))
+        for name, made in _LIST_VALUES.items()
+    }
+    top["collector"] = top["collector"] or _missing("collector")
+    top["key"] = _key(top["key"], top.pop("key_file"))
+    top["name"] = top["name"] or resource.get("service.instance.id") or socket.gethostname()
+    settings = Settings(**top, resource=resource, **tables, **lists)
     _refuse_own_relay(settings)
     return settings
 

@@ -5,6 +5,7 @@ A value comes from TOML (typed) or from the environment (text); ``Field.read`` t
 """
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,14 +53,17 @@ def flag(name: str, value: object) -> bool:
     raise wrong(name, value, "give true or false")
 
 
-def count(least: int) -> Reader:
-    """Make a reader of whole numbers from *least* up."""
+def count(least: int, most: int | None = None) -> Reader:
+    """Make a reader of whole numbers from *least* up, to *most* if that is given."""
+    wanted = f"give a whole number of at least {least}" + ("" if most is None else f" and at most {most}")
 
     def read(name: str, value: object) -> int:
         if isinstance(value, str) and value.strip().isdigit():
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise wrong(name, value, f"give a whole number of at least {least}")
+            raise wrong(name, value, wanted)
+        if most is not None and value > most:
+            raise wrong(name, value, wanted)
         return value
 
     return read
@@ -80,6 +84,27 @@ def seconds(least: float) -> Reader:
     return read
 
 
+def ratio(name: str, value: object) -> float:
+    """Read a number from 0 to 1."""
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 <= number <= 1:
+        raise wrong(name, value, "give a number from 0 to 1")
+    return number
+
+
+def pattern(name: str, value: object) -> str:
+    """Read a regular expression; it is matched against bytes, one line at a time."""
+    expression = text(name, value)
+    try:
+        re.compile(expression.encode())
+    except re.error as error:
+        raise wrong(name, value, f"give a regular expression ({error})") from error
+    return expression
+
+
 def choice(*allowed: str) -> Reader:
     """Make a reader of one of *allowed*."""
 
@@ -91,10 +116,12 @@ def choice(*allowed: str) -> Reader:
     return read
 
 
-def several(read_one: Reader) -> Reader:
-    """Make a reader of a list; text is split at commas, one value alone is a list of one."""
+def several(read_one: Reader, *, split: bool = True) -> Reader:
+    """Make a reader of a list; text is split at commas unless *split* is false, one value alone is a list of one."""
 
     def read(name: str, value: object) -> tuple[object, ...]:
+        if isinstance(value, str) and not split:
+            value = [value] if value else []
         if isinstance(value, str):
             value = [part.strip() for part in value.split(",") if part.strip()]
         if not isinstance(value, list):
@@ -114,6 +141,21 @@ def url(name: str, value: object) -> str:
         usable = False
     if not usable:
         raise wrong(name, value, "give a URL such as http://collector:4318")
+    return address.rstrip("/")
+
+
+def probe_url(name: str, value: object) -> str:
+    """Read what a probe asks: an http, https or tcp URL; tcp needs a port."""
+    address = text(name, value)
+    if not address.startswith("tcp://"):
+        return url(name, value)
+    try:
+        parts = urlsplit(address)
+        usable = bool(parts.hostname) and bool(parts.port) and parts.path in {"", "/"}
+    except ValueError:
+        usable = False
+    if not usable:
+        raise wrong(name, value, "give a host and a port, such as tcp://127.0.0.1:5432")
     return address.rstrip("/")
 
 

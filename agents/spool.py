@@ -81,7 +81,7 @@ class Spool:
         """
         body = self._compressor.compress(block.body, mode=ZstdCompressor.FLUSH_FRAME)
         with self._lock:
-            dropped = self._make_room(len(body))
+            dropped = self._make_room(len(body)) if block.body else _shed_whole(block)
             head = head_of(block, self._next, time.time(), dropped)
             try:
                 self._writable().append(encode(head, b"" if dropped else body), head.sequence)
@@ -273,3 +273,8 @@ class Spool:
         return (
             segment is not self._segments[-1] or not self._appendable or segment.written_bytes >= SPENT_BYTES
         )
+
+
+def _shed_whole(block: Block) -> str:
+    """Name the reason under which a block is counted of which processors left nothing: the one that took most."""
+    return max(block.shed, key=lambda reason: block.shed[reason], default="empty")

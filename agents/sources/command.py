@@ -16,7 +16,7 @@ from typing import IO, BinaryIO
 
 from agents.block import MAX_BLOCK_BYTES, Block, Position
 from agents.intake import Intake
-from agents.processors import Processor
+from agents.processors import Processor, Tally
 from agents.sources import Origin
 
 CUT_S = 0.25
@@ -121,13 +121,15 @@ class _Stream:
 
     def _ship(self, lines: bytes) -> bool:
         position = Position(self._generation, self._offset, self._offset + len(lines))
+        tally = Tally()
         block = Block(
             stream=self._origin.stream("logs", f"command:{self._name}"),
             path="/v1/lines",
             key=self._origin.key(position),
             position=position,
-            body=self._process(lines),
+            body=self._process(lines, tally),
             headers=self._origin.headers("command", self._name, position),
+            shed=tally.shed,
         )
         if not self._intake.offer(block):
             return False

@@ -15,7 +15,7 @@ from agents.errors import NoRoom, SpoolUnavailable
 from agents.intake import Intake
 from agents.ledger import Ledger
 from agents.own_log import log, rfc3339
-from agents.settings import ContainerSettings
+from agents.settings_values import ContainerSettings
 from agents.sources import Origin, cgroup, counted_generation, procfs
 from agents.sources.samples import Sample, exposition
 

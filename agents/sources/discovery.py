@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from agents.settings import FilesSettings
+from agents.settings_values import FilesSettings
 
 COMPRESSED = (
     ".gz",

@@ -14,9 +14,9 @@ from agents.block import MAX_BLOCK_BYTES, Block, Position
 from agents.intake import Intake
 from agents.ledger import Ledger
 from agents.own_log import log
-from agents.processors import Processor
+from agents.processors import Processor, Tally
 from agents.processors.multiline import fold, settled_bytes
-from agents.settings import FilesSettings
+from agents.settings_values import FilesSettings
 from agents.sources import Origin
 from agents.sources.discovery import matching, renamed
 from agents.sources.tail import Piece, Tail
@@ -209,7 +209,8 @@ class FilesSource:
         headers = self._origin.headers("file", tail.path, position)
         if settings.format != "detect":
             headers["Fuseboard-Format"] = settings.format
-        body = self._process(piece.data)
+        tally = Tally()
+        body = self._process(piece.data, tally)
         block = Block(
             stream=self._origin.stream("logs", f"file:{tail.path}"),
             path="/v1/lines",
@@ -217,6 +218,7 @@ class FilesSource:
             position=position,
             body=fold(body) if folds(settings) else body,
             headers=headers,
+            shed=tally.shed,
         )
         if not self._intake.offer(block):
             return False

@@ -17,7 +17,7 @@ from agents.errors import AgentError, BadRequest, NoRoom, SpoolUnavailable, Wron
 from agents.intake import Intake
 from agents.ledger import Ledger
 from agents.own_log import log
-from agents.settings import RelaySettings
+from agents.settings_values import RelaySettings
 from agents.sources import Origin, counted_generation
 from agents.sources.relay_request import (
     JSON,

@@ -14,7 +14,7 @@ from agents.errors import NoRoom, SpoolUnavailable
 from agents.intake import Intake
 from agents.ledger import Ledger
 from agents.own_log import log, rfc3339
-from agents.settings import ScrapeSettings
+from agents.settings_values import ScrapeSettings
 from agents.sources import Origin, counted_generation
 
 ACCEPT = "text/plain;version=0.0.4;q=1,application/openmetrics-text;version=1.0.0;q=0.5"

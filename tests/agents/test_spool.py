@@ -118,13 +118,14 @@ def test_drop_newest_counts_what_it_sheds(tmp_path):
     """With ``drop_newest`` the new block is counted as dropped, durably, and its position passes."""
     spool, _ = opened(tmp_path, 1 << 16, "drop_newest")
     spool.append(block(0, os.urandom(60_000)))
-    spool.append(block(1, os.urandom(60_000)))
+    shed = os.urandom(60_000)
+    spool.append(block(1, shed))
     spool.sync()
 
     again, books = opened(tmp_path, 1 << 16, "drop_newest")
 
     counters = books.counters().counters[STREAM]
-    assert counters.dropped == {"spool_full": [1, 60_000]}
+    assert counters.dropped == {"spool_full": [1, 60_000, shed.count(b"\n")]}
     assert [key for key, _ in claimed(again)] == ["key-0"]
     assert books.sequence_of(STREAM.source) == 2
     spool.close()

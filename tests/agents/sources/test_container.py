@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from agents.settings import ContainerSettings
+from agents.settings_values import ContainerSettings
 from agents.sources import cgroup, procfs
 from agents.sources.container import measure, service_pid
 
