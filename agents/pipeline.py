@@ -160,9 +160,10 @@ def _sources(parts: Parts) -> list[Source]:
     settings = parts.settings
     sources: list[Source] = []
     if settings.files:
-        from agents.sources.files import FilesSource
+        from agents.sources.files import FilesSource, watches
 
-        sources.append(FilesSource(settings.files, parts.origin, parts.intake, parts.ledger, parts.process))
+        watched = watches(settings.files, parts.origin)
+        sources.append(FilesSource(watched, parts.intake, parts.ledger, parts.process))
     if settings.scrape:
         from agents.sources.scrape import ScrapeSource
 

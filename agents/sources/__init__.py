@@ -38,6 +38,10 @@ class Origin:
     agent: str
     resource: dict[str, str]
 
+    def with_resource(self, more: dict[str, str]) -> "Origin":
+        """Lay attributes over the agent's own, for what is shipped of another than the service beside it."""
+        return Origin(self.agent, self.resource | more) if more else self
+
     def stream(self, signal: str, source: str) -> Stream:
         """Name the stream that blocks of *source* are counted under."""
         env = self.resource.get(

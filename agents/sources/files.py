@@ -8,6 +8,9 @@ that returns. inotify is not used: it misses network and overlay file systems (d
 
 import threading
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from agents.block import MAX_BLOCK_BYTES, Block, Position
@@ -34,24 +37,38 @@ def folds(settings: FilesSettings) -> bool:
     return settings.multiline == "auto" and settings.format in {"detect", "json"}
 
 
-class FilesSource:
-    """All files of all ``[[files]]``; ``tails`` is touched by its thread only."""
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """
+    Which files to follow, and for whom.
 
-    def __init__(
-        self,
-        settings: tuple[FilesSettings, ...],
-        origin: Origin,
-        intake: Intake,
-        ledger: Ledger,
-        process: Processor,
-    ) -> None:
-        self._settings = settings
-        self._origin = origin
+    ``origin_of`` takes the path under which a file is first seen and is asked once per file; its blocks carry the answer.
+    """
+
+    settings: FilesSettings
+    origin_of: Callable[[str], Origin]
+
+
+def watches(settings: Sequence[FilesSettings], origin: Origin) -> list[Watch]:
+    """Make a watch of each ``[[files]]``: the agent's origin, under the table's own attributes where it has some."""
+    return [Watch(one, partial(_constant, origin.with_resource(one.resource))) for one in settings]
+
+
+def _constant(origin: Origin, _path: str) -> Origin:
+    return origin
+
+
+class FilesSource:
+    """All files of all watches; ``tails`` is touched by its thread only."""
+
+    def __init__(self, watches: Sequence[Watch], intake: Intake, ledger: Ledger, process: Processor) -> None:
+        self._watches = tuple(watches)
         self._intake = intake
         self._ledger = ledger
         self._process = process
         self._stopping = threading.Event()
-        self._tails: dict[tuple[int, int], tuple[Tail, FilesSettings]] = {}
+        self._tails: dict[tuple[int, int], tuple[Tail, Watch]] = {}
+        self._origins: dict[tuple[int, int], Origin] = {}
         self._unreadable: set[str] = set()
         self._thread = threading.Thread(target=self._run, name="files", daemon=True)
 
@@ -89,26 +106,27 @@ class FilesSource:
     def _scan(self, now: float) -> None:
         """Take up new files, follow renames, finish what has gone."""
         seen: set[tuple[int, int]] = set()
-        for settings in self._settings:
-            for pattern in settings.paths:
+        for watch in self._watches:
+            for pattern in watch.settings.paths:
                 first = self._ledger.first_look(pattern)
-                for path in matching(settings, pattern):
-                    seen.add(self._see(path, settings, at_end=first and settings.start_at == "end"))
-        for identity, (tail, settings) in list(self._tails.items()):
+                at_end = first and watch.settings.start_at == "end"
+                for path in matching(watch.settings, pattern):
+                    seen.add(self._see(path, watch, at_end=at_end))
+        for identity, (tail, watch) in list(self._tails.items()):
             if identity in seen:
                 tail.gone_since = None
             elif tail.gone_since is None:
                 tail.gone_since = now
             elif now - tail.gone_since >= GONE_S:
-                self._finish(identity, tail, settings)
+                self._finish(identity, tail, watch)
 
-    def _see(self, path: str, settings: FilesSettings, *, at_end: bool) -> tuple[int, int]:
+    def _see(self, path: str, watch: Watch, *, at_end: bool) -> tuple[int, int]:
         """Note that *path* is there, opening it when it is not followed yet."""
         try:
             state = Path(path).stat()
             identity = (state.st_dev, state.st_ino)
             if identity not in self._tails:
-                self._take_up(path, identity, settings, at_end=at_end)
+                self._take_up(path, identity, watch, at_end=at_end)
         except OSError as error:
             if path not in self._unreadable:
                 self._unreadable.add(path)
@@ -116,9 +134,7 @@ class FilesSource:
             return (0, 0)
         return identity
 
-    def _take_up(
-        self, path: str, identity: tuple[int, int], settings: FilesSettings, *, at_end: bool
-    ) -> None:
+    def _take_up(self, path: str, identity: tuple[int, int], watch: Watch, *, at_end: bool) -> None:
         known = {
             generation: place
             for generation, place in self._ledger.files().items()
@@ -129,7 +145,8 @@ class FilesSource:
             tail.skip_to_end()
         for generation in known.keys() - {tail.generation}:
             self._ledger.forget_file(generation)
-        self._tails[identity] = (tail, settings)
+        self._origins[identity] = watch.origin_of(tail.path)
+        self._tails[identity] = (tail, watch)
         self._ledger.place_file(tail.generation, tail.mark(), tail.offset)
         log("info", "file_followed", path=path, offset=tail.offset, resumed=tail.generation in known)
 
@@ -140,20 +157,20 @@ class FilesSource:
             if (mark.device, mark.inode) in self._tails:
                 continue
             path = renamed(mark.path, mark.device, mark.inode)
-            settings = next(iter(self._settings), None)
-            if path is None or settings is None:
+            watch = next(iter(self._watches), None)
+            if path is None or watch is None:
                 self._ledger.forget_file(generation)
                 continue
-            self._see(path, settings, at_end=False)
+            self._see(path, watch, at_end=False)
 
-    def _finish(self, identity: tuple[int, int], tail: Tail, settings: FilesSettings) -> None:
+    def _finish(self, identity: tuple[int, int], tail: Tail, watch: Watch) -> None:
         """Ship the rest of a file that has gone, its partial last line included."""
         while (piece := tail.read(finishing=True)) is not None:
-            if not self._offer(tail, settings, piece):
+            if not self._offer(tail, watch, piece):
                 return
         self._intake.commit()
         tail.close()
-        del self._tails[identity]
+        del self._tails[identity], self._origins[identity]
         self._ledger.forget_file(tail.generation)
         log("info", "file_finished", path=tail.path, offset=tail.offset)
 
@@ -161,9 +178,9 @@ class FilesSource:
         """Give each file its turn; True when some file has more."""
         busy = False
         offered = False
-        for tail, settings in list(self._tails.values()):
+        for tail, watch in list(self._tails.values()):
             try:
-                taken, more = self._turn(tail, settings)
+                taken, more = self._turn(tail, watch)
             except OSError as error:  # a network file system that lost the file; the next scan opens it again
                 log("warning", "file_unreadable", path=tail.path, reason=str(error))
                 self._tails.pop((tail.device, tail.inode))
@@ -175,22 +192,22 @@ class FilesSource:
             self._intake.commit()
         return busy
 
-    def _turn(self, tail: Tail, settings: FilesSettings) -> tuple[bool, bool]:
+    def _turn(self, tail: Tail, watch: Watch) -> tuple[bool, bool]:
         """Hand over a file's next blocks; (something was taken, there is more)."""
         taken = False
         self._notice_truncation(tail)
         for _ in range(BLOCKS_PER_TURN):
-            piece = self._settled(tail, settings, tail.read())
-            if piece is None or not self._offer(tail, settings, piece):
+            piece = self._settled(tail, watch, tail.read())
+            if piece is None or not self._offer(tail, watch, piece):
                 return taken, False
             taken = True
             if len(piece.data) < MAX_BLOCK_BYTES // 2:
                 return taken, False
         return taken, True
 
-    def _settled(self, tail: Tail, settings: FilesSettings, piece: Piece | None) -> Piece | None:
+    def _settled(self, tail: Tail, watch: Watch, piece: Piece | None) -> Piece | None:
         """Leave out a traceback at the end that may still be written to, for a while."""
-        if piece is None or not folds(settings) or len(piece.data) == MAX_BLOCK_BYTES:
+        if piece is None or not folds(watch.settings) or len(piece.data) == MAX_BLOCK_BYTES:
             return piece
         length = settled_bytes(piece.data)
         if length == len(piece.data) or tail.has_waited(piece.end, GROWING_S):
@@ -204,19 +221,20 @@ class FilesSource:
             self._ledger.place_file(tail.generation, tail.mark(), 0)
             log("warning", "file_truncated", path=tail.path)
 
-    def _offer(self, tail: Tail, settings: FilesSettings, piece: Piece) -> bool:
+    def _offer(self, tail: Tail, watch: Watch, piece: Piece) -> bool:
         position = Position(tail.generation, piece.start, piece.end, tail.mark())
-        headers = self._origin.headers("file", tail.path, position)
-        if settings.format != "detect":
-            headers["Fuseboard-Format"] = settings.format
+        origin = self._origins[tail.device, tail.inode]
+        headers = origin.headers("file", tail.path, position)
+        if watch.settings.format != "detect":
+            headers["Fuseboard-Format"] = watch.settings.format
         tally = Tally()
         body = self._process(piece.data, tally)
         block = Block(
-            stream=self._origin.stream("logs", f"file:{tail.path}"),
+            stream=origin.stream("logs", f"file:{tail.path}"),
             path="/v1/lines",
-            key=self._origin.key(position),
+            key=origin.key(position),
             position=position,
-            body=fold(body) if folds(settings) else body,
+            body=fold(body) if folds(watch.settings) else body,
             headers=headers,
             shed=tally.shed,
         )

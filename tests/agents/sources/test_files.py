@@ -140,3 +140,18 @@ def test_redacted_lines_never_reach_the_disk(tmp_path, collector, agent, wait_fo
     wait_for(lambda: bool(collector.lines()), "the line")
 
     assert collector.lines() == [b'{"password":"[token]","mail":"[email]"}']
+
+
+def test_files_with_their_own_resource(tmp_path, collector, agent, wait_for, follow_toml):
+    """Attributes of one ``[[files]]`` lie over the agent's, on the blocks of its files alone."""
+    (tmp_path / "app.log").write_bytes(b"ours\n")
+    (tmp_path / "proxy.log").write_bytes(b"theirs\n")
+    other = f'[[files]]\npaths = ["{tmp_path}/proxy.log"]\nstart_at = "beginning"\nresource = {{ "service.name" = "proxy" }}\n'
+    agent.start(follow_toml(collector.url, tmp_path / "app.log", other))
+    wait_for(lambda: len(collector.lines()) == 2, "two lines")
+
+    resources = {request.body: request.headers["fuseboard-resource"] for request in collector.of("/v1/lines")}
+
+    assert "service.name=checkout" in resources[b"ours\n"]
+    assert "service.name=proxy" in resources[b"theirs\n"]
+    assert "deployment.environment.name=test" in resources[b"theirs\n"]
