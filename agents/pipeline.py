@@ -17,7 +17,7 @@ from agents.intake import Intake
 from agents.keeper import Keeper
 from agents.ledger import Ledger
 from agents.own_log import log
-from agents.processors import Processor, chain, changing
+from agents.processors.shaper import ShaperFactory, shapers
 from agents.quarantine import Quarantine
 from agents.reports import Reporter
 from agents.route import Route
@@ -40,7 +40,7 @@ class Parts:
     origin: Origin
     intake: Intake
     ledger: Ledger
-    process: Processor
+    shapers: ShaperFactory
 
 
 class Pipeline:
@@ -69,7 +69,7 @@ class Pipeline:
         self._reporter = Reporter(settings, self.ledger, self.spool, route, self.lag_bytes)
         origin = Origin(self.ledger.agent, settings.resource)
         self.parts = Parts(
-            settings, origin, Intake(self.spool, self._stopping), self.ledger, _processor(settings)
+            settings, origin, Intake(self.spool, self._stopping), self.ledger, shapers(settings)
         )
         self.sources: list[Source] = _sources(self.parts)
         self._metrics = self._metrics_server()
@@ -115,7 +115,7 @@ class Pipeline:
         """
         from agents.sources.command import CommandSource
 
-        source = CommandSource(command, self.parts.origin, self.parts.intake, self.parts.process)
+        source = CommandSource(command, self.parts.origin, self.parts.intake, self.parts.shapers)
         self.sources.append(source)
         source.start()
         return source
@@ -147,14 +147,6 @@ def _locked(data_dir: Path) -> IO[bytes]:
     return lock
 
 
-def _processor(settings: Settings) -> Processor:
-    if not settings.redact.presets:
-        return chain(())
-    from agents.processors.redact import PRESETS
-
-    return chain([changing(PRESETS[preset]) for preset in settings.redact.presets])
-
-
 def _sources(parts: Parts) -> list[Source]:
     """Make the sources that are asked for; the others are not even imported (resident memory)."""
     settings = parts.settings
@@ -163,7 +155,7 @@ def _sources(parts: Parts) -> list[Source]:
         from agents.sources.files import FilesSource, watches
 
         watched = watches(settings.files, parts.origin)
-        sources.append(FilesSource(watched, parts.intake, parts.ledger, parts.process))
+        sources.append(FilesSource(watched, parts.intake, parts.ledger, parts.shapers))
     if settings.scrape:
         from agents.sources.scrape import ScrapeSource
 

@@ -16,17 +16,19 @@ from typing import IO, BinaryIO
 
 from agents.block import MAX_BLOCK_BYTES, Block, Position
 from agents.intake import Intake
-from agents.processors import Processor, Tally
+from agents.processors import Tally
+from agents.processors.shaper import Shaper, ShaperFactory
 from agents.sources import Origin
 
 CUT_S = 0.25
 READ_BYTES = 1 << 16
+SHAPED_AS = ("detect", "auto", None)
 
 
 class CommandSource:
     """A child process whose standard output and standard error are shipped."""
 
-    def __init__(self, command: list[str], origin: Origin, intake: Intake, process: Processor) -> None:
+    def __init__(self, command: list[str], origin: Origin, intake: Intake, shapers: ShaperFactory) -> None:
         """
         Start *command*.
 
@@ -37,10 +39,10 @@ class CommandSource:
         self.child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert self.child.stdout is not None
         assert self.child.stderr is not None
-        parts = (origin, intake, process)
+        parts = (origin, intake)
         self._streams = [
-            _Stream(f"{name}:stdout", self.child.stdout, sys.stdout.buffer, parts),
-            _Stream(f"{name}:stderr", self.child.stderr, sys.stderr.buffer, parts),
+            _Stream(f"{name}:stdout", self.child.stdout, sys.stdout.buffer, parts, shapers(*SHAPED_AS)),
+            _Stream(f"{name}:stderr", self.child.stderr, sys.stderr.buffer, parts, shapers(*SHAPED_AS)),
         ]
 
     def start(self) -> None:
@@ -62,12 +64,13 @@ class _Stream:
     """One of the two pipes: a reader and a cutter."""
 
     def __init__(
-        self, name: str, pipe: IO[bytes], through: BinaryIO, parts: tuple[Origin, Intake, Processor]
+        self, name: str, pipe: IO[bytes], through: BinaryIO, parts: tuple[Origin, Intake], shaper: Shaper
     ) -> None:
         self._name = name
         self._pipe = pipe
         self._through = through
-        self._origin, self._intake, self._process = parts
+        self._origin, self._intake = parts
+        self._shape = shaper
         self._generation = secrets.token_hex(6)
         self._lock = threading.Lock()
         self._room = threading.Condition(self._lock)
@@ -127,7 +130,7 @@ class _Stream:
             path="/v1/lines",
             key=self._origin.key(position),
             position=position,
-            body=self._process(lines, tally),
+            body=self._shape(lines, tally),
             headers=self._origin.headers("command", self._name, position),
             shed=tally.shed,
         )

@@ -17,8 +17,8 @@ from agents.block import MAX_BLOCK_BYTES, Block, Position
 from agents.intake import Intake
 from agents.ledger import Ledger
 from agents.own_log import log
-from agents.processors import Processor, Tally
-from agents.processors.multiline import fold, settled_bytes
+from agents.processors import Tally
+from agents.processors.shaper import Shaper, ShaperFactory
 from agents.settings_values import FilesSettings
 from agents.sources import Origin
 from agents.sources.discovery import matching, renamed
@@ -30,11 +30,6 @@ GONE_S = 5.0  # a renamed or deleted file may still be written to by a process t
 LAST_PASSES_S = 1.0  # what a service wrote before we were told to stop; a backlog waits for the next start
 GROWING_S = 1.0  # a traceback at the end of a file is given this long to be written whole
 BLOCKS_PER_TURN = 8  # one fsync for up to 8 MiB: enough to hide it, few enough to be fair
-
-
-def folds(settings: FilesSettings) -> bool:
-    """Say whether tracebacks are folded: they become JSON lines, which a named other format would not be read as."""
-    return settings.multiline == "auto" and settings.format in {"detect", "json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +56,14 @@ def _constant(origin: Origin, _path: str) -> Origin:
 class FilesSource:
     """All files of all watches; ``tails`` is touched by its thread only."""
 
-    def __init__(self, watches: Sequence[Watch], intake: Intake, ledger: Ledger, process: Processor) -> None:
+    def __init__(
+        self, watches: Sequence[Watch], intake: Intake, ledger: Ledger, shapers: ShaperFactory
+    ) -> None:
         self._watches = tuple(watches)
         self._intake = intake
         self._ledger = ledger
-        self._process = process
+        self._make_shaper = shapers
+        self._shapers: dict[tuple[int, int], Shaper] = {}
         self._stopping = threading.Event()
         self._tails: dict[tuple[int, int], tuple[Tail, Watch]] = {}
         self._origins: dict[tuple[int, int], Origin] = {}
@@ -171,6 +169,7 @@ class FilesSource:
         self._intake.commit()
         tail.close()
         del self._tails[identity], self._origins[identity]
+        self._shapers.pop(identity, None)
         self._ledger.forget_file(tail.generation)
         log("info", "file_finished", path=tail.path, offset=tail.offset)
 
@@ -207,9 +206,9 @@ class FilesSource:
 
     def _settled(self, tail: Tail, watch: Watch, piece: Piece | None) -> Piece | None:
         """Leave out a traceback at the end that may still be written to, for a while."""
-        if piece is None or not folds(watch.settings) or len(piece.data) == MAX_BLOCK_BYTES:
+        if piece is None or len(piece.data) == MAX_BLOCK_BYTES:
             return piece
-        length = settled_bytes(piece.data)
+        length = self._shaper_of(tail, watch).settled_bytes(piece.data)
         if length == len(piece.data) or tail.has_waited(piece.end, GROWING_S):
             return piece
         return Piece(piece.data[:length], piece.start, piece.start + length) if length else None
@@ -221,6 +220,15 @@ class FilesSource:
             self._ledger.place_file(tail.generation, tail.mark(), 0)
             log("warning", "file_truncated", path=tail.path)
 
+    def _shaper_of(self, tail: Tail, watch: Watch) -> Shaper:
+        """Give the file's own shaper: a rate limit counts per file."""
+        identity = (tail.device, tail.inode)
+        settings = watch.settings
+        if identity not in self._shapers:
+            made = self._make_shaper(settings.format, settings.multiline, settings.multiline_start)
+            self._shapers[identity] = made
+        return self._shapers[identity]
+
     def _offer(self, tail: Tail, watch: Watch, piece: Piece) -> bool:
         position = Position(tail.generation, piece.start, piece.end, tail.mark())
         origin = self._origins[tail.device, tail.inode]
@@ -228,13 +236,13 @@ class FilesSource:
         if watch.settings.format != "detect":
             headers["Fuseboard-Format"] = watch.settings.format
         tally = Tally()
-        body = self._process(piece.data, tally)
+        body = self._shaper_of(tail, watch)(piece.data, tally)
         block = Block(
             stream=origin.stream("logs", f"file:{tail.path}"),
             path="/v1/lines",
             key=origin.key(position),
             position=position,
-            body=fold(body) if folds(watch.settings) else body,
+            body=body,
             headers=headers,
             shed=tally.shed,
         )
