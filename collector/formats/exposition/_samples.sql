@@ -1,4 +1,7 @@
 -- What the three statements of this folder share: from the text to `samples`, one row per sample line with its series.
+-- Format `stale` says that the target has vanished: each sample is then Prometheus' stale marker, a NaN of its own bits (readers tell it
+-- by them), at the time of the scrape that failed. Samples with a time of their own have no marker: they age by themselves.
+-- Source: prometheus/prometheus, model/value/value.go (StaleNaN) and scrape/scrape.go (explicit timestamps).
 WITH
     '[{](?:[^"}]|"(?:[^"\\\\]|\\\\.)*")*[}]' AS braces,
     t -> if(position(t, '\\') = 0, t, replaceAll(replaceAll(replaceAll(replaceAll(t, '\\\\', '\x01'), '\\n', '\n'), '\\"', '"'), '\x01', '\\')) AS unescaped,
@@ -9,7 +12,7 @@ WITH
     lines AS
     (
         SELECT
-            batch_id, received_ns, scraped_ns, service, env, job, instance, openmetrics, line, type_line, help_line, unit_line
+            batch_id, received_ns, scraped_ns, service, env, job, instance, openmetrics, stale, line, type_line, help_line, unit_line
         FROM
         (
             SELECT
@@ -22,6 +25,7 @@ WITH
                 if(resource['service.namespace'] = '', service, concat(resource['service.namespace'], '/', service)) AS job,
                 resource['service.instance.id'] AS instance,
                 match(body, '(?:^|\n)# EOF\\s*$') AS openmetrics,
+                format = 'stale' AS stale,
                 splitByChar('\n', body) AS all_lines,
                 arrayFill(x -> startsWith(x, '# TYPE '), all_lines) AS type_lines,
                 arrayFill(x -> startsWith(x, '# HELP '), all_lines) AS help_lines,
@@ -35,17 +39,17 @@ WITH
     samples AS
     (
         SELECT
-            batch_id, service, env, job, instance, type_line, help_line, unit_line, received_ns, line,
+            batch_id, service, env, job, instance, type_line, help_line, unit_line, received_ns, line, stale,
             extractGroups(line, concat('^\\s*([^\\s{}"#]*)\\s*(', braces, ')?\\s+([^\\s#]+)(?:\\s+([^\\s#]+))?(?:\\s+#\\s+(', braces,
                                        ')\\s+(\\S+)(?:\\s+(\\S+))?)?\\s*$')) AS part,
             concat(part[1], part[2]) AS series,
             cityHash64(service, env, job, instance, series) AS series_id,
-            toFloat64OrNull(part[3]) AS value,
+            if(stale, reinterpretAsFloat64(0x7ff0000000000002), toFloat64OrNull(part[3])) AS value,
             toFloat64OrNull(part[4]) AS claimed_time,
             multiIf(claimed_time IS NULL, intDiv(scraped_ns, 1000000), toInt64(round(claimed_time * if(openmetrics, 1000, 1)))) AS claimed_ms,
             intDiv(received_ns, 1000000) AS received_ms,
             fromUnixTimestamp64Milli(multiIf(claimed_ms < received_ms - {retention_days:UInt16} * 86400000, received_ms,
                                              claimed_ms > received_ms + 600000, received_ms, claimed_ms), 'UTC') AS sampled_at
         FROM lines
-        WHERE value IS NOT NULL
+        WHERE toFloat64OrNull(part[3]) IS NOT NULL AND NOT (stale AND claimed_time IS NOT NULL)
     )

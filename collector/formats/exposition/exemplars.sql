@@ -11,4 +11,4 @@ SELECT
     CAST(mapFilter((k, v) -> k NOT IN ('trace_id', 'traceID', 'traceId', 'span_id', 'spanID', 'spanId'), all_labels),
          'Map(LowCardinality(String), String)') AS labels,
     {retention_days:UInt16} AS retention_days
-FROM (SELECT *, labels_of(part[5]) AS all_labels, round(toFloat64OrNull(part[7]) * 1000) AS exemplar_ms FROM samples WHERE line LIKE '% # {%' AND part[5] != '')
+FROM (SELECT *, labels_of(part[5]) AS all_labels, round(toFloat64OrNull(part[7]) * 1000) AS exemplar_ms FROM samples WHERE line LIKE '% # {%' AND part[5] != '' AND NOT stale)

@@ -35,6 +35,7 @@ FROM
             max(type_line) AS type_line, max(help_line) AS help_line, max(unit_line) AS unit_line, min(sampled_at) AS first_seen,
             max(sampled_at) AS last_seen
         FROM samples
+        WHERE NOT stale -- a series is not seen by its end
         GROUP BY series_id
     )
 )

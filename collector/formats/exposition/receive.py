@@ -18,9 +18,16 @@ def judge(body: bytes, headers: Mapping[bytes, bytes]) -> Judged:
     Count the lines of an exposition.
 
     Raises:
-        Malformed: ``empty_body``, or ``bad_exposition``: no line of it is a sample.
+        Malformed: ``empty_body``; ``bad_exposition``: no line of it is a sample; ``bad_header``: a ``Fuseboard-Format`` that is
+            not ``stale``.
     """
-    del headers
+    declared = headers.get(b"fuseboard-format", b"").strip().lower()
+    if declared not in {b"", b"stale"}:
+        raise Malformed(
+            "bad_header",
+            f"Fuseboard-Format: {declared.decode('latin-1')[:40]!r} is not stale, the one format of an exposition that is declared",
+            "Fuseboard-Format",
+        )
     if not body.strip():
         raise Malformed("empty_body", "the body is empty; send a Prometheus text or OpenMetrics exposition")
     if _SAMPLE.search(body) is None and not body.lstrip().startswith(b"#"):

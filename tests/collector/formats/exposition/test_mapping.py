@@ -105,3 +105,32 @@ def test_the_statements_share_what_makes_the_series_id():
         for mapping in mappings("exposition")
     }
     assert len(shared) == 1
+
+
+def test_a_stale_exposition_ends_its_series(warehouse, now_ns):
+    """Each sample gets Prometheus' stale marker, bit for bit; no exemplar, no series seen later; own times have no marker."""
+    at = now_ns / 1e9
+    good, gone = Head("a", now_ns, at_ns=now_ns - 2 * 10**9), Head("b", now_ns, at_ns=now_ns, format="stale")
+    body = (OPEN_METRICS.replace(" %.3f # {", " # {") % (at - 4)).replace(
+        "r{} 4", f"r{{}} 4\nown_time 5 {at - 9:.3f}"
+    )
+
+    warehouse.load("exposition", (good, body.encode()), (gone, body.encode()))
+
+    now_ms = now_ns // 10**6
+    bits = "lower(hex(reinterpretAsUInt64(value)))"
+    rows = warehouse.rows(
+        f"SELECT name, toUnixTimestamp64Milli(at) AS at, isNaN(value) AND {bits} = '7ff0000000000002' AS stale "
+        "FROM metric_samples JOIN metric_series USING series_id ORDER BY name, at"
+    )
+    assert [(row["name"], row["at"] - now_ms, row["stale"]) for row in rows] == [
+        ("foo_seconds_total", -2000, 0),
+        ("foo_seconds_total", 0, 1),
+        ("own_time", -9000, 0),
+        ("r", -2000, 0),
+        ("r", 0, 1),
+    ]
+    assert warehouse.rows("SELECT count() AS n FROM exemplars") == [{"n": 1}]
+    assert warehouse.rows("SELECT max(last_seen) < now64(3) - 1 AS earlier FROM metric_series") == [
+        {"earlier": 1}
+    ]

@@ -32,3 +32,11 @@ def test_something_else_is_malformed(body: bytes, code: str) -> None:
         judge(body, {})
 
     assert refused.value.code == code
+
+
+def test_the_one_format_is_stale() -> None:
+    """Another ``Fuseboard-Format`` names itself in the refusal."""
+    assert judge(b"up 1\n", {b"fuseboard-format": b"stale"}).records == 1
+
+    with pytest.raises(Malformed, match="'morse' is not stale"):
+        judge(b"up 1\n", {b"fuseboard-format": b"morse"})
