@@ -4,6 +4,7 @@ Bytes to bytes, between a source and the spool.
 A processor takes the bytes of one block (whole lines) and gives the bytes to ship; it makes passes in C over the whole
 block and never loops over lines. What it takes out it counts in the block's ``Tally``, by reason.
 
+``container_lines``  joins the pieces a container runtime has cut a line into
 ``redact``     takes secrets out
 ``filter``     keeps or leaves out lines by pattern (dropped: *excluded*, *not_included*)
 ``sample``     keeps a share of lines by severity, never less than all errors (dropped: *sampled*)

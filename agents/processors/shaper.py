@@ -61,9 +61,15 @@ def shapers(settings: Settings) -> ShaperFactory:
     return make
 
 
-def _joining(_format: str) -> tuple[Sequence[Processor], Sequence[Settle]]:
+def _joining(format_: str) -> tuple[Sequence[Processor], Sequence[Settle]]:
     """Give what joins a container runtime's partial lines, and what waits for their last piece."""
-    return (), ()
+    if format_ not in {"cri", "docker", "detect"}:
+        return (), ()
+    from agents.processors.container_lines import join_cri, join_docker, settled_cri, settled_docker
+
+    cri = ((join_cri, settled_cri),) if format_ != "docker" else ()
+    docker = ((join_docker, settled_docker),) if format_ != "cri" else ()
+    return [changing(join) for join, _ in (*cri, *docker)], [settle for _, settle in (*cri, *docker)]
 
 
 def _redaction(settings: RedactSettings) -> Sequence[Processor]:
