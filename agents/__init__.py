@@ -5,7 +5,7 @@ What comes in: lines of files and of a child process, expositions, cgroup counte
 loopback. What goes out: HTTP requests to the collector, in blocks that never change once they are on disk.
 
 ``settings``    the file and the environment, read once, frozen (``settings_tables`` lists every
-                key, ``settings_fields`` reads one value)
+                key, ``settings_fields`` reads one value, ``settings_checks`` judges them together)
 ``block``       the values that travel: a block, the stream it is counted under, where it was read
 ``sources``     where bytes come from; each hands whole blocks to ``intake``
 ``processors``  bytes to bytes: redaction, tracebacks folded

@@ -15,6 +15,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from agents.errors import WrongSetting
+from agents.settings_checks import check
 from agents.settings_fields import REQUIRED, Field, attributes
 from agents.settings_tables import LISTS, TABLES, TOP
 from agents.settings_values import (
@@ -81,6 +82,7 @@ def load(config: Path | None, environ: Mapping[str, str]) -> Settings:
     top["name"] = top["name"] or resource.get("service.instance.id") or socket.gethostname()
     settings = Settings(**top, resource=resource, **tables, **lists)
     _refuse_own_relay(settings)
+    check(settings)
     return settings
 
 

@@ -1,135 +1,114 @@
 """
-Fetches an exposition at an interval and ships its bytes as they came, with ``up`` and the duration as two more lines.
+Fetches an exposition at an interval and ships its bytes as they came, with how it went as three more lines.
 
-A scrape that fails ships ``up 0`` alone, so a target's silence is a sample. Blocks are numbered, so a gap is visible.
+A scrape that fails ships ``up 0`` alone, so a target's silence is a sample; the first failure after a good scrape, and the end of
+scraping, ship the last good exposition again as *stale*, which ends its series. A series that vanishes while its target still
+answers is not ended: that would take reading the text.
 """
 
-import http.client
 import threading
 import time
 from urllib.parse import urlsplit
 
-from agents.block import Block, Position
-from agents.errors import NoRoom, SpoolUnavailable
 from agents.intake import Intake
 from agents.ledger import Ledger
-from agents.own_log import log, rfc3339
+from agents.own_log import log
 from agents.settings_values import ScrapeSettings
-from agents.sources import Origin, counted_generation
+from agents.sources import Origin
+from agents.sources.http_get import HttpError
+from agents.sources.last_good import LastGood
+from agents.sources.numbered import PLAIN, Expositions
+from agents.sources.schedule import Slots
+from agents.sources.scrape_target import END, Target
 
-ACCEPT = "text/plain;version=0.0.4;q=1,application/openmetrics-text;version=1.0.0;q=0.5"
-PLAIN = "text/plain; version=0.0.4; charset=utf-8"
-END = b"# EOF"
-
-
-class ScrapeError(Exception):
-    """The target did not answer with an exposition; the text says why."""
+INSTANCE = "service.instance.id"
 
 
 class ScrapeSource:
     """One ``[[scrape]]``."""
 
     def __init__(self, settings: ScrapeSettings, origin: Origin, intake: Intake, ledger: Ledger) -> None:
-        self._settings = settings
-        self._origin = origin
-        self._intake = intake
+        self._url = settings.url
+        self._timeout_s = settings.timeout_s
+        self._target = Target(settings)
+        self._slots = Slots(settings.interval_s, f"{origin.agent}{settings.url}")
+        named = (
+            origin if INSTANCE in origin.resource else origin.with_resource({INSTANCE: place(settings.url)})
+        )
+        self._blocks = Expositions(named, intake, ledger, kind="scrape", source=f"scrape:{settings.url}")
+        self._last = LastGood()
+        self._state = ""
         self._stopping = threading.Event()
-        self._stream = origin.stream("metrics", f"scrape:{settings.url}")
-        self._generation = counted_generation(self._stream.source)
-        self._number = ledger.sequence_of(self._stream.source)
         self._thread = threading.Thread(target=self._run, name="scrape", daemon=True)
-        self._was_up = True
 
     def start(self) -> None:
-        """Begin to scrape, at once and then at the interval."""
+        """Begin to scrape, at the target's own moment of each interval."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End; a scrape that is under way is awaited."""
+        """End; a scrape that is under way is awaited, and the target's series are ended."""
         self._stopping.set()
-        self._thread.join(self._settings.timeout_s + 1)
+        self._thread.join(self._timeout_s + 1)
 
     def lag_bytes(self) -> int:
         """Give 0: what was not scraped is not there."""
         return 0
 
     def _run(self) -> None:
-        due = time.monotonic()
-        while not self._stopping.is_set():
+        while not self._stopping.wait(self._slots.wait_s()):
             self._scrape()
-            due = max(due + self._settings.interval_s, time.monotonic())
-            self._stopping.wait(due - time.monotonic())
+        if (last := self._last.take()) is not None:
+            content_type, body = last
+            ended = with_verdict(body, self._url, up=True, duration_s=0, samples=0)
+            self._blocks.ship(self._url, ended, content_type=content_type, stale=True)
 
     def _scrape(self) -> None:
         at = time.time()
         began = time.monotonic()
         try:
-            content_type, body = fetch(self._settings)
-        except (ScrapeError, OSError, http.client.HTTPException) as error:
-            content_type, body = PLAIN, b""
-            self._note(up=False, reason=str(error))
+            content_type, body, samples = self._target.fetch()
+        except HttpError as error:
+            self._note(error.code, str(error))
+            self._vanish(at)
+            content_type, body, samples = PLAIN, b"", 0
         else:
-            self._note(up=True, reason="")
-        full = with_verdict(body, self._settings.url, up=bool(body), duration_s=time.monotonic() - began)
-        self._ship(full, content_type, at)
+            self._note("", "")
+            self._last.keep(content_type, body)
+        duration_s = time.monotonic() - began
+        full = with_verdict(body, self._url, up=bool(body), duration_s=duration_s, samples=samples)
+        self._blocks.ship(self._url, full, content_type=content_type, at=at)
 
-    def _ship(self, body: bytes, content_type: str, at: float) -> None:
-        position = Position(self._generation, self._number, self._number + 1)
-        self._number += 1  # also when it is not taken: the gap shows that a scrape is missing
-        block = Block(
-            stream=self._stream,
-            path="/v1/exposition",
-            key=self._origin.key(position),
-            position=position,
-            body=body,
-            headers=self._origin.headers("scrape", self._settings.url, position)
-            | {"Content-Type": content_type, "Fuseboard-Scraped-At": rfc3339(at)},
-        )
-        try:
-            self._intake.deliver(block)
-        except (NoRoom, SpoolUnavailable) as error:
-            log("warning", "scrape_skipped", url=self._settings.url, reason=error.message)
+    def _vanish(self, at: float) -> None:
+        """End the series of the last good scrape, once."""
+        if (last := self._last.take()) is not None:
+            content_type, body = last
+            self._blocks.ship(self._url, body, content_type=content_type, at=at, stale=True)
 
-    def _note(self, *, up: bool, reason: str) -> None:
-        if up != self._was_up:
-            log("info" if up else "warning", "scrape_target", url=self._settings.url, up=up, reason=reason)
-        self._was_up = up
+    def _note(self, code: str, reason: str) -> None:
+        if code != self._state:
+            log(
+                "warning" if code else "info",
+                "scrape_target",
+                url=self._url,
+                up=not code,
+                code=code,
+                reason=reason,
+            )
+        self._state = code
 
 
-def fetch(settings: ScrapeSettings) -> tuple[str, bytes]:
-    """
-    Fetch one exposition.
-
-    Returns:
-        Its content type and its bytes.
-
-    Raises:
-        ScrapeError: Another status than 200, an empty or a too large body.
-        OSError: No connection, or silence longer than the timeout.
-    """
-    parts = urlsplit(settings.url)
-    make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = make(parts.hostname or "", parts.port, timeout=settings.timeout_s)
-    try:
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection.request("GET", target, headers={"Accept": ACCEPT, "User-Agent": "fuseboard-agent"})
-        response = connection.getresponse()
-        body = response.read(settings.max_bytes + 1)
-        if response.status != 200:
-            raise ScrapeError(f"{settings.url} answered {response.status}")
-        if not body or len(body) > settings.max_bytes:
-            raise ScrapeError(f"{settings.url} sent {len(body)} bytes; 1 to {settings.max_bytes} are taken")
-        return response.getheader("Content-Type", PLAIN), body
-    finally:
-        connection.close()
+def place(url: str) -> str:
+    """Give host and port as they are written in *url*, without a password: Prometheus' ``instance``."""
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
-def with_verdict(body: bytes, url: str, *, up: bool, duration_s: float) -> bytes:
-    """Append ``up`` and ``scrape_duration_seconds``, before OpenMetrics' closing line if there is one."""
-    instance = urlsplit(url).netloc.rpartition("@")[2]
+def with_verdict(body: bytes, url: str, *, up: bool, duration_s: float, samples: int) -> bytes:
+    """Append ``up`` and what the scrape took, before OpenMetrics' closing line if there is one."""
+    labels = f'{{instance="{place(url)}"}}'
     own = (
-        f'# TYPE up gauge\nup{{instance="{instance}"}} {int(up)}\n'
-        f'# TYPE scrape_duration_seconds gauge\nscrape_duration_seconds{{instance="{instance}"}} {duration_s:.6f}\n'
+        f"# TYPE up gauge\nup{labels} {int(up)}\n"
+        f"# TYPE scrape_duration_seconds gauge\nscrape_duration_seconds{labels} {duration_s:.6f}\n"
+        f"# TYPE scrape_samples_scraped gauge\nscrape_samples_scraped{labels} {samples}\n"
     ).encode()
     stripped = body.rstrip()
     ended = stripped.endswith(END)

@@ -1,0 +1,80 @@
+"""What no single key can tell: settings of a scrape or a probe that only make sense, or no sense, together."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from agents.errors import WrongSetting
+from agents.settings_values import ScrapeSettings, Settings
+
+
+def check(settings: Settings) -> None:
+    """
+    Refuse what cannot work.
+
+    Raises:
+        WrongSetting: A password in a URL, credentials that contradict each other, a certificate without its key, TLS files
+            that cannot be read or that no TLS will use.
+    """
+    for scrape in settings.scrape:
+        _no_password("scrape.url", scrape.url)
+        _one_identity(scrape)
+        _whole_tls(scrape)
+    for probe in settings.probe:
+        _no_password("probe.url", probe.url)
+
+
+def _no_password(setting: str, url: str) -> None:
+    if "@" in urlsplit(url).netloc:
+        host = urlsplit(url).netloc.rpartition("@")[2]
+        raise WrongSetting(
+            setting,
+            f"the URL of {host!r} holds credentials, which would be shown wherever the target is named: "
+            "a scrape takes username and password_file, a probe none",
+        )
+
+
+def _one_identity(scrape: ScrapeSettings) -> None:
+    password = _one_of("scrape.password", scrape.password, scrape.password_file)
+    bearer = _one_of("scrape.bearer_token", scrape.bearer_token, scrape.bearer_token_file)
+    if scrape.username is not None and not password:
+        raise WrongSetting(
+            "scrape.username", f"{scrape.username!r} has no password: set scrape.password_file"
+        )
+    if password and scrape.username is None:
+        raise WrongSetting("scrape.password", "is set without scrape.username")
+    if password and bearer:
+        raise WrongSetting(
+            "scrape.bearer_token", "is set beside scrape.username; a request carries one of them"
+        )
+    token = scrape.bearer_token
+    if token is not None and not (token.isascii() and token.isprintable()):
+        raise WrongSetting("scrape.bearer_token", "holds what no header can carry; give printable ASCII")
+
+
+def _one_of(setting: str, value: str | None, file: Path | None) -> bool:
+    if value is not None and file is not None:
+        raise WrongSetting(setting, f"is set beside {setting}_file; give one of them")
+    return value is not None or file is not None
+
+
+def _whole_tls(scrape: ScrapeSettings) -> None:
+    files = {
+        name: file
+        for name in ("ca_file", "cert_file", "key_file")
+        if (file := getattr(scrape, name)) is not None
+    }
+    for name, file in files.items():
+        if not scrape.url.startswith("https:"):
+            raise WrongSetting(f"scrape.{name}", f"{str(file)!r} is of no use: {scrape.url!r} is not https")
+        _readable(f"scrape.{name}", file)
+    if ("cert_file" in files) != ("key_file" in files):
+        alone, missing = ("cert_file", "key_file") if "cert_file" in files else ("key_file", "cert_file")
+        raise WrongSetting(f"scrape.{alone}", f"{str(files[alone])!r} is set without scrape.{missing}")
+
+
+def _readable(setting: str, file: Path) -> None:
+    try:
+        with file.open("rb"):
+            return
+    except OSError as error:
+        raise WrongSetting(setting, f"{str(file)!r} cannot be read: {error}") from error
