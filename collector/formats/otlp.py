@@ -90,6 +90,11 @@ def respond(given: Mapping[str, Any], duplicate: bool) -> Response:
 def refuse(error: FuseboardError) -> Response:
     """Return the error as a google.rpc.Status; its message begins with our slug."""
     text = f"{error.code}: {error.message}".encode()
-    status = b"\x08" + varint(_RPC_CODES.get(error.status, 13)) + b"\x12" + varint(len(text)) + text
+    status = b"\x08" + varint(rpc_code(error)) + b"\x12" + varint(len(text)) + text
     headers = {"retry-after": str(max(1, round(error.retry_after_s)))} if isinstance(error, Refused) else {}
     return Response(error.status, status, CONTENT_TYPE, headers)
+
+
+def rpc_code(error: FuseboardError) -> int:
+    """Return the google.rpc.Code of *error*; INTERNAL where none fits."""
+    return _RPC_CODES.get(error.status, 13)

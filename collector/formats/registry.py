@@ -8,14 +8,28 @@ from collector.formats.breakers.receive import PROTOCOL as BREAKERS
 from collector.formats.exposition.receive import PROTOCOL as EXPOSITION
 from collector.formats.lines.receive import PROTOCOL as LINES
 from collector.formats.otlp_logs.receive import PROTOCOL as OTLP_LOGS
+from collector.formats.otlp_logs_json.receive import PROTOCOL as OTLP_LOGS_JSON
 from collector.formats.otlp_metrics.receive import PROTOCOL as OTLP_METRICS
+from collector.formats.otlp_metrics_json.receive import PROTOCOL as OTLP_METRICS_JSON
 from collector.formats.otlp_traces.receive import PROTOCOL as OTLP_TRACES
+from collector.formats.otlp_traces_json.receive import PROTOCOL as OTLP_TRACES_JSON
 from collector.formats.reports.receive import PROTOCOL as REPORTS
 from collector.load.loader import Group
 from collector.load.mapping import read_mappings
 from collector.receive.protocol import Protocol
 
-PROTOCOLS: tuple[Protocol, ...] = (LINES, OTLP_LOGS, OTLP_TRACES, OTLP_METRICS, EXPOSITION, BREAKERS, REPORTS)
+PROTOCOLS: tuple[Protocol, ...] = (
+    LINES,
+    OTLP_LOGS,
+    OTLP_LOGS_JSON,
+    OTLP_TRACES,
+    OTLP_TRACES_JSON,
+    OTLP_METRICS,
+    OTLP_METRICS_JSON,
+    EXPOSITION,
+    BREAKERS,
+    REPORTS,
+)
 
 
 def groups() -> dict[str, Group]:

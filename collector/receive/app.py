@@ -75,7 +75,10 @@ class Receiver:
         metrics: ReceiveMetrics,
         now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        self._by_path = {path: protocol for protocol in protocols for path in protocol.paths}
+        self._by_path: dict[str, list[Protocol]] = {}
+        for protocol in protocols:
+            for path in protocol.paths:
+                self._by_path.setdefault(path, []).append(protocol)
         self._journal = journal
         self._keys = keys
         self._limits = limits
@@ -88,7 +91,7 @@ class Receiver:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        protocol = self._by_path[scope["path"]]
+        protocol = _spoken(self._by_path[scope["path"]], scope)
         began = time.perf_counter()
         try:
             response = await self._take(protocol, scope, receive)
@@ -108,7 +111,7 @@ class Receiver:
             raise MethodNotAllowed("method_not_allowed", f"{scope['path']} takes POST, not {scope['method']}")
         key = self._keys.authenticate(headers, "write")
         self._journal.room()
-        _check_type(protocol, headers)
+        _check_type(self._by_path[scope["path"]], headers)
         head = _head(headers, key, self._now_ns())
         raw = await self._read(headers, receive)
         encoding = headers.get(b"content-encoding", b"").decode("latin-1")
@@ -206,14 +209,25 @@ def error_response(error: FuseboardError) -> Response:
     return Response(error.status, msgspec.json.encode({"error": body}), headers=headers)
 
 
-def _check_type(protocol: Protocol, headers: Mapping[bytes, bytes]) -> None:
-    given = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
-    if protocol.content_types and given not in protocol.content_types:
+def _spoken(protocols: Sequence[Protocol], scope: Scope) -> Protocol:
+    """Return the one of a path's protocols whose content type was sent; the first one words the refusal of others."""
+    given = _content_type(dict(scope["headers"]))
+    return next((protocol for protocol in protocols if given in protocol.content_types), protocols[0])
+
+
+def _check_type(protocols: Sequence[Protocol], headers: Mapping[bytes, bytes]) -> None:
+    given = _content_type(headers)
+    known = [name for protocol in protocols for name in protocol.content_types]
+    if known and given not in known:
         raise Unsupported(
             "unsupported_content_type",
-            f"Content-Type {given[:60]!r} is not read at this path; send {' or '.join(protocol.content_types)}",
+            f"Content-Type {given[:60]!r} is not read at this path; send {' or '.join(known)}",
             "Content-Type",
         )
+
+
+def _content_type(headers: Mapping[bytes, bytes]) -> str:
+    return headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
 
 
 def _head(headers: Mapping[bytes, bytes], key: Key, now_ns: int) -> envelope.Head:

@@ -10,15 +10,8 @@ WITH
     v -> multiIf(v.is = 1, v.s, v.is = 3, toString(v.i), v.is = 2, toString(v.b), v.is = 4, toString(v.d), v.is = 7, base64Encode(v.y),
                  v.is = 0, '', container3(v)) AS text,
     pairs -> arrayMap(x -> (x.k, text(x.v)), pairs) AS texts,
-    t -> if(match(t, '^[0-9]'), concat('_', replaceRegexpAll(t, '[^a-zA-Z0-9_]+', '_')), replaceRegexpAll(t, '[^a-zA-Z0-9_]+', '_')) AS label_name,
-    ['s', 'ms', 'us', 'ns', 'min', 'h', 'd', 'By', 'KiBy', 'MiBy', 'GiBy', 'TiBy', 'KBy', 'MBy', 'GBy', 'TBy', 'm', 'V', 'A', 'J', 'W', 'g', 'Cel', 'Hz', '%', '1'] AS ucum,
-    ['seconds', 'milliseconds', 'microseconds', 'nanoseconds', 'minutes', 'hours', 'days', 'bytes', 'kibibytes', 'mebibytes', 'gibibytes', 'tebibytes', 'kilobytes', 'megabytes',
-     'gigabytes', 'terabytes', 'meters', 'volts', 'amperes', 'joules', 'watts', 'grams', 'celsius', 'hertz', 'percent', ''] AS unit_words,
-    ['s', 'm', 'h', 'd', 'w', 'mo', 'y'] AS per_ucum,
-    ['second', 'minute', 'hour', 'day', 'week', 'month', 'year'] AS per_words,
-    -- Upper bounds and counts become pairs of (le, cumulative count); the last bucket's bound is +Inf.
-    (bounds, counts) -> arrayMap((bound, total) -> ('_bucket', 'le', bound, toFloat64(total)), arrayPushBack(arrayMap(x -> toString(x), bounds), '+Inf'),
-        arrayCumSum(arrayResize(counts, length(bounds) + 1, toUInt64(0)))) AS buckets,
+-- include ../_otlp_names.sql
+    ,
     -- Bounds of an exponential histogram: bucket i of scale s ends at 2^((offset + i + 1) / 2^s); negative ones come first, from far to near.
     d -> arrayConcat(
         arrayMap(i -> -exp2((d.negative.offset + i - 1) / exp2(d.scale)), arrayReverse(arrayEnumerate(d.negative.bucket_counts))),
@@ -137,32 +130,4 @@ WITH
         ARRAY JOIN scopes AS scope_metrics
         ARRAY JOIN scope_metrics.metrics AS metric
     ),
-    points AS
-    (
-        SELECT
-            received_ns, service, env, original_name, help, otel_unit, type, temporality,
-            splitByChar('/', replaceRegexpAll(otel_unit, '[{][^}]*[}]', '')) AS unit_parts,
-            transform(unit_parts[1], ucum, unit_words, replaceRegexpAll(unit_parts[1], '[^a-zA-Z0-9]+', '_')) AS unit_word,
-            if(length(unit_parts) = 2, concat(if(unit_word = '', 'per_', '_per_'), transform(unit_parts[2], per_ucum, per_words, unit_parts[2])), '') AS unit_per,
-            if(concat(otel_unit, type) = '1gauge', 'ratio', concat(unit_word, unit_per)) AS unit_name,
-            trimRight(replaceRegexpOne(label_name(original_name), if(type = 'counter', '_total$', '$^'), ''), '_') AS bare_name,
-            concat(bare_name, multiIf(unit_name = '', '', endsWith(bare_name, unit_name), '', concat('_', unit_name)), if(type = 'counter', '_total', '')) AS family,
-            toInt64(intDiv(data_point.2, 1000000)) AS claimed_ms,
-            intDiv(received_ns, 1000000) AS received_ms,
-            fromUnixTimestamp64Milli(multiIf(claimed_ms < received_ms - {retention_days:UInt16} * 86400000, received_ms,
-                                             claimed_ms > received_ms + 600000, received_ms, claimed_ms), 'UTC') AS sampled_at,
-            arraySort(arrayConcat(identity, arrayMap(x -> (label_name(x.1), x.2), data_point.1))) AS point_labels,
-            data_point.3 AS values,
-            data_point.4 AS point_exemplars
-        FROM metrics
-        ARRAY JOIN data_points AS data_point
-    ),
-    samples AS
-    (
-        SELECT
-            service, env, original_name, help, unit_name, type, temporality, sampled_at, point_labels, value.2 AS label, value.3 AS label_value,
-            concat(family, value.1) AS series_name, value.4 AS sample,
-            cityHash64(service, env, series_name, type, temporality, point_labels, label, label_value) AS series_id
-        FROM points
-        ARRAY JOIN values AS value
-    )
+-- include ../_otlp_points.sql

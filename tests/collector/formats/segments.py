@@ -20,8 +20,11 @@ Record = tuple[envelope.Head, bytes]
 
 TABLES = {
     "otlp_logs": ("logs",),
+    "otlp_logs_json": ("logs",),
     "otlp_traces": ("spans",),
+    "otlp_traces_json": ("spans",),
     "otlp_metrics": ("metric_series", "metric_samples", "exemplars"),
+    "otlp_metrics_json": ("metric_series", "metric_samples", "exemplars"),
     "exposition": ("metric_series", "metric_samples", "exemplars"),
     "breakers": ("breaker_transitions",),
     "reports": ("agent_reports",),

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from collector.formats.lines.receive import PROTOCOL as LINES
 from collector.formats.otlp_logs.receive import PROTOCOL as OTLP_LOGS
+from collector.formats.otlp_logs_json.receive import PROTOCOL as OTLP_LOGS_JSON
 from collector.metrics import ReceiveMetrics
 from collector.receive.app import Receiver
 from collector.receive.authenticate import Key, Keys
@@ -36,7 +37,7 @@ class Site:
         self.registry = CollectorRegistry()
         self.now_ns = NOW_NS
         self._app = Receiver(
-            (LINES, OTLP_LOGS),
+            (LINES, OTLP_LOGS, OTLP_LOGS_JSON),
             self.journal,
             Keys(keys),
             LIMITS,
@@ -200,6 +201,21 @@ def test_otlp_answers_in_protobuf(site: Site) -> None:
     assert b"bad_protobuf: " in broken.content
     assert (wrong_type.status_code, wrong_type.json()["error"]["code"]) == (415, "unsupported_content_type")
     assert site.stored() == []
+
+
+def test_the_content_type_chooses_between_the_protocols_of_a_path(site: Site) -> None:
+    """JSON is answered in JSON and kept as it came; what neither speaks is told what both do."""
+    body = b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[{}]}]}]}'
+
+    good = site.post(body, "/v1/logs", Content_Type="application/json; charset=utf-8")
+    bad = site.post(b'{"resourceLogs":5}', "/v1/logs", Content_Type="application/json")
+    neither = site.post(body, "/v1/logs", Content_Type="text/json")
+
+    assert (good.status_code, good.content, good.headers["content-type"]) == (200, b"{}", "application/json")
+    assert (bad.status_code, bad.json()["code"]) == (400, 3)
+    assert bad.json()["message"].startswith("bad_json: ")
+    assert "application/x-protobuf or application/json" in neither.json()["error"]["message"]
+    assert site.stored() == [body]
 
 
 def test_a_declared_repeat_gets_the_first_answer(site: Site) -> None:
