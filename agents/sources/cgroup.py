@@ -1,101 +1,98 @@
 """
-The counters of one cgroup v2 directory, under cAdvisor's names.
+Where the cgroup of a process is: one directory in version 2, one per controller in version 1, both on hybrid mounts.
 
-Source: Linux, Documentation/admin-guide/cgroup-v2.rst; working set = current − inactive_file, as cAdvisor has it.
+A root group is nobody's: it has no limits, and its counters are the machine's. Version 1 marks it by ``release_agent``; in version 2
+it has none of the files asked for here. Inside a container its own group is mounted as the root and is no root group.
+
+Source: Linux, Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/cgroups.rst; proc_pid_cgroup(5).
 """
 
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from agents.sources.samples import Sample
+from agents.sources import cgroup_v1, cgroup_v2
+from agents.sources.usage import Usage
 
 ROOT = Path("/sys/fs/cgroup")
+PROC = Path("/proc")
+V1 = ("cpu", "cpuacct", "memory", "pids", "blkio")
 
 
-def find(pid: int, root: Path = ROOT, proc: Path = Path("/proc")) -> Path | None:
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The directories of one group: *unified* is version 2's, *controllers* version 1's by name."""
+
+    unified: Path | None = None
+    controllers: Mapping[str, Path] = field(default_factory=dict)
+
+    def usage(self, devices: Mapping[str, str]) -> Usage:
+        """
+        Read the counters, of version 1 where a controller is mounted there.
+
+        Args:
+            devices: Major:minor -> name.
+
+        Raises:
+            OSError: The group is gone.
+        """
+        used = cgroup_v1.read(self.controllers, devices)
+        if self.unified is not None:
+            used = used.over(cgroup_v2.read(self.unified, devices))
+        pids = self.pids()
+        used = used.over(Usage(processes=len(pids) if pids else None))
+        if used == Usage():
+            raise OSError(f"cgroup {self.unified or next(iter(self.controllers.values()), None)} is gone")
+        return used
+
+    def pids(self) -> list[int]:
+        """List the processes of the group and of those below it."""
+        directory = next(iter(self.controllers.values()), self.unified)
+        found: list[int] = []
+        for where, _, files in os.walk(directory or os.devnull):
+            if "cgroup.procs" in files:
+                found += [int(pid) for pid in _lines(Path(where, "cgroup.procs"))]
+        return found
+
+
+def find(pid: int, root: Path = ROOT, proc: Path = PROC) -> Group | None:
     """
-    Find the cgroup v2 directory of *pid* (0 = our own).
+    Find the group of *pid* (0 = our own).
 
     Returns:
-        None where there is no cgroup v2, or where it is the root, which has no limits and no memory counters.
+        None where it is in root groups only, or in none.
     """
-    try:
-        lines = (proc / (str(pid) if pid else "self") / "cgroup").read_text().splitlines()
-    except OSError:
-        return None
-    own = next((line.removeprefix("0::") for line in lines if line.startswith("0::")), None)
-    if own is None:
-        return None
-    for directory in (
-        root / own.lstrip("/"),
-        root,
-    ):  # inside a container its own group is mounted as the root
-        if (directory / "memory.current").is_file():
+    unified: Path | None = None
+    controllers: dict[str, Path] = {}
+    for line in _lines(proc / (str(pid) if pid else "self") / "cgroup"):
+        _, names, path = line.split(":", 2)
+        if not names:
+            unified = _unified(root, path) or _unified(root / "unified", path)
+        for name in set(names.split(",")) & {*V1}:
+            if directory := _controller([root / name, root / names], path):
+                controllers[name] = directory
+    return Group(unified, controllers) if unified or controllers else None
+
+
+def _unified(root: Path, path: str) -> Path | None:
+    files = ("memory.current", "cpu.max", "pids.current")
+    for directory in (root / path.lstrip("/"), root):
+        if any((directory / name).is_file() for name in files):
             return directory
     return None
 
 
-def samples(directory: Path, cpus: int, started_at: float) -> list[Sample]:
-    """
-    Read one group.
-
-    Args:
-        directory: Of the group.
-        cpus: Processors of the machine: the limit where none is set.
-        started_at: When its first process began, epoch seconds.
-
-    Raises:
-        OSError: The group is gone.
-    """
-    cpu = _pairs(directory / "cpu.stat")
-    memory = _pairs(directory / "memory.stat")
-    events = _pairs(directory / "memory.events")
-    current = int((directory / "memory.current").read_text())
-    quota = _quota(directory / "cpu.max")
-    found = [
-        Sample("container_cpu_usage_seconds_total", "counter", cpu.get("usage_usec", 0) / 1e6),
-        Sample("container_cpu_user_seconds_total", "counter", cpu.get("user_usec", 0) / 1e6),
-        Sample("container_cpu_system_seconds_total", "counter", cpu.get("system_usec", 0) / 1e6),
-        Sample("container_cpu_cfs_periods_total", "counter", cpu.get("nr_periods", 0)),
-        Sample("container_cpu_cfs_throttled_periods_total", "counter", cpu.get("nr_throttled", 0)),
-        Sample("container_cpu_cfs_throttled_seconds_total", "counter", cpu.get("throttled_usec", 0) / 1e6),
-        Sample("container_spec_cpu_limit_cores", "gauge", quota or cpus),
-        Sample("container_memory_usage_bytes", "gauge", current),
-        Sample(
-            "container_memory_working_set_bytes", "gauge", max(0, current - memory.get("inactive_file", 0))
-        ),
-        Sample("container_memory_rss", "gauge", memory.get("anon", 0)),
-        Sample("container_spec_memory_limit_bytes", "gauge", _limit(directory / "memory.max")),
-        Sample("container_oom_events_total", "counter", events.get("oom_kill", 0)),
-        Sample("container_start_time_seconds", "gauge", started_at),
-    ]
-    pids = directory / "pids.current"
-    if pids.is_file():
-        found.append(Sample("container_processes", "gauge", int(pids.read_text())))
-    return found
+def _controller(mounts: list[Path], path: str) -> Path | None:
+    for mount in mounts:
+        for directory in (mount / path.lstrip("/"), mount):
+            if directory.is_dir() and not (directory / "release_agent").exists():
+                return directory
+    return None
 
 
-def _pairs(file: Path) -> dict[str, int]:
-    """Read lines of ``key number``; a controller that is off has no file."""
+def _lines(file: Path) -> list[str]:
     try:
-        lines = file.read_text().splitlines()
-    except FileNotFoundError:
-        return {}
-    return {key: int(value) for key, _, value in (line.partition(" ") for line in lines)}
-
-
-def _limit(file: Path) -> float:
-    """Read a limit; 0 = none, as cAdvisor writes it."""
-    try:
-        text = file.read_text().strip()
-    except FileNotFoundError:
-        return 0
-    return 0 if text == "max" else int(text)
-
-
-def _quota(file: Path) -> float:
-    """Read ``quota period`` as a number of processors; 0 = none."""
-    try:
-        quota, _, period = file.read_text().partition(" ")
-    except FileNotFoundError:
-        return 0
-    return 0 if quota == "max" else int(quota) / int(period)
+        return file.read_text().splitlines()
+    except OSError:
+        return []

@@ -1,5 +1,5 @@
 """
-What ``/proc`` knows where there is no cgroup v2: a process with its descendants, or the whole host.
+What ``/proc`` knows where there is no cgroup: a process with its descendants, or the whole host.
 
 CPU of a process that has ended is found in its parent (``cutime``, ``cstime``), so the sum over a tree does not fall while
 the tree's root lives. Source: proc_pid_stat(5).
@@ -103,6 +103,15 @@ def host_samples(proc: Path = PROC) -> list[Sample]:
 def boot_time(proc: Path = PROC) -> float:
     """Give when the machine began, epoch seconds."""
     return float(_stat(proc)["btime"])
+
+
+def devices(proc: Path = PROC) -> dict[str, str]:
+    """Give the name of each block device by its major:minor; empty where /proc does not say."""
+    try:
+        rows = [line.split(None, 3) for line in (proc / "diskstats").read_text().splitlines()]
+    except OSError:
+        return {}
+    return {f"{row[0]}:{row[1]}": row[2] for row in rows}
 
 
 def _children(pid: int, proc: Path) -> list[int]:
