@@ -1,0 +1,119 @@
+"""Kill agent, collector and engine while everything writes; compare the sets, every rollup, and the ledger."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Served, eventually
+from tests.system.faults.caller import Caller, Target
+from tests.system.faults.judge import Stored, settled_ledger
+from tests.system.faults.producer import Producer
+from tests.system.faults.victims import Agent, Killer
+
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system")]
+
+ROLLUPS = {
+    "log_minutes", "batch_rows", "breaker_transitions", "service_minutes", "edge_minutes",
+    "endpoint_usage", "trace_index", "deploys",
+}  # fmt: skip
+
+
+def _kill_for(cycles: int, pause_s: tuple[float, float], seed: int, served: Served, agent: Agent) -> Killer:
+    rng = random.Random(seed)
+    killer = Killer(rng, served, agent)
+    while killer.total() < cycles:
+        time.sleep(rng.uniform(*pause_s))
+        killer.strike()
+    return killer
+
+
+def _everything_once(
+    cycles: int,
+    pause_s: tuple[float, float],
+    per_s: float,
+    serve: Callable[..., Served],
+    make_agent: Callable[..., Agent],
+    drain: Callable[..., None],
+    shut: Callable[..., None],
+    folder: Path,
+) -> dict[str, Any]:
+    """Write, call and scrape under *cycles* kills; judge; the figures."""
+    served = serve()
+    target = Target()
+    renamed, truncated = folder / "renamed.log", folder / "truncated.log"
+    agent = make_agent(
+        [served.url],
+        [f"{renamed}*", str(truncated)],
+        tables=f'[[scrape]]\nurl = "{target.url}"\ninterval_s = 0.5\n',
+    )
+    producers = [
+        Producer(renamed, seed=1, per_s=per_s, rotation="rename", every=int(per_s * 4)),
+        Producer(
+            truncated, seed=2, per_s=per_s, rotation="copytruncate", every=int(per_s * 4), counted=lambda: agent.counted(truncated)
+        ),
+    ]  # fmt: skip
+    caller = Caller(agent.relay)
+    agent.start(wait=True)
+    for each in (*producers, caller):
+        each.start()
+    began = time.monotonic()
+    killer = _kill_for(cycles, pause_s, 7, served, agent)
+    written = [producer.stop() for producer in producers]
+    called = caller.stop()
+    drain(agent)
+    target.close()
+    certain = sum(each.bytes()[0] for each in written)
+    ledger = eventually(lambda: settled_ledger(served, "orders", certain), 60)
+    shut(served)
+    stored = Stored([served])
+    lines, doubtful = stored.lines(written)
+    stored.calls(called, target.served)
+    rollups = stored.rollups()
+
+    assert set(rollups) >= ROLLUPS
+    _assert_ledger(ledger, written)
+    return {
+        "kills": dict(killer.kills),
+        "seconds": round(time.monotonic() - began),
+        "lines": lines,
+        "doubtful": sum(len(each.doubtful) for each in written),
+        "doubtful_stored": doubtful,
+        "rotations": [producer.rotations for producer in producers],
+        "races": producers[1].races,
+        "spans": len(called.spans),
+        "repeated_calls": caller.repeated,
+        "rollups": rollups,
+    }
+
+
+def _assert_ledger(ledger: list[dict[str, Any]], written: list[Any]) -> None:
+    certain = sum(each.bytes()[0] for each in written)
+    doubtful = sum(each.bytes()[1] for each in written)
+    for row in ledger:
+        assert row["gaps"] == [], row
+        assert row["emitted"] == row["stored"], row
+        assert row["emitted_bytes"] == row["stored_bytes"], row
+    logs = next(row for row in ledger if row["signal"] == "logs")
+    assert certain <= logs["stored_bytes"] <= certain + doubtful
+
+
+@pytest.mark.timeout(240)
+def test_whoever_is_killed_everything_is_stored_once(
+    serve: Callable[..., Served],
+    make_agent: Callable[..., Agent],
+    drain: Callable[..., None],
+    shut: Callable[..., None],
+    tmp_path: Path,
+) -> None:
+    """SIGKILL of agent, collector and engine under load and rotation: lines, spans, samples and transitions once, rollups and ledger exact."""
+    figures = _everything_once(14, (0.5, 3.0), 300.0, serve, make_agent, drain, shut, tmp_path)
+
+    assert sum(figures["kills"].values()) >= 12
+    assert {"agent", "collector", "engine"} <= set(figures["kills"])
+    assert min(figures["rotations"]) >= 3
