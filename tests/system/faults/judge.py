@@ -84,11 +84,12 @@ class Stored:
 
     def calls(self, called: Called, scraped: set[int] | None = None) -> None:
         """Judge what came through the relay and by scraping."""
-        series = "series_id IN (SELECT series_id FROM metric_series WHERE name = '{}')"
+        # a scrape's end is marked by a NaN (staleness), which is no answer of the target
+        series = "NOT isNaN(value) AND series_id IN (SELECT series_id FROM metric_series WHERE name = '{}')"
         found = self.rows(
             spans="SELECT span_id AS id, count() AS n FROM spans GROUP BY id",
-            samples=f"SELECT toInt64(value) AS id, count() AS n FROM metric_samples WHERE {series.format(GAUGE)} GROUP BY id",
-            scrapes=f"SELECT toInt64(value) AS id, count() AS n FROM metric_samples WHERE {series.format('target_scrapes')} GROUP BY id",
+            samples=f"SELECT toString(value) AS id, count() AS n FROM metric_samples WHERE {series.format(GAUGE)} GROUP BY id",
+            scrapes=f"SELECT toString(value) AS id, count() AS n FROM metric_samples WHERE {series.format('target_scrapes')} GROUP BY id",
             posted="SELECT breaker AS id, count() AS n FROM breaker_transitions WHERE source = 'post' GROUP BY id",
             events="SELECT breaker AS id, count() AS n FROM breaker_transitions WHERE source = 'span' GROUP BY id",
         )
