@@ -219,7 +219,7 @@ def _books(folder: Path) -> None:
             "WHERE series_id NOT IN (SELECT series_id FROM metric_series) LIMIT 5",
             "series seen at other times": "SELECT s.series_id, s.seen, m.seen FROM "
             "(SELECT series_id, (min(first_seen), max(last_seen)) AS seen FROM metric_series GROUP BY series_id) AS s "
-            "JOIN (SELECT series_id, (min(at), max(at)) AS seen FROM metric_samples GROUP BY series_id) AS m "
+            "JOIN (SELECT series_id, (min(at), max(at)) AS seen FROM metric_samples WHERE NOT isNaN(value) GROUP BY series_id) AS m "
             "ON s.series_id = m.series_id WHERE s.seen != m.seen LIMIT 5",
             "quarantined": "SELECT batch_id, format, reason FROM quarantine LIMIT 5",
         },
