@@ -318,6 +318,7 @@ def _ledger_row(segment: SealedSegment, index: int) -> dict[str, object]:
         "generation": source.get("generation", ""),
         "source_start": _number(source.get("offset", "")),
         "source_end": _number(source.get("end", "")),
+        "sequence": _number(source.get("sequence", "")),
         "bytes": batch.bytes,
         "records": batch.records,
         "quarantined": index in segment.side.masked,

@@ -10,7 +10,8 @@ Typed questions -> SQL -> typed answers: the only place that selects from ClickH
 ``edges.py``        who calls whom; who feels it when a service fails
 ``breakers.py``     current states per breaker and instance; ``transitions.py`` what they are made from,
                     ``causes.py`` why they opened
-``ledger.py``       emitted = stored + rejected + dropped + in flight; ``agents.py``
+``ledger.py``       emitted = stored + rejected + dropped + in flight, from ``reports.py`` and `batches`;
+                    ``offsets.py`` gaps and overlaps; ``agents.py`` who ships
 ``catalogue.py``    endpoints, deploys
 
 Each SQL statement is a constant right above the function that runs it. In: a `Window`, values, a compiled

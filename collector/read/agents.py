@@ -1,56 +1,75 @@
-"""Agents: who reports, how far behind, what is spooled, what was dropped."""
+"""Agents: who reports, how far behind, what is spooled, what was dropped, whether the collector takes anything of theirs."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 
 from collector.query.window import SECOND_NS, Window, parse_time
-from collector.read.ledger import read_counters
+from collector.read.reports import read_counters
 from collector.read.sql import Reader, Row
 
-# Reports come every ten seconds by default: three missing ones in a row are no accident.
+# Reports come every ten seconds by default, and an agent may be told another interval: three missing ones in a row are no accident.
 _SILENT_NS = 35 * SECOND_NS
+_MISSING = 3.5
 # The exporter ships within a second or two; blocks older than this wait for the collector.
 _SPOOLING_S = 10.0
 
+# The collector's own stream reports like an agent, and is none: /pipeline tells of it.
 _LATEST = """
-SELECT agent, argMax((r.at, name, version, host, lag_bytes, spool_bytes, spool_blocks, oldest_age_s, counters), (r.at, sequence)) AS last
+SELECT r.agent AS agent, r.at AS last_report, name, version, host, started_at, lag_bytes, spool_bytes, spool_blocks, oldest_age_s,
+       counters, exporter, restarts, skew_ms, reports, first_ns
 FROM agent_reports AS r
-WHERE r.at >= {start:DateTime64(9, 'UTC')} AND r.at < {end:DateTime64(9, 'UTC')}
-GROUP BY agent
+INNER JOIN (SELECT agent, max(sequence) AS newest, uniqExact(started_at) - 1 AS restarts, max(clock_skew_ms) AS skew_ms,
+                   uniqExact(sequence) AS reports, toUnixTimestamp64Nano(min(w.at)) AS first_ns
+            FROM agent_reports AS w
+            WHERE w.at >= {start:DateTime64(9, 'UTC')} AND w.at < {end:DateTime64(9, 'UTC')} AND NOT startsWith(agent, 'canary-')
+            GROUP BY agent) AS last ON last.agent = r.agent AND last.newest = r.sequence
+WHERE (r.agent, r.at) IN (SELECT agent, argMax(v.at, sequence) FROM agent_reports AS v
+                          WHERE v.at >= {start:DateTime64(9, 'UTC')} AND v.at < {end:DateTime64(9, 'UTC')} GROUP BY agent)
 ORDER BY agent
+LIMIT 1 BY agent
 LIMIT 5000
 """
 
 
 def agents(reader: Reader, window: Window) -> list[Row]:
-    """Return the last word of every agent that reported in *window*; ``state`` is up, spooling or silent."""
+    """Return the last word of every agent that reported in *window*; ``state`` is up, spooling, refused or silent."""
     return [_agent(row, window) for row in reader.rows(_LATEST, window.params())]
 
 
 def _agent(row: Row, window: Window) -> Row:
-    at, name, version, host, lag_bytes, spool_bytes, spool_blocks, oldest_age_s, text = row["last"]
-    counters = list(read_counters(text))
+    counters = read_counters(row["counters"])
     dropped: Counter[str] = Counter()
     for counter in counters:
         for reason, amount in counter.get("dropped", {}).items():
             dropped[reason] += amount.get("blocks", 0)
+    breaker = _breaker(row["exporter"])
+    as_they_are = (
+        "agent", "name", "version", "host", "started_at", "restarts", "last_report", "lag_bytes", "spool_bytes", "spool_blocks", "oldest_age_s",
+    )  # fmt: skip
     return {
-        "agent": row["agent"],
-        "name": name,
-        "version": version,
-        "host": host,
+        **{name: row[name] for name in as_they_are},
         "services": sorted({counter["service"] for counter in counters if counter.get("service")}),
-        "last_report": at,
-        "lag_bytes": lag_bytes,
-        "spool_bytes": spool_bytes,
-        "spool_blocks": spool_blocks,
+        "clock_skew_ms": row["skew_ms"],
+        "breaker": breaker,
         "dropped": {reason: blocks for reason, blocks in sorted(dropped.items()) if blocks},
-        "state": _state(at, oldest_age_s, spool_blocks, window),
+        "rejected": sum(counter.get("rejected_blocks", 0) for counter in counters),
+        "state": _state(row, breaker, window),
     }
 
 
-def _state(at: str, oldest_age_s: float, spool_blocks: int, window: Window) -> str:
-    if parse_time(at, "at", 0) < window.end_ns - _SILENT_NS:
+def _breaker(exporter: str) -> Row | None:
+    told = json.loads(exporter) if exporter else {}
+    state = told.get("breaker") if isinstance(told, dict) else None
+    return {"state": state} if isinstance(state, str) else None
+
+
+def _state(row: Row, breaker: Row | None, window: Window) -> str:
+    last_ns = parse_time(row["last_report"], "at", 0)
+    interval_ns = (last_ns - row["first_ns"]) / max(row["reports"] - 1, 1)
+    if last_ns < window.end_ns - max(_SILENT_NS, _MISSING * interval_ns):
         return "silent"
-    return "spooling" if spool_blocks and oldest_age_s > _SPOOLING_S else "up"
+    if breaker is not None and breaker["state"] != "closed":
+        return "refused"
+    return "spooling" if row["spool_blocks"] and row["oldest_age_s"] > _SPOOLING_S else "up"

@@ -1,24 +1,46 @@
 """
 The ledger: emitted = stored + rejected + dropped(reason) + in flight, per agent, service and signal.
 
-The agent's side are its reports: counters since its data directory was made, so the range's share is the last report
-before the end minus the last one before the start. The collector's side are `batches`, received between those two
-reports. Blocks and bytes are exact; rows are as ClickHouse counted them. What came without an agent (an SDK, curl) has
-no counters of its own: what was stored is all that is known of it.
+The agent's side are its reports (reports.py), the collector's side is `batches`. The blocks emitted in a range are a *cohort*: those
+whose spool sequence lies above what the last report before the start had counted, up to what the last one before the end had. So a
+block belongs to exactly one of two adjoining ranges, however late it is stored, and what is stored can be counted block by block.
+Rejected and dropped blocks have no row; they are what the counters grew by between the two reports:
+
+- More than the cohort lacks: the rest had been emitted before the range; it is shown as ``lost_from_before`` and not counted here.
+- Fewer: the cohort's own may have been given up after the range. Once the agent says that nothing of the stream waits any more,
+  what the counters grew by since is taken; until then the rest is in flight.
+
+A batch that the collector set aside (quarantined) counts as rejected and is shown by itself, too. Agents of an earlier version name no
+sequences: their blocks are those received between the arrivals of the two reports. What came without an agent (an SDK, curl) has no
+counters: what arrived is all that is known of it. Blocks and bytes are exact; rows are as ClickHouse counted them.
 """
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from collector.query.window import Window
+from collector.query.window import Window, sql_time
+from collector.read.offsets import Findings, findings
+from collector.read.reports import Bounds, bounds, chunks, sql_day
 from collector.read.sql import Reader, Row
 
 Key = tuple[str, str, str]  # agent, service, signal
+_REJECTED = ""  # the reason under which rejected blocks stand among the dropped ones while they are added up
+
+
+@dataclass(slots=True)
+class Amount:
+    """Blocks, bytes and lines that were given up for one reason."""
+
+    blocks: int = 0
+    bytes: int = 0
+    lines: int = 0
+
+
+Losses = defaultdict[str, Amount]
 
 
 @dataclass(slots=True)
@@ -27,69 +49,129 @@ class Entry:
 
     emitted: int = 0
     emitted_bytes: int = 0
-    rejected: int = 0
     duplicates: int = 0
-    dropped: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    waiting: int = 0
+    lost: Losses = field(default_factory=lambda: defaultdict(Amount))
+    lost_later: Losses = field(default_factory=lambda: defaultdict(Amount))
     stored: int = 0
     stored_bytes: int = 0
     stored_rows: int = 0
+    quarantined: int = 0
+    quarantined_bytes: int = 0
 
     def count(self, counter: Mapping[str, Any], sign: int) -> None:
         """Add (or, for the report before the range, take away) one counter of a report."""
         self.emitted += sign * counter.get("read_blocks", 0)
         self.emitted_bytes += sign * counter.get("read_bytes", 0)
-        self.rejected += sign * counter.get("rejected_blocks", 0)
         self.duplicates += sign * counter.get("duplicate_blocks", 0)
-        for reason, amount in counter.get("dropped", {}).items():
-            self.dropped[reason] += sign * amount.get("blocks", 0)
+        _count_losses(self.lost, counter, sign)
 
-    def row(self, key: Key, gaps: list[Row]) -> Row:
+    def count_since(self, counter: Mapping[str, Any], sign: int) -> None:
+        """Add (or take away) what a counter says of the time after the range."""
+        _count_losses(self.lost_later, counter, sign)
+        if sign > 0:
+            self.waiting += counter.get("spooled_blocks", 0)
+
+    def row(self, key: Key, found: Findings) -> Row:
         """Give the API's shape."""
         agent, service, signal = key
-        dropped = {reason: blocks for reason, blocks in sorted(self.dropped.items()) if blocks}
-        # without an agent nobody counted what was emitted: what is stored was
-        emitted, emitted_bytes = (
-            (self.emitted, self.emitted_bytes) if agent else (self.stored, self.stored_bytes)
-        )
+        if not agent:  # nobody counted what was emitted: what arrived was
+            self.emitted = self.stored + self.quarantined
+            self.emitted_bytes = self.stored_bytes + self.quarantined_bytes
+        before, in_flight, in_flight_bytes = self._settle()
+        rejected = self.lost.pop(_REJECTED, Amount())
+        dropped = sorted(self.lost.items())
         return {
             "agent": agent,
             "service": service,
             "signal": signal,
-            "emitted": emitted,
+            "emitted": self.emitted,
             "stored": self.stored,
-            "rejected": self.rejected,
-            "dropped": dropped,
-            # a batch may be stored before the report that counts it arrives
-            "in_flight": max(emitted - self.stored - self.rejected - sum(dropped.values()), 0),
+            "rejected": rejected.blocks + self.quarantined,
+            "dropped": {reason: amount.blocks for reason, amount in dropped if amount.blocks},
+            "in_flight": in_flight,
             "duplicates_refused": self.duplicates,
-            "gaps": gaps,
-            "emitted_bytes": emitted_bytes,
+            "gaps": found.gaps.get(key, []),
+            "overlaps": found.overlaps.get(key, []),
+            "quarantined": self.quarantined,
+            "lost_from_before": before,
+            "emitted_bytes": self.emitted_bytes,
             "stored_bytes": self.stored_bytes,
+            "rejected_bytes": rejected.bytes + self.quarantined_bytes,
+            "dropped_bytes": {reason: amount.bytes for reason, amount in dropped if amount.bytes},
+            "dropped_lines": {reason: amount.lines for reason, amount in dropped if amount.lines},
+            "in_flight_bytes": in_flight_bytes,
             "stored_rows": self.stored_rows,
         }
 
+    def _settle(self) -> tuple[int, int, int]:
+        """Make losses and what the cohort lacks agree; returns (blocks lost from before, blocks and bytes in flight)."""
+        lacking = max(self.emitted - self.stored - self.quarantined, 0)
+        lacking_bytes = max(self.emitted_bytes - self.stored_bytes - self.quarantined_bytes, 0)
+        before = _take_away(self.lost, "blocks", _total(self.lost, "blocks") - lacking)
+        _take_away(self.lost, "bytes", _total(self.lost, "bytes") - lacking_bytes)
+        if not self.waiting:
+            self._add_later(lacking - _total(self.lost, "blocks"))
+        in_flight = lacking - _total(self.lost, "blocks")
+        return before, in_flight, lacking_bytes - _total(self.lost, "bytes")
 
-# The bounds of an agent's range are the arrivals of its reports, on the collector's clock like received_at.
-_REPORTS = """
-SELECT agent,
-       argMaxIf(counters, (r.at, sequence), r.at < {end:DateTime64(9, 'UTC')}) AS counters_last,
-       argMaxIf(counters, (r.at, sequence), r.at < {start:DateTime64(9, 'UTC')}) AS counters_first,
-       argMaxIf(observed_at, (r.at, sequence), r.at < {end:DateTime64(9, 'UTC')}) AS until,
-       argMaxIf(observed_at, (r.at, sequence), r.at < {start:DateTime64(9, 'UTC')}) AS since
-FROM agent_reports AS r
-WHERE r.at < {end:DateTime64(9, 'UTC')}
-GROUP BY agent
-HAVING max(r.at) >= {start:DateTime64(9, 'UTC')}
-ORDER BY agent
-LIMIT 5000
+    def _add_later(self, blocks: int) -> None:
+        """Take *blocks* of what was given up after the range, with their share of its bytes."""
+        for reason, later in self.lost_later.items():
+            taken = max(min(later.blocks, blocks), 0)
+            blocks -= taken
+            if taken:
+                self.lost[reason].blocks += taken
+                self.lost[reason].bytes += later.bytes * taken // later.blocks
+
+
+def _count_losses(losses: Losses, counter: Mapping[str, Any], sign: int) -> None:
+    losses[_REJECTED].blocks += sign * counter.get("rejected_blocks", 0)
+    losses[_REJECTED].bytes += sign * counter.get("rejected_bytes", 0)
+    for reason, told in counter.get("dropped", {}).items():
+        losses[reason].blocks += sign * told.get("blocks", 0)
+        losses[reason].bytes += sign * told.get("bytes", 0)
+        losses[reason].lines += sign * told.get("lines", 0)
+
+
+def _total(losses: Losses, unit: str) -> int:
+    return sum(getattr(amount, unit) for amount in losses.values())
+
+
+def _take_away(losses: Losses, unit: str, excess: int) -> int:
+    """Lower *losses* by *excess*, rejected ones first: those are given up long after they were read. Returns what was taken."""
+    taken = 0
+    for _, amount in sorted(losses.items()):
+        share = min(getattr(amount, unit), max(excess - taken, 0))
+        setattr(amount, unit, getattr(amount, unit) - share)
+        taken += share
+    return taken
+
+
+_COHORT = """
+    SELECT b.agent AS agent, b.service AS service, b.signal AS signal, b.batch_id AS batch_id, b.bytes AS bytes, b.quarantined AS quarantined
+    FROM batches AS b
+    INNER JOIN (SELECT tupleElement(bound, 1) AS agent, tupleElement(bound, 2) AS low, tupleElement(bound, 3) AS high,
+                       fromUnixTimestamp64Nano(tupleElement(bound, 4), 'UTC') AS since, fromUnixTimestamp64Nano(tupleElement(bound, 5), 'UTC') AS until
+                FROM (SELECT arrayJoin(arrayZip({agents:Array(String)}, {lows:Array(UInt64)}, {highs:Array(UInt64)},
+                                                {sinces:Array(Int64)}, {untils:Array(Int64)})) AS bound)
+               ) AS c ON c.agent = b.agent
+    WHERE b.agent IN {agents:Array(String)} AND b.signal != 'reports' AND b.received_at >= {floor:DateTime64(9, 'UTC')}
+      AND ({service:String} = '' OR b.service = {service:String})
+      AND if(b.sequence > 0, b.sequence > c.low AND b.sequence <= c.high, b.received_at >= c.since AND b.received_at < c.until)
 """
-_STORED = """
-SELECT b.agent AS agent, b.service AS service, b.signal AS signal, count() AS blocks, sum(b.bytes) AS bytes, sum(c.rows) AS rows
-FROM batches AS b
-LEFT JOIN (SELECT batch_id, sum(w.rows) AS rows FROM batch_rows AS w GROUP BY batch_id) AS c ON c.batch_id = b.batch_id
-WHERE b.agent = {agent:String} AND b.signal != 'reports'
-  AND b.received_at >= {since:DateTime64(9, 'UTC')} AND b.received_at < {until:DateTime64(9, 'UTC')}
-  AND ({service:String} = '' OR b.service = {service:String})
+_STORED = f"""
+SELECT agent, service, signal, countIf(NOT quarantined) AS stored, sumIf(c.bytes, NOT quarantined) AS stored_bytes,
+       countIf(quarantined) AS quarantined_blocks, sumIf(c.bytes, quarantined) AS quarantined_bytes
+FROM ({_COHORT}) AS c
+GROUP BY agent, service, signal
+LIMIT 10000
+"""
+_ROWS = f"""
+SELECT agent, service, signal, sum(w.rows) AS stored_rows
+FROM batch_rows AS w
+INNER JOIN ({_COHORT}) AS c ON c.batch_id = w.batch_id
+WHERE w.day >= {{floor_day:Date}}
 GROUP BY agent, service, signal
 LIMIT 10000
 """
@@ -98,55 +180,56 @@ LIMIT 10000
 def ledger(reader: Reader, window: Window, service: str = "") -> list[Row]:
     """Return ``{agent, service, signal, emitted, stored, rejected, dropped, in_flight, …}`` per agent, service and signal."""
     entries: dict[Key, Entry] = defaultdict(Entry)
-    spans: dict[str, tuple[str, str]] = {"": (window.params()["start"], window.params()["end"])}  # type: ignore[dict-item]
-    for report in reader.rows(_REPORTS, window.params()):
-        spans[report["agent"]] = (report["since"], report["until"])
-        _count(entries, report, "counters_last", 1)
-        _count(entries, report, "counters_first", -1)
-    for agent, (since, until) in spans.items():
-        bounds = {"agent": agent, "since": _sql(since), "until": _sql(until), "service": service}
-        for row in reader.rows(_STORED, bounds):
-            entry = entries[agent, row["service"], row["signal"]]
-            entry.stored, entry.stored_bytes, entry.stored_rows = row["blocks"], row["bytes"], row["rows"]
-    gaps = _gaps(reader, window, service)
-    chosen = (key for key in sorted(entries) if not service or key[1] == service)
-    return [entries[key].row(key, gaps.get(key, [])) for key in chosen]
+    known = bounds(reader, window)
+    for bound in known:
+        _count(entries, bound)
+    for params in _cohorts(known, window, service):
+        for row in reader.rows(_STORED, params):
+            entry = entries[row["agent"], row["service"], row["signal"]]
+            entry.stored, entry.stored_bytes = row["stored"], row["stored_bytes"]
+            entry.quarantined, entry.quarantined_bytes = row["quarantined_blocks"], row["quarantined_bytes"]
+        for row in reader.rows(_ROWS, params):
+            entries[row["agent"], row["service"], row["signal"]].stored_rows = row["stored_rows"]
+    found = findings(reader, window, known)
+    keys = {*entries, *found.gaps, *found.overlaps}
+    return [entries[key].row(key, found) for key in sorted(keys) if not service or key[1] == service]
 
 
-def _count(entries: dict[Key, Entry], report: Row, name: str, sign: int) -> None:
-    for counter in read_counters(report[name]):
-        entries[report["agent"], counter.get("service", ""), counter.get("signal", "")].count(counter, sign)
+def _count(entries: dict[Key, Entry], bound: Bounds) -> None:
+    def entry(counter: Mapping[str, Any]) -> Entry:
+        return entries[bound.agent, counter.get("service", ""), counter.get("signal", "")]
+
+    for counter in bound.last.counters:
+        entry(counter).count(counter, 1)
+        entry(counter).count_since(counter, -1)
+    for counter in bound.first.counters if bound.first else ():
+        entry(counter).count(counter, -1)
+    for counter in bound.newest.counters:
+        entry(counter).count_since(counter, 1)
 
 
-def read_counters(text: str) -> Iterable[Mapping[str, Any]]:
-    """Read a report's counters; an agent that has not counted yet reports none."""
-    counters: list[Mapping[str, Any]] = json.loads(text) if text else []
-    return counters
-
-
-def _sql(text: str) -> str:
-    return text.replace("T", " ").rstrip("Z")
-
-
-_GAPS = """
-SELECT agent, service, signal, source_path, generation, previous AS missing_from, source_start AS missing_to
-FROM (SELECT agent, service, signal, source_kind, source_path, generation, source_start, source_end,
-             max(source_end) OVER (PARTITION BY agent, source_kind, source_path, generation, signal ORDER BY source_start
-                                   ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS previous,
-             row_number() OVER (PARTITION BY agent, source_kind, source_path, generation, signal ORDER BY source_start) AS place
-      FROM batches
-      WHERE received_at >= {start:DateTime64(9, 'UTC')} AND received_at < {end:DateTime64(9, 'UTC')}
-        AND source_kind IN ('file', 'scrape') AND ({service:String} = '' OR service = {service:String}))
-WHERE place > 1 AND source_start > previous + if(source_kind = 'scrape', 1, 0)
-ORDER BY agent, service, signal, source_path, missing_from
-LIMIT 1000
-"""
-
-
-def _gaps(reader: Reader, window: Window, service: str) -> dict[Key, list[Row]]:
-    """Find offsets of a source that were never stored though later ones were."""
-    found: dict[Key, list[Row]] = defaultdict(list)
-    for row in reader.rows(_GAPS, {**window.params(), "service": service}):
-        key = (row.pop("agent"), row.pop("service"), row.pop("signal"))
-        found[key].append(row)
-    return found
+def _cohorts(known: Iterable[Bounds], window: Window, service: str) -> Iterable[dict[str, object]]:
+    """Give the parameters of the statements about cohorts, a few agents at a time; what came without an agent is one of them."""
+    start = sql_time(window.start_ns)
+    yield {
+        "agents": [""],
+        "lows": [0],
+        "highs": [0],
+        "sinces": [window.start_ns],
+        "untils": [window.end_ns],
+        "floor": start,
+        "floor_day": start[:10],
+        "service": service,
+    }
+    for some in chunks(known):
+        floor_ns = min(bound.floor_ns for bound in some)
+        yield {
+            "agents": [bound.agent for bound in some],
+            "lows": [bound.low for bound in some],
+            "highs": [bound.last.counted_through for bound in some],
+            "sinces": [bound.first.observed_ns if bound.first else 0 for bound in some],
+            "untils": [bound.last.observed_ns for bound in some],
+            "floor": sql_time(floor_ns),
+            "floor_day": sql_day(floor_ns),
+            "service": service,
+        }

@@ -260,7 +260,7 @@ def report(seconds, sequence, read, dropped=0):
 
 def test_the_ledger_balances_between_two_reports(fill, client):
     """Emitted = stored + rejected + dropped + in flight for the range between the reports; a gap in a file is named."""
-    fill("agent_reports", [report(-5000, 1, 100), report(-5, 2, 110, dropped=3), report(-4000, 3, 101)])
+    fill("agent_reports", [report(-5000, 1, 100), report(-5, 3, 110, dropped=3), report(-4000, 2, 101)])
     batch = {"agent": "a1", "service": "checkout", "signal": "logs", "env": "demo", "source_kind": "file",
              "source_path": "/app.log", "generation": "1", "bytes": 100, "records": 2, "retention_days": 3000}  # fmt: skip
     fill("batches", [

@@ -232,7 +232,15 @@ def test_a_missing_mapping_version_is_named(tmp_path: Path, store: Store, poll) 
 def test_the_ledger_row_says_where_a_batch_came_from(tmp_path: Path, store: Store) -> None:
     """Agent, source, offsets, bytes and records as declared and counted; what is no number is 0."""
     yard = Yard(tmp_path, store, LINES)
-    source = {"agent": "a1", "kind": "file", "path": "/log", "generation": "g", "offset": "10", "end": "x"}
+    source = {
+        "agent": "a1",
+        "kind": "file",
+        "path": "/log",
+        "generation": "g",
+        "offset": "10",
+        "end": "x",
+        "sequence": "7",
+    }
     resource = {"service.name": "cart", "deployment.environment": "dev"}
     yard.load(yard.seal("e-1", [b"one\ntwo\n"], source=source, resource=resource))
 
@@ -243,5 +251,11 @@ def test_the_ledger_row_says_where_a_batch_came_from(tmp_path: Path, store: Stor
         "/log",
         "g",
     )
-    assert (row["source_start"], row["source_end"], row["bytes"], row["records"]) == (10, 0, 8, 2)
+    assert (row["source_start"], row["source_end"], row["sequence"], row["bytes"], row["records"]) == (
+        10,
+        0,
+        7,
+        8,
+        2,
+    )
     assert (row["service"], row["env"], row["segment"], row["quarantined"]) == ("cart", "dev", "e-1", False)
