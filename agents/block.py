@@ -19,7 +19,7 @@ class Stream:
     Whom the ledger counts a block under.
 
     ``signal`` is logs, metrics, traces or breakers; ``source`` is ``file:/path``, ``command:NAME``, ``scrape:URL``,
-    ``container`` or ``relay:/v1/traces``.
+    ``container``, ``node``, ``probe:URL`` (samples), ``health:URL`` (its transitions) or ``relay:/v1/traces``.
     """
 
     service: str

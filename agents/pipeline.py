@@ -162,6 +162,10 @@ def _sources(parts: Parts) -> list[Source]:
         sources += [
             ScrapeSource(target, parts.origin, parts.intake, parts.ledger) for target in settings.scrape
         ]
+    if settings.probe:
+        from agents.sources.probe import ProbeSource
+
+        sources += [ProbeSource(asked, parts.origin, parts.intake, parts.ledger) for asked in settings.probe]
     if settings.container.enabled:
         from agents.sources.container import ContainerSource
 

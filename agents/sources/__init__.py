@@ -4,6 +4,7 @@ Where bytes come from. A source cuts blocks, gives each its identity, and hands 
 ``files``      follows files (``tail`` is one file, ``discovery`` finds them)
 ``command``    runs a process and reads its output
 ``scrape``     fetches an exposition (``scrape_target`` asks, ``last_good`` remembers, ``http_get`` speaks HTTP)
+``probe``      asks the service whether it is well
 ``container``  reads the counters of a cgroup or of processes (``cgroup``, ``procfs``, ``network``; ``usage`` names them)
 ``relay``      takes OTLP and breaker transitions from the service beside us (``relay_request`` judges one request)
 

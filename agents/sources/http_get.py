@@ -36,7 +36,7 @@ class HttpError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status, header names in lower case, and the body as it was before any encoding, at most ``max_bytes`` + 1."""
+    """Status, header names in lower case, and the body as it came, at most ``max_bytes`` + 1."""
 
     status: int
     headers: dict[str, str]
@@ -77,13 +77,13 @@ def get(
     Args:
         url: http or https.
         timeout_s: For everything together, redirects too.
-        max_bytes: On the wire and after decompression.
-        headers: ``Accept-Encoding: gzip`` is understood, other encodings are not.
+        max_bytes: On the wire.
+        headers: Of the request, beside Host and Connection.
         context: For https; None = the system's authorities.
 
     Raises:
-        HttpError: ``timeout``, ``dns``, ``refused``, ``unreachable``, ``tls``, ``not_http``, ``cut``, ``bad_encoding``,
-            ``redirect_refused`` or ``too_many_redirects``.
+        HttpError: ``timeout``, ``dns``, ``refused``, ``unreachable``, ``tls``, ``not_http``, ``cut``, ``redirect_refused`` or
+            ``too_many_redirects``.
     """
     deadline = Deadline(timeout_s)
     for _ in range(MAX_REDIRECTS + 1):
@@ -131,6 +131,23 @@ def connect(host: str, port: int, deadline: Deadline) -> socket.socket:
     raise failed
 
 
+def plain(answer: Answer, max_bytes: int) -> bytes:
+    """
+    Undo the encoding of a body, gzip or none; what is longer than *max_bytes* is cut one byte later.
+
+    Raises:
+        HttpError: ``bad_encoding``, or ``cut``.
+    """
+    encoding = answer.headers.get("content-encoding", "identity").strip().lower()
+    if encoding in {"", "identity"} or not answer.body or len(answer.body) > max_bytes:
+        return answer.body
+    if encoding not in {"gzip", "x-gzip"}:
+        raise HttpError(
+            "bad_encoding", f"the answer is encoded as {encoding[:40]!r}, which was not asked for"
+        )
+    return _unpacked(answer.body, max_bytes)
+
+
 def port_of(parts: SplitResult) -> int:
     """Give the port of a URL, its scheme's where none is written."""
     return parts.port or (443 if parts.scheme == "https" else 80)
@@ -154,7 +171,7 @@ def _get_one(
         connection.request("GET", target, headers=always | dict(headers))
         response = connection.getresponse()
         found = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, found, _body(response, found, max_bytes))
+        return Answer(response.status, found, _body(response, max_bytes))
     finally:
         raw.close()
 
@@ -168,18 +185,11 @@ def _secured(
     return (context or ssl.create_default_context()).wrap_socket(raw, server_hostname=host)
 
 
-def _body(response: http.client.HTTPResponse, headers: Mapping[str, str], max_bytes: int) -> bytes:
+def _body(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
     body = response.read(max_bytes + 1)
     if len(body) <= max_bytes and response.length:
         raise HttpError("cut", f"the answer ended {response.length} bytes early")
-    encoding = headers.get("content-encoding", "identity").strip().lower()
-    if encoding in {"", "identity"} or not body or len(body) > max_bytes:
-        return body
-    if encoding not in {"gzip", "x-gzip"}:
-        raise HttpError(
-            "bad_encoding", f"the answer is encoded as {encoding[:40]!r}, which was not asked for"
-        )
-    return _unpacked(body, max_bytes)
+    return body
 
 
 def _unpacked(body: bytes, max_bytes: int) -> bytes:

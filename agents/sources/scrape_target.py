@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from agents.settings_values import ScrapeSettings
-from agents.sources.http_get import HttpError, get
+from agents.sources.http_get import HttpError, get, plain
 from agents.sources.numbered import PLAIN
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Target:
 
         Raises:
             HttpError: No answer (codes of ``http_get.get``), or one that is not an exposition within bounds: ``status``,
-                ``empty``, ``too_large``, ``too_many_samples``, ``not_exposition``, ``cut``, ``credentials``.
+                ``empty``, ``too_large``, ``too_many_samples``, ``not_exposition``, ``bad_encoding``, ``credentials``.
         """
         settings = self._settings
         headers = {"Accept": ACCEPT, "Accept-Encoding": "gzip", "User-Agent": "fuseboard-agent"}
@@ -62,7 +62,7 @@ class Target:
         )
         if answer.status != 200:
             raise HttpError("status", f"{settings.url} answered {answer.status}")
-        return judged(answer.headers.get("content-type", PLAIN), answer.body, settings)
+        return judged(answer.headers.get("content-type", PLAIN), plain(answer, settings.max_bytes), settings)
 
     def _tls(self) -> "ssl.SSLContext":
         """Make the context of the files as they are now; the one before while they have not changed."""
