@@ -105,7 +105,7 @@ def test_gzip_is_unpacked_within_the_bound(answering):
     ("encoding", "body", "code"),
     [
         ("gzip", b"no gzip", "bad_encoding"),
-        ("gzip", gzip.compress(b"abc")[:-9], "cut"),
+        ("gzip", gzip.compress(b"abc", mtime=0)[:-9], "cut"),
         ("br", b"x", "bad_encoding"),
     ],
 )
