@@ -13,9 +13,12 @@ loopback. What goes out: HTTP requests to the collector, in blocks that never ch
 ``spool``       frozen blocks on disk, fsynced (``segment`` is one file, ``frame`` describes the bytes)
 ``ledger``      the counters and positions; what they were when the process was killed can be worked out
 ``checkpoint``  the ledger's durable image; ``keeper`` saves it and lets the spool forget
-``exporter``    spool -> collector until the collector has said 2xx (``client`` speaks HTTP, ``route`` chooses)
+``exporter``    spool -> collector until the collector has said 2xx (``client`` speaks HTTP under a ``deadline``, ``access`` says
+                with which key, trust and proxy, ``answers`` what an answer means, ``route`` chooses the collector by each one's
+                ``health`` and ``own_breaker``; ``own_transitions`` ships what these breakers do)
 ``quarantine``  blocks that a collector will never take, kept for a person
-``reports``     the ledger, told to the collector every 10 s; ``metrics`` tells it to anyone on loopback
+``reports``     the ledger, told to the collector every 10 s (``unreported``: what waits to be told); ``metrics`` tells it to
+                anyone on loopback
 ``pipeline``    the composition root: the only place where these meet
 ``breakers``    listeners that a Python service may import; they need nothing else of this package
 

@@ -68,6 +68,7 @@ class Checkpoint:
         reports: Number of reports made.
         collector: Where blocks without a pin may have been sent; None before the first.
         pins: Sequence -> URL of the collector that alone knows the block's fate.
+        sending_through: Blocks beyond were not sent to *collector*; None = nobody has counted.
     """
 
     agent: str
@@ -81,6 +82,7 @@ class Checkpoint:
     reports: int = 0
     collector: str | None = None
     pins: dict[int, str] = field(default_factory=dict)
+    sending_through: int | None = None
 
     def first_unsettled(self) -> int:
         """Give the lowest sequence that still needs something."""
@@ -153,6 +155,7 @@ def _encode(checkpoint: Checkpoint) -> dict[str, Any]:
         "reports": checkpoint.reports,
         "collector": checkpoint.collector,
         "pins": {str(sequence): url for sequence, url in checkpoint.pins.items()},
+        "sending_through": checkpoint.sending_through,
     }
 
 
@@ -174,6 +177,7 @@ def _decode(fields: Any) -> Checkpoint:
         reports=fields["reports"],
         collector=fields["collector"],
         pins={int(sequence): url for sequence, url in fields["pins"].items()},
+        sending_through=fields.get("sending_through"),
     )
 
 

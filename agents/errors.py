@@ -7,6 +7,7 @@ AgentError(code, message)
   SpoolUnavailable   the disk refuses: wait and try again
   BadRequest         a service sent the relay something it cannot take (status 4xx)
   Unreached          no byte of the request can have been taken by the collector
+    Untrusted        its certificate is not one that we were told to trust: a person is needed
   UnknownFate        the request may have been taken: only the same collector knows
 """
 
@@ -55,6 +56,14 @@ class Unreached(AgentError):
 
     def __init__(self, url: str, reason: str) -> None:
         super().__init__("unreached", f"no connection to {url}: {reason}")
+
+
+class Untrusted(Unreached):
+    """The collector's certificate was not accepted; nothing was sent."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(url, reason)
+        self.code = "untrusted"
 
 
 class UnknownFate(AgentError):

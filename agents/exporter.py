@@ -1,65 +1,82 @@
 """
-Spool to collector: each block is sent until a collector has said 2xx, or 4xx for good.
+Spool to collector: each block is sent until a collector has said 2xx, or 4xx for good (``answers`` says which is which).
 
-| answer | becomes |
-|---|---|
-| 2xx | shipped; a duplicate when the collector says that it had the block |
-| 408, 429, 5xx, 3xx | refused: tried again after ``Retry-After`` or a full-jitter back-off, without end |
-| other 4xx | rejected: quarantine file, counted |
-| no connection | refused |
-| no answer | fate unknown: tried again on the same collector |
+Tries have no end. Between them lies what the collector asks for in ``Retry-After`` (seconds or a date, at most
+``answers.MAX_RETRY_AFTER_S``), else a full-jitter back-off, or the time of its breaker (``health``, ``own_breaker``). A block that has to
+wait is shelved, in memory as well as on disk, so that those behind it go on where another collector takes them.
 """
 
 import random
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from agents.client import Answer, Client
+from agents.access import Access
+from agents.answers import is_duplicate, judged, retry_after_s
+from agents.client import Answer, Clients
 from agents.errors import AgentError, UnknownFate, Unreached
 from agents.frame import FrameHead
+from agents.health import backoff_s
 from agents.ledger import Ledger
 from agents.own_log import log
 from agents.quarantine import Quarantine
-from agents.route import Route
+from agents.route import Permit, Route
 from agents.spool import Spool
 
 SENDERS = 2  # one block on the way while another is being journalled; more only crowd the collector
-FIRST_BACKOFF_S = 0.2
-MAX_BACKOFF_S = 15.0
-MAX_RETRY_AFTER_S = 300.0  # a collector that says more is mistaken: its operator would wait for us in vain
+SHELF_BYTES = 8 << 20  # what may wait in memory; beyond, nothing new is taken from the spool
+KEY_RETRY_S = 30.0  # ± half: a wrong key needs a person, or a file that is replaced
+DISK_RETRY_S = 1.0
 LOG_EVERY_S = 10.0  # an outage is one line now and then, not one per attempt
 CLAIM_S = 0.5
+NEEDS_A_PERSON = frozenset({"key_refused", "untrusted", "disk", "unforeseen"})
 
 
 @dataclass(slots=True)
 class Exports:
-    """What the senders have seen since the process began, for /metrics."""
+    """What has been seen since the process began, for /metrics."""
 
     requests: int = 0
     refused: int = 0
     unknown: int = 0
+    key_refused: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Parcel:
+    """A block on its way; ``not_before`` is monotonic."""
+
+    head: FrameHead
+    body: bytes
+    tries: int = 0
+    not_before: float = 0.0
 
 
 class Exporter:
     """
     A few senders that empty the spool.
 
-    ``stop`` lets them finish what is there; ``abandon`` makes them leave it for the next start.
+    Attributes:
+        on_success: Called after each block that a collector whose breaker is closed has acknowledged.
     """
 
     def __init__(
-        self, spool: Spool, ledger: Ledger, route: Route, quarantine: Quarantine, key: str | None
+        self, spool: Spool, ledger: Ledger, route: Route, quarantine: Quarantine, access: Access
     ) -> None:
         self._spool = spool
         self._ledger = ledger
         self._route = route
         self._quarantine = quarantine
-        self._key = key
+        self._access = access
         self._draining = threading.Event()
         self._abandoned = threading.Event()
-        self._quiet_until = 0.0
+        self._lock = threading.Lock()
+        self._shelf: list[Parcel] = []
+        self._quiet_until: dict[str, float] = {}
         self.seen = Exports()
+        self.on_success: Callable[[], None] = lambda: None
         self._threads = [
             threading.Thread(target=self._run, name=f"sender-{n}", daemon=True) for n in range(SENDERS)
         ]
@@ -68,6 +85,10 @@ class Exporter:
         """Begin to send."""
         for thread in self._threads:
             thread.start()
+
+    def reconfigure(self, access: Access) -> None:
+        """Reach collectors another way from the next request on."""
+        self._access = access
 
     def drain(self, timeout_s: float) -> bool:
         """
@@ -87,67 +108,130 @@ class Exporter:
         return emptied
 
     def _run(self) -> None:
-        clients: dict[str, Client] = {}
+        clients = Clients()
         while not self._abandoned.is_set():
-            claimed = self._spool.claim(0.0 if self._draining.is_set() else CLAIM_S)
-            if claimed is not None:
-                self._deliver(clients, *claimed)
-            elif self._draining.is_set():
-                break
-        for client in clients.values():
-            client.close()
-
-    def _deliver(self, clients: dict[str, Client], head: FrameHead, body: bytes) -> None:
-        """Try until the block is settled or we are told to leave it."""
-        refusals = 0
-        while not self._abandoned.is_set():
-            url = self._route.begin(head.sequence)
-            client = clients.setdefault(url, Client(url, self._key))
             try:
-                wait_s = self._attempt(client, head, body, refusals)
+                found = self._take()
             except OSError as error:
-                wait_s = self._disk_trouble(error)
-            if wait_s is None:
-                self._route.settled(head.sequence)
-                self._spool.settled(head)
-                return
-            refusals += 1
-            self._abandoned.wait(wait_s)
+                self._disk_trouble(error)
+                continue
+            if found is not None:
+                self._send(clients, *found)
+            elif self._draining.is_set() and not self._shelf:
+                break
+        clients.close()
 
-    def _attempt(self, client: Client, head: FrameHead, body: bytes, refusals: int) -> float | None:
-        """Send once; the answer is how long to wait before the next attempt, None when the block is settled."""
+    def _take(self) -> tuple[Parcel, Permit] | None:
+        """
+        Give the next block that may go, and leave to send it; None after a short while without one.
+
+        Raises:
+            OSError: The disk does not keep where the block would go.
+        """
+        found, shelved_s = self._from_shelf()
+        if found is not None:
+            return found
+        route_s = self._route.wait_s()
+        if route_s > 0 or sum(len(parcel.body) for parcel in self._shelf) > SHELF_BYTES:
+            self._abandoned.wait(min(shelved_s, route_s or CLAIM_S, CLAIM_S))
+            return None
+        patience_s = min(shelved_s, CLAIM_S)
+        claimed = self._spool.claim(0.0 if self._draining.is_set() else patience_s)
+        if claimed is not None:
+            self._put_away(Parcel(*claimed))
+            return self._from_shelf()[0]
+        if self._draining.is_set() and self._shelf:
+            self._abandoned.wait(patience_s)
+        return None
+
+    def _from_shelf(self) -> tuple[tuple[Parcel, Permit] | None, float]:
+        """Take the oldest shelved block that may go; without one, the seconds until one may (infinite: none is there)."""
+        wait_s = float("inf")
+        with self._lock:
+            for parcel in self._shelf:
+                left_s = parcel.not_before - time.monotonic()
+                permit = left_s if left_s > 0 else self._route.begin(parcel.head.sequence)
+                if isinstance(permit, Permit):
+                    self._shelf.remove(parcel)
+                    return (parcel, permit), 0.0
+                wait_s = min(wait_s, permit)
+        return None, wait_s
+
+    def _put_away(self, parcel: Parcel) -> None:
+        with self._lock:
+            self._shelf.append(parcel)
+            self._shelf.sort(key=lambda it: it.head.sequence)
+
+    def _send(self, clients: Clients, parcel: Parcel, permit: Permit) -> None:
+        """Send once and do what the answer says."""
+        access, began = self._access, time.monotonic()
         self.seen.requests += 1
         try:
-            answer = client.post(head.path, _headers(head), body)
+            client = clients.get(permit.url, access)
+            answer = client.post(parcel.head.path, _headers(parcel.head), parcel.body)
+            self.seen.seconds += time.monotonic() - began
+            self._judge(parcel, permit, answer, access)
         except UnknownFate as error:
-            self.seen.unknown += 1
-            self._route.unknown(head.sequence, client.url)
-            self._say(error)
-            return (
-                0.0 if refusals == 0 else backoff_s(refusals)
-            )  # most often an idle connection that was closed
+            self._unknown(parcel, permit, error)
         except Unreached as error:
-            return self._refused(client.url, head, error, refusals, None)
-        if 200 <= answer.status < 300:
-            self._ledger.shipped(head, duplicate=is_duplicate(answer))
-            return None
-        if 400 <= answer.status < 500 and answer.status not in {408, 429}:
-            self._reject(head, body, answer)
-            return None
-        refusal = AgentError(
-            "refused", f"{client.url}{head.path} answered {answer.status}: {answer.body[:200]!r}"
-        )
-        return self._refused(client.url, head, refusal, refusals, answer.headers.get("retry-after"))
+            self._refused(parcel, permit, error, 0.0, failed=True)
+        except OSError as error:
+            self._refused(parcel, permit, _disk_error(error), DISK_RETRY_S, failed=False)
+        except Exception as error:  # noqa: BLE001 - a sender that ends would end the shipping without a word
+            unforeseen = AgentError("unforeseen", f"{parcel.head.key} could not be sent: {error!r}")
+            self._refused(parcel, permit, unforeseen, 0.0, failed=True)
+
+    def _judge(self, parcel: Parcel, permit: Permit, answer: Answer, access: Access) -> None:
+        """Follow the table of ``answers``. OSError: the quarantine cannot be written."""
+        meaning = judged(answer)
+        if meaning == "taken":
+            self._ledger.shipped(parcel.head, duplicate=is_duplicate(answer))
+            if self._settled(parcel, permit):
+                self.on_success()
+        elif meaning == "rejected":
+            self._reject(parcel.head, parcel.body, answer)
+            self._settled(parcel, permit)
+        elif meaning == "unknown":
+            self._unknown(parcel, permit, _said(permit.url, parcel.head, answer))
+        elif answer.status == 401:
+            self._key_refused(parcel, permit, answer, access)
+        else:
+            asked_s = retry_after_s(answer.headers.get("retry-after", ""), time.time())
+            failed = answer.status in {408, 503}
+            self._refused(parcel, permit, _said(permit.url, parcel.head, answer), asked_s, failed=failed)
+
+    def _settled(self, parcel: Parcel, permit: Permit) -> bool:
+        is_well = self._route.taken(permit, parcel.head.sequence)
+        self._spool.settled(parcel.head)
+        return is_well
+
+    def _unknown(self, parcel: Parcel, permit: Permit, error: AgentError) -> None:
+        self.seen.unknown += 1
+        self._route.unknown(permit, parcel.head.sequence)
+        self._again(parcel, error)
 
     def _refused(
-        self, url: str, head: FrameHead, error: AgentError, refusals: int, retry_after: str | None
-    ) -> float:
+        self, parcel: Parcel, permit: Permit, error: AgentError, asked_s: float, *, failed: bool
+    ) -> None:
         self.seen.refused += 1
+        self._route.refused(permit, parcel.head.sequence, asked_s, failed=failed)
+        self._again(parcel, error)
+
+    def _key_refused(self, parcel: Parcel, permit: Permit, answer: Answer, access: Access) -> None:
+        """Wait for another key: in the key's file, or by a reload."""
+        self.seen.refused += 1
+        self.seen.key_refused += 1
+        asked_s = 0.0 if access.key.reread() else KEY_RETRY_S * random.uniform(0.5, 1.5)  # noqa: S311 - not secret
+        self._route.refused(permit, parcel.head.sequence, asked_s, failed=False, key_refused=True)
+        said = _said(permit.url, parcel.head, answer)
+        self._again(parcel, AgentError("key_refused", f"setting key: {said.message}"))
+
+    def _again(self, parcel: Parcel, error: AgentError) -> None:
+        """Shelve a block; the first tries go as soon as a collector lets them, the others have a back-off of their own."""
+        parcel.tries += 1
+        parcel.not_before = time.monotonic() + (backoff_s(parcel.tries) if parcel.tries > 2 else 0.0)
+        self._put_away(parcel)
         self._say(error)
-        if self._route.not_taken(head.sequence, url) and retry_after is None and refusals == 0:
-            return 0.0
-        asked = float(retry_after) if retry_after and retry_after.isdigit() else 0.0
-        return max(min(asked, MAX_RETRY_AFTER_S), backoff_s(refusals))
 
     def _reject(self, head: FrameHead, body: bytes, answer: Answer) -> None:
         path = self._quarantine.put(head, body, answer)
@@ -162,26 +246,25 @@ class Exporter:
             quarantined_as=path,
         )
 
-    def _disk_trouble(self, error: OSError) -> float:
-        self._say(AgentError("disk", f"the data directory cannot be written: {error}"))
-        return 1.0
+    def _disk_trouble(self, error: OSError) -> None:
+        self._say(_disk_error(error))
+        self._abandoned.wait(DISK_RETRY_S)
 
     def _say(self, error: AgentError) -> None:
-        if time.monotonic() >= self._quiet_until:
-            self._quiet_until = time.monotonic() + LOG_EVERY_S
-            log("warning", "block_refused", code=error.code, reason=error.message)
+        now = time.monotonic()
+        if now >= self._quiet_until.get(error.code, 0.0):
+            self._quiet_until[error.code] = now + LOG_EVERY_S
+            level = "error" if error.code in NEEDS_A_PERSON else "warning"
+            event = "key_refused" if error.code == "key_refused" else "block_refused"
+            log(level, event, code=error.code, reason=error.message)
 
 
-def backoff_s(refusals: int) -> float:
-    """Wait a random time up to a bound that doubles with each refusal ("full jitter")."""
-    return random.uniform(0, min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(refusals, 10)))  # noqa: S311 - not secret
+def _said(url: str, head: FrameHead, answer: Answer) -> AgentError:
+    return AgentError("refused", f"{url}{head.path} answered {answer.status}: {answer.body[:200]!r}")
 
 
-def is_duplicate(answer: Answer) -> bool:
-    """Say whether the collector had the block already."""
-    return answer.headers.get(
-        "fuseboard-duplicate", ""
-    ).lower() == "true" or b'"duplicate":true' in answer.body.replace(b" ", b"")
+def _disk_error(error: OSError) -> AgentError:
+    return AgentError("disk", f"the data directory cannot be written: {error}")
 
 
 def _headers(head: FrameHead) -> dict[str, str]:

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from agents.access import Access
 from agents.errors import WrongSetting
 from agents.exporter import Exporter
 from agents.intake import Intake
 from agents.keeper import Keeper
 from agents.ledger import Ledger
 from agents.own_log import log
+from agents.own_transitions import OwnTransitions
 from agents.processors.shaper import ShaperFactory, shapers
 from agents.quarantine import Quarantine
 from agents.reports import Reporter
@@ -63,14 +65,26 @@ class Pipeline:
         )
         self._keeper = Keeper(self.ledger, self.spool)
         self.spool.on_pressure = self._keeper.press
-        route = Route(settings.collector, self.ledger)
-        quarantine = Quarantine(settings.data_dir / "quarantine")
-        self.exporter = Exporter(self.spool, self.ledger, route, quarantine, settings.key)
-        self._reporter = Reporter(settings, self.ledger, self.spool, route, self.lag_bytes)
         origin = Origin(self.ledger.agent, settings.resource)
         self.parts = Parts(
             settings, origin, Intake(self.spool, self._stopping), self.ledger, shapers(settings)
         )
+        access = Access(settings)
+        self._transitions = OwnTransitions(
+            settings, origin, self.parts.intake, self.ledger, settings.data_dir / "breakers.json"
+        )
+        self._route = Route(
+            settings.collector,
+            settings.breaker,
+            self.ledger,
+            self._transitions.changed,
+            self._transitions.opened(),
+        )
+        quarantine = Quarantine(settings.data_dir / "quarantine")
+        self.exporter = Exporter(self.spool, self.ledger, self._route, quarantine, access)
+        self.exporter.on_success = self._transitions.ship
+        self._reporter = Reporter(settings, self.ledger, self.spool, self._route, access, self.lag_bytes)
+        self._reporter.on_success = self._transitions.ship
         self.sources: list[Source] = _sources(self.parts)
         self._metrics = self._metrics_server()
 

@@ -78,7 +78,7 @@ def load(config: Path | None, environ: Mapping[str, str]) -> Settings:
         for name, made in _LIST_VALUES.items()
     }
     top["collector"] = top["collector"] or _missing("collector")
-    top["key"] = _key(top["key"], top.pop("key_file"))
+    top["key"] = _key(top["key"], top["key_file"])
     top["name"] = top["name"] or resource.get("service.instance.id") or socket.gethostname()
     settings = Settings(**top, resource=resource, **tables, **lists)
     _refuse_own_relay(settings)

@@ -150,7 +150,8 @@ class Settings:
     """Everything that the agent was told; built once by ``settings.load``."""
 
     collector: tuple[str, ...]
-    key: str | None
+    key: str | None = field(repr=False)
+    key_file: Path | None
     data_dir: Path
     name: str
     report_interval_s: float

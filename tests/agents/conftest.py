@@ -47,6 +47,7 @@ class Collector:
     url: str = ""
     idle_s: float = 60.0
     closed: int = 0
+    server: Any = None
 
     def lines(self) -> list[bytes]:
         """Every line of /v1/lines, in no promised order."""
@@ -126,6 +127,7 @@ def serve(collector: Collector) -> ThreadingHTTPServer:
             """A killed agent is expected here."""
 
     server = Server(("127.0.0.1", 0), Handler)
+    collector.server = server
     collector.url = f"http://127.0.0.1:{server.server_address[1]}"
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     return server

@@ -2,8 +2,8 @@
 
 import time
 
-from agents.exporter import backoff_s
 from agents.frame import decode
+from agents.health import backoff_s
 
 
 def once(answer):
@@ -57,7 +57,7 @@ def test_rejected_blocks_are_quarantined_and_counted(tmp_path, collector, agent,
 def test_another_collector_takes_over(tmp_path, collector, second_collector, agent, wait_for, follow_toml):
     """A block that the first collector has not taken goes to the second."""
     (tmp_path / "app.log").write_bytes(b"x\n")
-    collector.script = lambda _path, _number: (503, {})
+    collector.script = lambda _path, _number: (503, {"Retry-After": "0"})
     settings = follow_toml("FIRST", tmp_path / "app.log").replace(
         '"FIRST"', f'["{collector.url}", "{second_collector.url}"]'
     )
@@ -79,7 +79,7 @@ def test_a_block_of_unknown_fate_stays_with_its_collector(
     def script(path, _number):
         if path == "/v1/lines":
             seen.append(path)
-        return "cut" if len(seen) == 1 and path == "/v1/lines" else (503, {})
+        return "cut" if len(seen) == 1 and path == "/v1/lines" else (503, {"Retry-After": "0"})
 
     collector.script = script
     settings = follow_toml("FIRST", log).replace('"FIRST"', f'["{collector.url}", "{second_collector.url}"]')
