@@ -38,10 +38,12 @@ class Watch:
     Which files to follow, and for whom.
 
     ``origin_of`` takes the path under which a file is first seen and is asked once per file; its blocks carry the answer.
+    ``wanted`` is asked of each path at each scan, for what patterns cannot tell.
     """
 
     settings: FilesSettings
     origin_of: Callable[[str], Origin]
+    wanted: Callable[[str], bool] = lambda _path: True
 
 
 def watches(settings: Sequence[FilesSettings], origin: Origin) -> list[Watch]:
@@ -108,7 +110,7 @@ class FilesSource:
             for pattern in watch.settings.paths:
                 first = self._ledger.first_look(pattern)
                 at_end = first and watch.settings.start_at == "end"
-                for path in matching(watch.settings, pattern):
+                for path in filter(watch.wanted, matching(watch.settings, pattern)):
                     seen.add(self._see(path, watch, at_end=at_end))
         for identity, (tail, watch) in list(self._tails.items()):
             if identity in seen:
