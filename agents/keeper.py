@@ -3,6 +3,7 @@
 import threading
 import time
 
+from agents.checkpoint import Checkpoint
 from agents.errors import SpoolUnavailable
 from agents.ledger import Ledger
 from agents.own_log import log
@@ -41,13 +42,20 @@ class Keeper:
     def keep(self) -> None:
         """Save now if something changed, and delete what nobody needs any more."""
         try:
+            self._spool.shed_old(time.time())
             if self._ledger.is_dirty() or self._spool.used_bytes():
-                self._spool.forget(self._ledger.save())
+                self._forget(self._ledger.save())
             self._in_trouble = False
         except (OSError, SpoolUnavailable) as error:
             if not self._in_trouble:
                 log("error", "checkpoint_failed", reason=str(error))
             self._in_trouble = True
+
+    def _forget(self, newest: Checkpoint) -> None:
+        """Delete what nobody needs; a second save lets both checkpoints know what the newest does."""
+        if self._spool.is_spent([newest.settled()]) and not self._spool.is_spent(self._ledger.settled()):
+            self._ledger.save(anew=True)
+        self._spool.forget(self._ledger.settled())
 
     def _run(self) -> None:
         while not self._stopping:

@@ -9,13 +9,16 @@ checkpointed as shipped is sent again under the same key, and the collector answ
 import copy
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from agents import checkpoint as checkpoints
-from agents.block import FileMark
-from agents.checkpoint import Checkpoint, Counters, FilePlace
+from agents.block import FileMark, Stream
+from agents.checkpoint import Checkpoint, CheckpointFile, Counters, FilePlace, Settled
 from agents.frame import FrameHead
+
+SENT_AHEAD = (
+    64  # blocks that may be sent before the next save; a restart takes no more than these for perhaps sent
+)
 
 
 class Ledger:
@@ -27,21 +30,26 @@ class Ledger:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._file = CheckpointFile(path)
         self._lock = threading.Lock()
         self._saving = threading.Lock()
-        self._books = checkpoints.load(path) or Checkpoint(agent=secrets.token_hex(8))
+        self._books = self._file.load() or self._file.anew(secrets.token_hex(8))
         self._above = set(self._books.settled_above)
         self._dirty = True
+        self._sent_through = self._books.sent_through
         self.agent = self._books.agent
 
     def committed(self, head: FrameHead) -> None:
-        """Count a frame that is now durable; frames counted before are passed over, so replaying is harmless."""
+        """
+        Count a frame that is now durable; frames counted before are passed over, so replaying is harmless.
+
+        A head of sequence 0 has no frame: a block shed whole for which the spool had no room. It counts with the next ``save``.
+        """
         with self._lock:
-            if head.sequence <= self._books.counted_through:
+            if 0 < head.sequence <= self._books.counted_through:
                 return
             self._dirty = True
-            self._books.counted_through = head.sequence
+            self._books.counted_through = max(self._books.counted_through, head.sequence)
             counters = self._counters(head)
             counters.read_blocks += 1
             counters.read_bytes += head.raw_bytes
@@ -87,17 +95,65 @@ class Ledger:
         with self._lock:
             return self._books.counted_through + 1
 
-    def missing(self, first: int, below: int) -> None:
-        """Settle counted sequences [first, below) that the spool turned out not to hold any more."""
+    def counted_through(self) -> int:
+        """Give the last spool sequence that is counted as read."""
         with self._lock:
-            for sequence in range(max(first, self._books.settled_through + 1), below):
-                self._dirty = True
-                self._mark_settled(sequence)
+            return self._books.counted_through
 
     def settled_through(self) -> int:
         """Give the sequence up to which everything is settled."""
         with self._lock:
             return self._books.settled_through
+
+    def corrupt(self, stream: Stream, blocks: int, size: int, lines: int) -> None:
+        """Count blocks that were counted as read and that the disk has not kept; ``pass_over`` settles them."""
+        with self._lock:
+            self._dirty = True
+            _add(self._books.counters.setdefault(stream, Counters()), "corrupt", blocks, size, lines)
+
+    def never_counted(self, stream: Stream, blocks: int, size: int) -> None:
+        """Count blocks as read and corrupt of which only the hole in their source is left."""
+        with self._lock:
+            self._dirty = True
+            counters = self._books.counters.setdefault(stream, Counters())
+            counters.read_blocks += blocks
+            counters.read_bytes += size
+            _add(counters, "corrupt", blocks, size, 0)
+
+    def pass_over(self, first: int, below: int) -> None:
+        """Settle sequences [first, below): the spool does not hold them, or must not be asked for them."""
+        with self._lock:
+            for sequence in range(max(first, self._books.settled_through + 1), below):
+                self._dirty = True
+                self._mark_settled(sequence)
+            self._books.counted_through = max(self._books.counted_through, below - 1)
+
+    def expected(self, head: FrameHead) -> int:
+        """Give the position at which the next block of *head*'s source begins if nothing is missing."""
+        with self._lock:
+            if head.position.file is None:
+                return self._books.sequences.get(head.stream.source, 0)
+            place = self._books.files.get(head.position.generation)
+            return place.offset if place else 0
+
+    def sent_through(self) -> int:
+        """Give the sequence above which no block was sent before this process began."""
+        with self._lock:
+            return self._sent_through
+
+    def begin_sending(self, sequence: int) -> None:
+        """
+        Note durably that the block of *sequence* may be sent: one save for many blocks.
+
+        Raises:
+            OSError: The disk refuses; noted in memory only.
+        """
+        with self._lock:
+            if sequence <= self._books.sent_through:
+                return
+            self._dirty = True
+            self._books.sent_through = sequence + SENT_AHEAD
+        self.save()
 
     def place_file(self, generation: str, mark: FileMark, offset: int) -> None:
         """Note where a file stands, without a block: found, begun at its end, or recognised under another name."""
@@ -158,9 +214,9 @@ class Ledger:
             self._books.reports += 1
             return self._books.reports
 
-    def save(self) -> Checkpoint:
+    def save(self, *, anew: bool = False) -> Checkpoint:
         """
-        Make the books durable, if they have changed.
+        Make the books durable, if they have changed or *anew*.
 
         Returns:
             A copy of what is durable now.
@@ -170,17 +226,22 @@ class Ledger:
         """
         with self._saving:
             with self._lock:
-                dirty, self._dirty = self._dirty, False
+                dirty, self._dirty = self._dirty or anew, False
                 self._books.settled_above = sorted(self._above)
                 image = copy.deepcopy(self._books)
             if dirty:
                 try:
-                    checkpoints.save(image, self._path)
+                    self._file.save(image)
                 except OSError:
                     with self._lock:
                         self._dirty = True
                     raise
             return image
+
+    def settled(self) -> Sequence[Settled]:
+        """Say what each of the two checkpoints knows as settled: a block that both know need not be kept."""
+        with self._saving:
+            return self._file.settled
 
     def counters(self) -> Checkpoint:
         """Give a copy of the books as they are, durable or not."""
@@ -216,7 +277,8 @@ class Ledger:
 
     def _mark_settled(self, sequence: int) -> None:
         """Keep one number and a few exceptions rather than a list of everything."""
-        self._above.add(sequence)
+        if sequence > self._books.settled_through:
+            self._above.add(sequence)
         while self._books.settled_through + 1 in self._above:
             self._books.settled_through += 1
             self._above.discard(self._books.settled_through)

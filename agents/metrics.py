@@ -30,6 +30,8 @@ HELP = {
     "fuseboard_agent_dropped_lines_total": "Lines shed, by reason, whole blocks' lines included.",
     "fuseboard_agent_spool_disk_bytes": "Size of the spool's files.",
     "fuseboard_agent_spool_corrupt_bytes_total": "Damaged bytes passed over in the spool since the start.",
+    "fuseboard_agent_spool_rewrites_total": "Times that blocks were written again because an fsync had failed, since the start.",
+    "fuseboard_agent_checkpoint_fallbacks_total": "Times that a start found a checkpoint that it could not read.",
     "fuseboard_agent_spool_oldest_age_seconds": "Age of the oldest block being sent.",
     "fuseboard_agent_lag_bytes": "Bytes that files hold and that are not in the spool.",
     "fuseboard_agent_requests_total": "Requests to collectors since the start.",
@@ -88,6 +90,8 @@ class MetricsServer:
         values = {
             "spool_disk_bytes": self._spool.used_bytes(),
             "spool_corrupt_bytes_total": self._spool.corrupt_bytes,
+            "spool_rewrites_total": self._spool.rewrites,
+            "checkpoint_fallbacks_total": self._ledger.counters().fallbacks,
             "spool_oldest_age_seconds": self._spool.oldest_age_s(),
             "lag_bytes": self._lag_bytes(),
             "requests_total": seen.requests,

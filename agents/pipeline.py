@@ -61,7 +61,11 @@ class Pipeline:
         self._lock = _locked(settings.data_dir)
         self.ledger = Ledger(settings.data_dir / "checkpoint.json")
         self.spool = Spool(
-            settings.data_dir / "spool", self.ledger, settings.spool.max_bytes, settings.spool.when_full
+            settings.data_dir / "spool",
+            self.ledger,
+            settings.spool.max_bytes,
+            settings.spool.when_full,
+            settings.spool.max_age_s,
         )
         self._keeper = Keeper(self.ledger, self.spool)
         self.spool.on_pressure = self._keeper.press
