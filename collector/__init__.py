@@ -13,6 +13,7 @@ The way of one block of bytes::
     engine/    the embedded ClickHouse, a child process
     store/     the only client of ClickHouse; the schema
     state/     what must survive besides rows: alerts, outbox, leases
+    canary/    a numbered line of our own through all of it, looked for afterwards
 
 The way of one question::
 

@@ -11,8 +11,9 @@ import ctypes
 import json
 import os
 import signal
+import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -164,6 +165,7 @@ def _serve(settings: Settings) -> None:
     except FuseboardError as error:
         _fail(error.message)
     server = _Server(_config(collector, settings))
+    server.on_listening = collector.canary.listen
     asyncio_runner = asyncio.Runner(loop_factory=_loop_factory())
     with asyncio_runner as runner:
         runner.run(server.serve())
@@ -204,7 +206,16 @@ def _loop_factory() -> Any:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, but a SIGTERM that was honoured is not raised again: the program ends with 0."""
+    """uvicorn, but a SIGTERM that was honoured is not raised again: the program ends with 0; tells where it listens."""
+
+    on_listening: Callable[[str, int], None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then tell the address: port 0 means that nobody knew it before."""
+        await super().startup(sockets=sockets)
+        if self.started and self.on_listening is not None:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            self.on_listening(host, port)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

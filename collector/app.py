@@ -11,9 +11,10 @@ journal into ClickHouse first.
 from __future__ import annotations
 
 import asyncio
+import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,17 +28,21 @@ from collector.alerting.service import Alerting
 from collector.alerting.settings import AlertingSettings, Receiver
 from collector.api.app import build_api
 from collector.api.parts import ApiParts
+from collector.canary.memory import Memory
+from collector.canary.watch import Canary
 from collector.engine.process import Engine
 from collector.errors import FuseboardError
 from collector.formats import registry as formats
+from collector.formats.lines import receive as formats_lines
 from collector.journal.segment import SealedSegment
 from collector.journal.writer import Journal, JournalSettings
 from collector.load.archive import MappingArchive
 from collector.load.loader import Loader
-from collector.metrics import EngineMetrics, JournalMetrics, LoadMetrics, ReceiveMetrics
+from collector.metrics import CanaryMetrics, EngineMetrics, JournalMetrics, LoadMetrics, ReceiveMetrics
 from collector.pipeline import Pipeline
 from collector.probes import Probes
 from collector.read.breakers import Breakers
+from collector.read.own import OWN_SERVICE
 from collector.receive.app import (
     Receive,
     Scope,
@@ -75,6 +80,7 @@ class Collector:
     alerting: Alerting
     state: State
     pipeline: Pipeline
+    canary: Canary
     asgi: App
 
     def start(self) -> None:
@@ -99,6 +105,7 @@ class Collector:
 
     def stop(self) -> None:
         """Make everything durable, load what can be loaded in ``drain_s``, end the engine."""
+        self.canary.stop()
         self.alerting.stop()
         self.journal.seal()
         self.loader.stop(self.settings.drain_s)
@@ -150,10 +157,16 @@ def build(settings: Settings) -> Collector:
         registry=metrics,
         holder=journal.uuid,
     )
-    keys = _keys(settings)
-    pipeline = Pipeline(engine, store, journal, loader, data / "quarantine")
+    own_secret = secrets.token_urlsafe(24)
+    keys = _keys(settings, own_secret)
+    received = ReceiveMetrics(metrics)
+    canary = Canary(
+        Memory(state, journal.uuid), store, CanaryMetrics(metrics), settings.canary_interval_s, _unloaded(journal, loader),
+        own_secret if keys.required else "",
+    )  # fmt: skip
+    pipeline = Pipeline(engine, store, journal, loader, data / "quarantine", canary, received.repeats)
     probes = Probes(pipeline, metrics, JournalMetrics(metrics), EngineMetrics(metrics), keys)
-    receiver = IngestReceiver(formats.PROTOCOLS, journal, keys, _limits(settings), ReceiveMetrics(metrics))
+    receiver = IngestReceiver(formats.PROTOCOLS, journal, keys, _limits(settings), received)
     api = build_api(
         ApiParts(store=store, alerts=alerting, pipeline=pipeline, authenticate=_authenticator(keys))
     )
@@ -162,7 +175,7 @@ def build(settings: Settings) -> Collector:
     inner = _Router(receiver, probes, root, None)
     allowed = settings.allowed_hosts if settings.allowed_hosts or is_loopback(settings.host) else ("*",)
     collector = Collector(
-        settings, engine, store, journal, loader, alerting, state, pipeline, Guard(inner, allowed)
+        settings, engine, store, journal, loader, alerting, state, pipeline, canary, Guard(inner, allowed)
     )
     inner.pages = _dashboards(inner)
     inner.collector = collector
@@ -267,13 +280,27 @@ def _alerting(settings: Settings) -> AlertingSettings:
     )
 
 
-def _keys(settings: Settings) -> Keys:
+def _keys(settings: Settings, own_secret: str) -> Keys:
+    """Give the keys of the settings, and where there are any one of our own for the canary, made anew at each start."""
     simple = {"ingest": settings.ingest_key, "read": settings.read_key, "admin": settings.admin_key}
     keys = [
         Key(role, secret.get_secret_value(), role) for role, secret in simple.items() if secret is not None
     ]
     keys += [Key(k.name, k.secret.get_secret_value(), k.role, k.services, k.envs) for k in settings.keys]
+    if keys:
+        keys.append(Key("canary", own_secret, services=(OWN_SERVICE,)))
     return Keys(keys)
+
+
+def _unloaded(journal: Journal, loader: Loader) -> Callable[[], int | None]:
+    """Say since when lines wait to be loaded: the journal is asked first, it hands over to the loader."""
+    group = formats_lines.PROTOCOL.group
+
+    def first_ns() -> int | None:
+        found = (journal.first_open_ns(group), loader.first_waiting_ns(group))
+        return min((at for at in found if at is not None), default=None)
+
+    return first_ns
 
 
 def _limits(settings: Settings) -> Limits:

@@ -34,6 +34,7 @@ class ReceiveMetrics:
             ["format"],
             registry=registry,
         )
+        self.repeats: dict[str, int] = {}
         self._errors = Counter(
             "fuseboard_receive_errors",
             "Requests rejected or refused, by error code.",
@@ -61,6 +62,7 @@ class ReceiveMetrics:
     def deduplicated(self, name: str) -> None:
         """Count one repeat."""
         self._duplicates.labels(name).inc()
+        self.repeats[name] = self.repeats.get(name, 0) + 1
 
     def refused(self, name: str, code: str) -> None:
         """Count one error by its slug."""
@@ -110,6 +112,34 @@ class JournalMetrics:
         )
         self.waiting = Gauge(
             "fuseboard_journal_segments_waiting", "Sealed segments waiting for ClickHouse.", registry=registry
+        )
+
+
+class CanaryMetrics:
+    """The collector's own numbered lines, sent through the front door and looked for in the tables."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.sent = Counter(
+            "fuseboard_canary_sent", "Canary lines acknowledged since the start.", registry=registry
+        )
+        self.stored = Counter(
+            "fuseboard_canary_stored", "Canary lines found in the tables since the start.", registry=registry
+        )
+        self.missing = Gauge(
+            "fuseboard_canary_missing",
+            "Canary lines of the last hour that were acknowledged and are not in the tables though all older ones are loaded.",
+            registry=registry,
+        )
+        self.duplicated = Gauge(
+            "fuseboard_canary_duplicated",
+            "Canary lines of the last hour stored more than once.",
+            registry=registry,
+        )
+        self.latency = Histogram(
+            "fuseboard_canary_latency_seconds",
+            "From a canary line's 2xx until it was found, in steps of half a second.",
+            buckets=(1.5, 2, 2.5, 3, 5, 10, 30),
+            registry=registry,
         )
 
 

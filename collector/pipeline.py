@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from collector.canary.watch import Canary
 from collector.engine.process import Engine
 from collector.errors import StoreError
 from collector.journal.writer import Journal
@@ -23,25 +24,37 @@ class Pipeline:
         journal: Its size and its bound.
         loader: What waits.
         quarantine_path: Where masked records' bytes are.
+        canary: Its verdict.
+        repeats: Repeated batches that got their first answer since the start, by format.
     """
 
     def __init__(
-        self, engine: Engine | None, store: Store, journal: Journal, loader: Loader, quarantine_path: Path
+        self,
+        engine: Engine | None,
+        store: Store,
+        journal: Journal,
+        loader: Loader,
+        quarantine_path: Path,
+        canary: Canary,
+        repeats: Mapping[str, int],
     ) -> None:
         self._engine = engine
         self._store = store
         self._journal = journal
         self._loader = loader
         self._quarantine_path = quarantine_path
+        self._canary = canary
+        self._repeats = repeats
         self._was_up = False
 
     def pipeline(self) -> Mapping[str, Any]:
-        """Return ``{engine, journal, quarantine}`` as ``/api/v1/pipeline`` shows it."""
+        """Return ``{canary, engine, journal, quarantine, duplicates_refused}`` as ``/api/v1/pipeline`` shows it."""
         waiting, oldest_s = self._loader.waiting
         quarantined = (
             sum(1 for _ in self._quarantine_path.glob("*.seg")) if self._quarantine_path.exists() else 0
         )
         return {
+            "canary": self._canary.verdict().row(),
             "engine": self.engine(),
             "journal": {
                 "bytes": self._journal.bytes,
@@ -52,6 +65,7 @@ class Pipeline:
                 "load_error": self._loader.trouble,
             },
             "quarantine": {"records": quarantined},
+            "duplicates_refused": dict(self._repeats),
         }
 
     def engine(self) -> dict[str, Any]:

@@ -104,6 +104,12 @@ class Settings(_Frozen):
     public_url: str | None = Field(
         None, description="Where people open the dashboards; the base of links in alerts."
     )
+    canary_interval_s: float = Field(
+        10.0,
+        ge=0,
+        le=3600,
+        description="Seconds between lines that the collector sends itself to see whether any is lost; 0 = none.",
+    )
     query_timeout_s: float = Field(30.0, gt=0, le=600, description="Seconds a ClickHouse statement may take.")
     drain_s: float = Field(
         20.0, ge=0, le=600, description="Seconds that ending waits for the journal to be loaded."

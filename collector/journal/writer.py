@@ -201,6 +201,12 @@ class Journal:
         opened = [began for _, began in list(self._open.values())]
         return time.monotonic() - min(opened) if opened else 0.0
 
+    def first_open_ns(self, group: str) -> int | None:
+        """Return when the first record of *group*'s open segment arrived, epoch nanoseconds; ``None`` = there is none."""
+        opened = self._open.get(group)
+        records = opened[0].records if opened else []
+        return records[0].batch.received_at_ns if records else None
+
     @property
     def trouble(self) -> str | None:
         """Why the last append failed; ``None`` after one that did not."""

@@ -111,6 +111,7 @@ class Loader:
         self._queues: dict[str, queue.SimpleQueue[SealedSegment | None]] = {}
         self._threads: list[threading.Thread] = []
         self._waiting: dict[str, float] = {}
+        self._first_ns: dict[tuple[str, str], int] = {}
         self._behind: dict[str, int] = {}
         self._lock = threading.Lock()
         self._trouble: dict[str, str] = {}
@@ -129,6 +130,7 @@ class Loader:
         """Queue *segment* behind the earlier ones of its group."""
         with self._lock:
             self._waiting[f"{segment.group}/{segment.name}"] = time.monotonic()
+            self._first_ns[segment.group, segment.name] = segment.side.records[0].batch.received_at_ns
             self._behind[segment.group] = self._behind.get(segment.group, 0) + 1
             if segment.group not in self._queues:
                 self._begin(segment.group)
@@ -168,6 +170,11 @@ class Loader:
                 return 0, 0.0
             return len(self._waiting), time.monotonic() - min(self._waiting.values())
 
+    def first_waiting_ns(self, group: str) -> int | None:
+        """Return when the first record of *group* that is not loaded yet arrived, epoch nanoseconds; ``None`` = all are."""
+        with self._lock:
+            return min((at for (name, _), at in self._first_ns.items() if name == group), default=None)
+
     @property
     def trouble(self) -> str | None:
         """Why a group's last attempt failed; ``None`` when no group is in trouble."""
@@ -184,6 +191,7 @@ class Loader:
                 return
             with self._lock:
                 self._waiting.pop(f"{segment.group}/{segment.name}", None)
+                self._first_ns.pop((segment.group, segment.name), None)
                 self._behind[group] -= 1
 
     def _load_until_done(self, segment: SealedSegment) -> bool:

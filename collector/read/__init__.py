@@ -13,6 +13,7 @@ Typed questions -> SQL -> typed answers: the only place that selects from ClickH
 ``ledger.py``       emitted = stored + rejected + dropped + in flight, from ``reports.py`` and `batches`;
                     ``offsets.py`` gaps and overlaps; ``agents.py`` who ships
 ``catalogue.py``    endpoints, deploys
+``own.py``          the collector's own service, left out unless asked for
 
 Each SQL statement is a constant right above the function that runs it. In: a `Window`, values, a compiled
 search. Out: rows as dicts in the shapes of the API, and what they cost; or `StoreUnavailable`.

@@ -62,7 +62,7 @@ FROM (SELECT service, env, max(l.last_at) AS last, sum(l.records) AS records FRO
       WHERE minute >= toStartOfMinute({start:DateTime64(9, 'UTC')}) AND minute < {end:DateTime64(9, 'UTC')}
       GROUP BY service, env)
 WHERE ({env:String} = '' OR env = {env:String}) AND ({service:String} = '' OR service = {service:String})
-  AND service != ''
+  AND service != '' AND (service != 'fuseboard' OR {service:String} = 'fuseboard')
 GROUP BY service, env
 ORDER BY service, env
 LIMIT 5000
@@ -70,7 +70,11 @@ LIMIT 5000
 
 
 def heard(reader: Reader, window: Window, env: str, service: str = "") -> dict[Key, Row]:
-    """Return ``{last_seen, heard}`` per service that sent a record or a span in *window*; *heard* counts both."""
+    """
+    Return ``{last_seen, heard}`` per service that sent a record or a span in *window*; *heard* counts both.
+
+    Our own service (own.py) is left out unless it is asked for.
+    """
     rows = reader.rows(_HEARD, {**window.params(), "env": env, "service": service})
     return {(row["service"], row["env"]): row for row in rows}
 

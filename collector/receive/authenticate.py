@@ -50,6 +50,11 @@ class Keys:
     def __init__(self, keys: Sequence[Key]) -> None:
         self._keys = tuple(keys)
 
+    @property
+    def required(self) -> bool:
+        """Whether requests need a key."""
+        return bool(self._keys)
+
     def authenticate(self, headers: Mapping[bytes, bytes], action: str) -> Key:
         """
         Return the key of a request.

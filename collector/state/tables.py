@@ -131,3 +131,12 @@ attempts = Table(
     Column("error", Text),
     Column("body_excerpt", Text),
 )
+
+canaries = Table(
+    "canaries",
+    metadata,
+    Column("holder", Text, primary_key=True),
+    Column("instance", Text, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("sent_at", Instant, nullable=False),
+)

@@ -59,9 +59,16 @@ class Delivery(BaseModel):
 class Pipeline(BaseModel):
     """The collector's own pipeline."""
 
+    canary: dict[str, Any] = Field(
+        description="{state, instance, sent, last_stored, latency_s, missing, duplicated, reason}; state: off, starting, ok, waiting "
+        "(for the engine), refused (by the front door), missing, duplicated."
+    )
     engine: dict[str, Any] = Field(description="{state, since, restarts, last_error}.")
     journal: dict[str, Any] = Field(description="{bytes, max_bytes, segments_waiting, oldest_waiting_s}.")
     quarantine: dict[str, Any] = Field(description="{records}.")
+    duplicates_refused: dict[str, int] = Field(
+        description="Repeated batches that got their first answer since the start, by format."
+    )
 
 
 class DeliveriesAsked(Asked):
@@ -92,6 +99,6 @@ def list_deliveries(ask: Ask, asked: Annotated[DeliveriesAsked, Query()]) -> Res
 
 @router.get("/pipeline", response_model=Page[Pipeline], tags=["pipeline"])
 def pipeline(ask: Ask, asked: Annotated[Asked, Query()]) -> Response:
-    """Engine, journal, quarantine."""
+    """Canary, engine, journal, quarantine."""
     del asked
     return answer([ask.parts.pipeline.pipeline()])

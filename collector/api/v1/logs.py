@@ -13,6 +13,7 @@ from collector.api.params import Ask, Asked, Asker, Order, Paged, Searched
 from collector.errors import QueryError
 from collector.query.search import LOGS, compile_search
 from collector.read import log_counts, logs
+from collector.read.own import without_own
 
 router = APIRouter(prefix="/logs", tags=["logs"])
 FIELDS_MOST = 20
@@ -122,4 +123,5 @@ def log_context(ask: Ask, log_id: str, asked: Annotated[ContextAsked, Query()]) 
 
 
 def _slice(ask: Asker, asked: Searched) -> logs.Slice:
-    return logs.Slice(asked.window(ask.now_ns), compile_search(asked.query, LOGS, ask.now_ns), asked.env)
+    search = without_own(compile_search(asked.query, LOGS, ask.now_ns), asked.query)
+    return logs.Slice(asked.window(ask.now_ns), search, asked.env)
