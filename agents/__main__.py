@@ -31,6 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
         settings = load(Path(config) if config else None, os.environ)
         if given.command == "check":
             sys.stdout.write(describe(settings) + "\n")
+            sys.stderr.writelines(f"fuseboard-agent: note: {note}\n" for note in _notes(settings))
             return 0
         return _ship(settings) if given.command is None else _run(settings, given.child)
     except WrongSetting as error:
@@ -39,6 +40,22 @@ def main(arguments: list[str] | None = None) -> int:
     except (SpoolUnavailable, OSError) as error:
         log("error", "agent_cannot_start", reason=str(error))
         return 1
+
+
+def _notes(settings: Settings) -> list[str]:
+    """Say what is allowed and worth a second look."""
+    from agents.processors.patterns import costly
+
+    named = {
+        "redact.patterns": settings.redact.patterns,
+        "filter.include": settings.filter.include,
+        "filter.exclude": settings.filter.exclude,
+    }
+    return [
+        f"{name}: {expression!r} holds no fixed text of three characters, so every line is searched (see docs/adr/0009)"
+        for name, expressions in named.items()
+        for expression in costly(expressions)
+    ]
 
 
 def _ship(settings: Settings) -> int:

@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from agents.checkpoint import Checkpoint
 from agents.exporter import Exporter
 from agents.ledger import Ledger
+from agents.processors import Redactions
 from agents.reports import as_report
 from agents.spool import Spool
 
@@ -28,6 +29,7 @@ HELP = {
     "fuseboard_agent_dropped_blocks_total": "Blocks shed, by reason.",
     "fuseboard_agent_dropped_bytes_total": "Their uncompressed bytes, and those of lines taken out of shipped blocks.",
     "fuseboard_agent_dropped_lines_total": "Lines shed, by reason, whole blocks' lines included.",
+    "fuseboard_agent_redacted_total": "Secrets taken out of lines since the start, by kind.",
     "fuseboard_agent_spool_disk_bytes": "Size of the spool's files.",
     "fuseboard_agent_spool_corrupt_bytes_total": "Damaged bytes passed over in the spool since the start.",
     "fuseboard_agent_spool_rewrites_total": "Times that blocks were written again because an fsync had failed, since the start.",
@@ -50,6 +52,7 @@ class MetricsServer:
         spool: Spool,
         exporter: Exporter,
         lag_bytes: Callable[[], int],
+        redactions: Redactions,
     ) -> None:
         """
         Bind the address.
@@ -61,6 +64,7 @@ class MetricsServer:
         self._spool = spool
         self._exporter = exporter
         self._lag_bytes = lag_bytes
+        self._redactions = redactions
         self._server = ThreadingHTTPServer(listen, _handler(self.render))
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
@@ -98,7 +102,10 @@ class MetricsServer:
             "refused_requests_total": seen.refused,
             "unknown_requests_total": seen.unknown,
         }
-        return ((f"fuseboard_agent_{name}", "", value) for name, value in values.items())
+        for name, value in values.items():
+            yield f"fuseboard_agent_{name}", "", value
+        for kind, made in self._redactions.made().items():
+            yield "fuseboard_agent_redacted_total", f'{{kind="{kind}"}}', made
 
 
 def _streams(books: Checkpoint) -> Iterator[tuple[str, str, float]]:

@@ -19,6 +19,7 @@ from agents.keeper import Keeper
 from agents.ledger import Ledger
 from agents.own_log import log
 from agents.own_transitions import OwnTransitions
+from agents.processors import Redactions
 from agents.processors.shaper import ShaperFactory, shapers
 from agents.quarantine import Quarantine
 from agents.reports import Reporter
@@ -69,9 +70,14 @@ class Pipeline:
         )
         self._keeper = Keeper(self.ledger, self.spool)
         self.spool.on_pressure = self._keeper.press
+        self.redactions = Redactions()
         origin = Origin(self.ledger.agent, settings.resource)
         self.parts = Parts(
-            settings, origin, Intake(self.spool, self._stopping), self.ledger, shapers(settings)
+            settings,
+            origin,
+            Intake(self.spool, self._stopping),
+            self.ledger,
+            shapers(settings, self.redactions),
         )
         access = Access(settings)
         self._transitions = OwnTransitions(
@@ -121,7 +127,12 @@ class Pipeline:
         from agents.metrics import MetricsServer
 
         return MetricsServer(
-            self._settings.metrics_listen, self.ledger, self.spool, self.exporter, self.lag_bytes
+            self._settings.metrics_listen,
+            self.ledger,
+            self.spool,
+            self.exporter,
+            self.lag_bytes,
+            self.redactions,
         )
 
     def run(self, command: list[str]) -> "CommandSource":

@@ -102,6 +102,21 @@ def pattern(name: str, value: object) -> str:
         re.compile(expression.encode())
     except re.error as error:
         raise wrong(name, value, f"give a regular expression ({error})") from error
+    from agents.processors.expressions import refusal
+
+    reason = refusal(expression)
+    if reason is not None:
+        raise wrong(name, value, reason)
+    return expression
+
+
+def secret_pattern(name: str, value: object) -> str:
+    """Read a regular expression whose matches are taken out."""
+    from agents.processors.expressions import matches_nothing
+
+    expression = pattern(name, value)
+    if matches_nothing(expression):
+        raise wrong(name, value, "it also matches where nothing is: let it match at least one character")
     return expression
 
 

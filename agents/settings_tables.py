@@ -15,6 +15,7 @@ from agents.settings_fields import (
     probe_url,
     ratio,
     seconds,
+    secret_pattern,
     several,
     text,
     url,
@@ -127,7 +128,12 @@ REDACT = (
         "what to take out of lines",
     ),
     Field("keys", several(text), (), "names whose values are taken out, in JSON and in key=value"),
-    Field("patterns", several(pattern, split=False), (), "regular expressions whose matches are taken out"),
+    Field(
+        "patterns",
+        several(secret_pattern, split=False),
+        (),
+        "regular expressions whose matches are taken out",
+    ),
 )
 FILTER = (
     Field(

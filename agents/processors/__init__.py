@@ -2,17 +2,21 @@
 Bytes to bytes, between a source and the spool.
 
 A processor takes the bytes of one block (whole lines) and gives the bytes to ship; it makes passes in C over the whole
-block and never loops over lines. What it takes out it counts in the block's ``Tally``, by reason.
+block and never loops over lines in Python. What it takes out it counts in the block's ``Tally``, by reason. ``shaper`` says in
+which order they come and makes one chain per source.
 
 ``container_lines``  joins the pieces a container runtime has cut a line into
-``redact``     takes secrets out
-``filter``     keeps or leaves out lines by pattern (dropped: *excluded*, *not_included*)
-``sample``     keeps a share of lines by severity, never less than all errors (dropped: *sampled*)
-``limit``      keeps a stream under a rate, with hysteresis (dropped: *rate_limited*)
+``redact``     takes secrets out (``shapes`` of known secrets, values beside ``keyed`` names, expressions)
 ``multiline``  folds tracebacks and continued lines into one line each
+``filter``     keeps or leaves out lines by expression (dropped: *excluded*, *not_included*)
+``sample``     keeps a share of lines by severity, never less than all errors (dropped: *sampled*)
+``limit``      keeps a source under a rate, with hysteresis (dropped: *rate_limited*)
+
+``patterns`` asks the settings' expressions of lines in bounded time; ``expressions`` reads off what they need for that.
 """
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable
 
 
 class Tally:
@@ -27,18 +31,25 @@ class Tally:
         self.shed[reason] = (before_lines + lines, before_size + size)
 
 
+class Redactions:
+    """How many replacements were made since the start, by kind; shared by all sources."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._made: dict[str, int] = {}
+
+    def count(self, kind: str, replacements: int) -> None:
+        """Add *replacements* of one kind."""
+        with self._lock:
+            self._made[kind] = self._made.get(kind, 0) + replacements
+
+    def made(self) -> dict[str, int]:
+        """Give a copy."""
+        with self._lock:
+            return dict(self._made)
+
+
 Processor = Callable[[bytes, Tally], bytes]
-
-
-def chain(processors: Sequence[Processor]) -> Processor:
-    """Apply *processors* one after the other; the rest is spared a block of which nothing is left."""
-
-    def run(body: bytes, tally: Tally) -> bytes:
-        for process in processors:
-            body = process(body, tally) if body else body
-        return body
-
-    return run
 
 
 def changing(change: Callable[[bytes], bytes]) -> Processor:

@@ -13,8 +13,8 @@ is made once and shared by all.
 
 from collections.abc import Callable, Sequence
 
-from agents.processors import Processor, Tally, changing
-from agents.settings_values import RedactSettings, Settings
+from agents.processors import Processor, Redactions, Tally, changing
+from agents.settings_values import LimitSettings, RedactSettings, Settings
 
 Settle = Callable[[bytes], int]
 ShaperFactory = Callable[[str, str, str | None], "Shaper"]
@@ -49,14 +49,16 @@ class Shaper:
         return body
 
 
-def shapers(settings: Settings) -> ShaperFactory:
+def shapers(settings: Settings, redactions: Redactions) -> ShaperFactory:
     """Make what all sources share, once, and give the maker of shapers."""
-    redaction = _redaction(settings.redact)
+    redacting = _redacting(settings.redact, redactions)
+    choosing = _choosing(settings)
 
     def make(format_: str, multiline: str, multiline_start: str | None) -> Shaper:
         joining, join_settle = _joining(format_)
         folding, fold_settle = _folding(format_, multiline, multiline_start)
-        return Shaper((*joining, *redaction, *folding), (*join_settle, *fold_settle))
+        steps = (*joining, *redacting, *folding, *choosing, *_limiting(settings.limit))
+        return Shaper(steps, (*join_settle, *fold_settle))
 
     return make
 
@@ -72,12 +74,12 @@ def _joining(format_: str) -> tuple[Sequence[Processor], Sequence[Settle]]:
     return [changing(join) for join, _ in (*cri, *docker)], [settle for _, settle in (*cri, *docker)]
 
 
-def _redaction(settings: RedactSettings) -> Sequence[Processor]:
-    if not settings.presets:
+def _redacting(settings: RedactSettings, redactions: Redactions) -> Sequence[Processor]:
+    if not (settings.presets or settings.keys or settings.patterns):
         return ()
-    from agents.processors.redact import PRESETS
+    from agents.processors.redact import redaction
 
-    return [changing(PRESETS[preset]) for preset in settings.presets if preset in PRESETS]
+    return redaction(settings, redactions)
 
 
 def _folding(
@@ -88,3 +90,25 @@ def _folding(
     from agents.processors.multiline import fold, settled_bytes
 
     return (changing(fold),), (settled_bytes,)
+
+
+def _choosing(settings: Settings) -> Sequence[Processor]:
+    chosen: list[Processor] = []
+    if settings.filter.include or settings.filter.exclude:
+        from agents.processors.filter import Filter
+
+        chosen.append(Filter(settings.filter))
+    shares = settings.sample
+    if min(shares.trace, shares.debug, shares.info, shares.warn) < 1:
+        from agents.processors.sample import Sampler
+
+        chosen.append(Sampler(shares))
+    return chosen
+
+
+def _limiting(settings: LimitSettings) -> Sequence[Processor]:
+    if not (settings.lines_per_s or settings.bytes_per_s):
+        return ()
+    from agents.processors.limit import Limit
+
+    return (Limit(settings),)
