@@ -5,6 +5,7 @@ AgentError(code, message)
   WrongSetting       the process must not start: exit 2
   NoRoom             the spool is full and the policy is to wait
   SpoolUnavailable   the disk refuses: wait and try again
+  Busy               the relay has as much in its hands as it may: come again
   BadRequest         a service sent the relay something it cannot take (status 4xx)
   Unreached          no byte of the request can have been taken by the collector
     Untrusted        its certificate is not one that we were told to trust: a person is needed
@@ -41,6 +42,13 @@ class SpoolUnavailable(AgentError):
 
     def __init__(self, reason: str) -> None:
         super().__init__("spool_unavailable", f"the spool cannot be written: {reason}")
+
+
+class Busy(AgentError):
+    """Too much at a time for the relay; nothing was taken."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("relay_busy", message)
 
 
 class BadRequest(AgentError):

@@ -99,12 +99,15 @@ def check_json(path: str, content_type: str, body: bytes) -> None:
         _parse(body)
 
 
-def carries_time(body: bytes) -> bool:
+def carries_time(path: str, body: bytes) -> bool:
     """
-    Say whether an OTLP body holds a time of its own, so that the same bytes twice are one block sent twice.
+    Say whether a body holds times of its own, so that the same bytes twice are one body sent twice.
 
-    A look at the wire (a fixed64 field of a time stamp between 2017 and 2040) rather than a parse: a linear pass in C.
+    OTLP: a look at the wire (a fixed64 field of a time stamp between 2017 and 2040) rather than a parse, a linear pass in C.
+    Transitions: all have ``at``.
     """
+    if path == "/v1/breakers":
+        return all(item.get("at") is not None for item in _transitions(body))
     return _CARRIES_TIME.search(body) is not None
 
 
@@ -113,6 +116,28 @@ def too_large(size: int, max_bytes: int) -> BadRequest:
     return BadRequest(
         413, "body_too_large", f"{size} bytes and more; at most {max_bytes} are taken: send smaller batches"
     )
+
+
+def as_status(message: str) -> bytes:
+    """Write google.rpc.Status with only its message (field 2): what OTLP/HTTP wants as an error body."""
+    text = message.encode()[:16000]
+    length = len(text)
+    varint = bytearray()
+    while length > 127:
+        varint.append(length & 127 | 128)
+        length >>= 7
+    varint.append(length)
+    return b"\x12" + bytes(varint) + text
+
+
+def count_transitions(body: bytes) -> int:
+    """Count the transitions of a body that ``check_json`` has let through."""
+    return len(_transitions(body))
+
+
+def unknown_path(path: str) -> BadRequest:
+    """Say which paths there are."""
+    return BadRequest(404, "unknown_path", f"{path!r} is not answered here; known: {', '.join(SIGNALS)}")
 
 
 def _hostname(url: str) -> str | None:
@@ -158,14 +183,17 @@ def _parse(body: bytes) -> Any:
         raise BadRequest(400, "bad_json", f"the body is not JSON: {error}") from error
 
 
-def _check_transitions(body: bytes) -> None:
-    """Take one object, an array, or one object per line; posts are rare (a few per breaker and hour)."""
+def _transitions(body: bytes) -> list[Any]:
+    """Read one object, an array, or one object per line; posts are rare (a few per breaker and hour)."""
     try:
         whole = json.loads(body)
-        found = whole if isinstance(whole, list) else [whole]
+        return whole if isinstance(whole, list) else [whole]
     except (ValueError, RecursionError):
-        found = [_parse(line) for line in body.splitlines() if line.strip()]
-    for number, item in enumerate(found):
+        return [_parse(line) for line in body.splitlines() if line.strip()]
+
+
+def _check_transitions(body: bytes) -> None:
+    for number, item in enumerate(_transitions(body)):
         for name in ("breaker", "to"):
             if not isinstance(item, dict) or not isinstance(item.get(name), str):
                 raise BadRequest(
