@@ -229,7 +229,9 @@ def _books(folder: Path) -> None:
 
 
 def settled_ledger(served: Served, service: str, log_bytes: int) -> list[dict[str, Any]]:
-    """The ledger's rows of *service* once nothing is in flight and at least *log_bytes* of logs are counted; empty before."""
+    """The ledger's rows of *service*; fails unless nothing is in flight and at least *log_bytes* of logs are counted."""
     rows = served.data("/ledger", service=service, start="-6h")
     emitted = sum(row["emitted_bytes"] for row in rows if row["signal"] == "logs")
-    return rows if emitted >= log_bytes and all(row["in_flight"] == 0 for row in rows) else []
+    assert emitted >= log_bytes, f"{emitted} of {log_bytes} bytes are reported: {rows}"
+    assert all(row["in_flight"] == 0 for row in rows), rows
+    return rows
