@@ -90,7 +90,8 @@ class Stored:
             spans="SELECT span_id AS id, count() AS n FROM spans GROUP BY id",
             samples=f"SELECT toString(value) AS id, count() AS n FROM metric_samples WHERE {series.format(GAUGE)} GROUP BY id",
             scrapes=f"SELECT toString(value) AS id, count() AS n FROM metric_samples WHERE {series.format('target_scrapes')} GROUP BY id",
-            posted="SELECT breaker AS id, count() AS n FROM breaker_transitions WHERE source = 'post' GROUP BY id",
+            # the agent posts those of its own breaker beside ours
+            posted="SELECT breaker AS id, count() AS n FROM breaker_transitions WHERE source = 'post' AND service = 'caller' GROUP BY id",
             events="SELECT breaker AS id, count() AS n FROM breaker_transitions WHERE source = 'span' GROUP BY id",
         )
         expected: dict[str, tuple[set[Any], set[Any]]] = {
