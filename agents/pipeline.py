@@ -180,10 +180,14 @@ def _sources(parts: Parts) -> list[Source]:
     """Make the sources that are asked for; the others are not even imported (resident memory)."""
     settings = parts.settings
     sources: list[Source] = []
-    if settings.files:
+    if settings.files or settings.node.enabled:
         from agents.sources.files import FilesSource, watches
 
         watched = watches(settings.files, parts.origin)
+        if settings.node.enabled:
+            from agents.sources.node_logs import watches as node_watches
+
+            watched += node_watches(settings.node, parts.origin)
         sources.append(FilesSource(watched, parts.intake, parts.ledger, parts.shapers))
     if settings.scrape:
         from agents.sources.scrape import ScrapeSource
@@ -199,6 +203,10 @@ def _sources(parts: Parts) -> list[Source]:
         from agents.sources.container import ContainerSource
 
         sources.append(ContainerSource(settings.container, parts.origin, parts.intake, parts.ledger))
+    if settings.node.enabled:
+        from agents.sources.node import NodeSource
+
+        sources.append(NodeSource(settings.node, parts.origin, parts.intake, parts.ledger))
     if settings.relay.listen:
         from agents.sources.relay import RelaySource
 

@@ -6,6 +6,8 @@ Where bytes come from. A source cuts blocks, gives each its identity, and hands 
 ``scrape``     fetches an exposition (``scrape_target`` asks, ``last_good`` remembers, ``http_get`` speaks HTTP)
 ``probe``      asks the service whether it is well
 ``container``  reads the counters of a cgroup or of processes (``cgroup``, ``procfs``, ``network``; ``usage`` names them)
+``node``       is all containers of a host: their logs (``node_logs``), their cgroups (``node_host``, ``cgroup_tree``), their names
+               (``containers``, ``kubernetes``, ``docker``)
 ``relay``      takes OTLP and breaker transitions from the service beside us (``relay_request`` judges one request)
 
 What has no file behind it numbers its blocks (``numbered``) and measures in its own moment of each interval (``schedule``).

@@ -7,12 +7,12 @@ it has none of the files asked for here. Inside a container its own group is mou
 Source: Linux, Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/cgroups.rst; proc_pid_cgroup(5).
 """
 
-import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from agents.sources import cgroup_v1, cgroup_v2
+from agents.sources.cgroup_files import directories
 from agents.sources.usage import Usage
 
 ROOT = Path("/sys/fs/cgroup")
@@ -27,12 +27,13 @@ class Group:
     unified: Path | None = None
     controllers: Mapping[str, Path] = field(default_factory=dict)
 
-    def usage(self, devices: Mapping[str, str]) -> Usage:
+    def usage(self, devices: Mapping[str, str], pids: Sequence[int]) -> Usage:
         """
         Read the counters, of version 1 where a controller is mounted there.
 
         Args:
             devices: Major:minor -> name.
+            pids: ``pids()``; none at all is not known, the process namespace may be another's.
 
         Raises:
             OSError: The group is gone.
@@ -40,19 +41,18 @@ class Group:
         used = cgroup_v1.read(self.controllers, devices)
         if self.unified is not None:
             used = used.over(cgroup_v2.read(self.unified, devices))
-        pids = self.pids()
-        used = used.over(Usage(processes=len(pids) if pids else None))
         if used == Usage():
             raise OSError(f"cgroup {self.unified or next(iter(self.controllers.values()), None)} is gone")
-        return used
+        return used.over(Usage(processes=len(pids) or None))
 
     def pids(self) -> list[int]:
         """List the processes of the group and of those below it."""
-        directory = next(iter(self.controllers.values()), self.unified)
+        waiting = [next(iter(self.controllers.values()), self.unified)]
         found: list[int] = []
-        for where, _, files in os.walk(directory or os.devnull):
-            if "cgroup.procs" in files:
-                found += [int(pid) for pid in _lines(Path(where, "cgroup.procs"))]
+        while waiting:
+            if (directory := waiting.pop()) is not None:
+                found += [int(pid) for pid in _lines(directory / "cgroup.procs")]
+                waiting += [directory / name for name in directories(directory)]
         return found
 
 

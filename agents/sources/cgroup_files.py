@@ -1,6 +1,8 @@
 """The shapes that the kernel writes numbers in, in files of cgroups; a file that is not there, or has no answer, is None."""
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 
 from agents.sources.usage import DiskUsage
 
@@ -12,6 +14,17 @@ def text_of(directory: object, name: str) -> str | None:
             return file.read()
     except OSError:  # no such controller, the group has just ended, or pressure is switched off
         return None
+
+
+def directories(path: Path) -> list[str]:
+    """List the groups in a group; one without any has two links, and is not even opened."""
+    try:
+        if path.stat().st_nlink == 2:
+            return []
+        with os.scandir(path) as entries:
+            return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except OSError:  # it has just ended
+        return []
 
 
 def number(directory: object, name: str) -> float | None:

@@ -96,7 +96,7 @@ def group_samples(group: cgroup.Group, pid: int, proc: Path = procfs.PROC) -> li
     """
     started_at = procfs.boot_time(proc) + procfs.read_process(pid, proc).started_s
     return [
-        *usage_samples(group.usage(procfs.devices(proc)), os.cpu_count() or 1),
+        *usage_samples(group.usage(procfs.devices(proc), group.pids()), os.cpu_count() or 1),
         Sample("container_start_time_seconds", "gauge", started_at),
         *([] if network.is_the_hosts(pid, proc) else network.samples(pid, proc)),
     ]

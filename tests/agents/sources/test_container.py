@@ -102,7 +102,7 @@ def host(tmp_path):
             return cgroup.find(pid, self.root, self.proc)
 
         def values(self, pid=42, cpus=8):
-            used = usage.samples(self.find(pid).usage(DEVICES), cpus)
+            used = usage.samples(self.find(pid).usage(DEVICES, self.find(pid).pids()), cpus)
             return {sample.name: sample.value for sample in used if sample.value is not None}
 
     return Host()
@@ -209,7 +209,7 @@ def test_a_group_that_ends_while_it_is_read_is_an_error(host):
     (host.root / "shop/payment/memory.current").unlink()
 
     with pytest.raises(OSError, match="is gone"):
-        group.usage({})
+        group.usage({}, [])
 
 
 def test_processes_below_a_group_are_its_own(host):
@@ -272,7 +272,7 @@ def test_this_machine_is_read():
     """Whatever layout it has: a group of ours has memory or time, or there is none."""
     group = cgroup.find(0)
     if group is not None:
-        used = group.usage(procfs.devices())
+        used = group.usage(procfs.devices(), [])
         assert (used.memory or used.cpu_s or 0) > 0
         assert os.getpid() in group.pids()
 
