@@ -94,7 +94,6 @@ class Checkpoint:
         reports: Number of reports made.
         collector: Where blocks without a pin may have been sent; None before the first.
         pins: Sequence -> URL of the collector that alone knows the block's fate.
-        sending_through: Blocks beyond were not sent to *collector*; None = nobody has counted.
         sent_through: No block above it was ever sent; what is at or below may be known to a collector.
         saves: Number of saves: the newer of two checkpoints has more.
         fallbacks: How often a checkpoint could not be read at the start.
@@ -111,7 +110,6 @@ class Checkpoint:
     reports: int = 0
     collector: str | None = None
     pins: dict[int, str] = field(default_factory=dict)
-    sending_through: int | None = None
     sent_through: int = 0
     saves: int = 0
     fallbacks: int = 0
@@ -276,7 +274,6 @@ def _as_json(checkpoint: Checkpoint) -> dict[str, Any]:
         "reports": checkpoint.reports,
         "collector": checkpoint.collector,
         "pins": {str(sequence): url for sequence, url in checkpoint.pins.items()},
-        "sending_through": checkpoint.sending_through,
         "sent_through": checkpoint.sent_through,
         "saves": checkpoint.saves,
         "fallbacks": checkpoint.fallbacks,
@@ -301,7 +298,6 @@ def _from_json(fields: Any) -> Checkpoint:
         reports=fields["reports"],
         collector=fields["collector"],
         pins={int(sequence): url for sequence, url in fields["pins"].items()},
-        sending_through=fields["sending_through"],
         sent_through=fields["sent_through"],
         saves=fields["saves"],
         fallbacks=fields["fallbacks"],

@@ -186,25 +186,22 @@ class Ledger:
             self._books.patterns.append(pattern)
             return True
 
-    def route(self) -> tuple[str | None, dict[int, str], int | None]:
-        """Give the collector that blocks may have been sent to, the exceptions by sequence, and up to which it was."""
+    def route(self) -> tuple[str | None, dict[int, str]]:
+        """Give the collector that blocks may have been sent to, and the exceptions by sequence."""
         with self._lock:
-            return self._books.collector, dict(self._books.pins), self._books.sending_through
+            return self._books.collector, dict(self._books.pins)
 
-    def set_route(self, collector: str, pins: dict[int, str], sending_through: int | None) -> None:
+    def set_route(self, collector: str, pins: dict[int, str]) -> None:
         """Note where blocks go from now on; durable after the next ``save``."""
         with self._lock:
             self._dirty = True
             self._books.collector = collector
             self._books.pins = dict(pins)
-            self._books.sending_through = sending_through
 
-    def unsettled(self, through: int | None) -> list[int]:
-        """Give the counted sequences up to *through* (None = all) that still need something."""
+    def perhaps_sent(self) -> list[int]:
+        """Give the unsettled sequences that a former process may have sent."""
         with self._lock:
-            end = (
-                self._books.counted_through if through is None else min(through, self._books.counted_through)
-            )
+            end = min(self._sent_through, self._books.counted_through)
             return [it for it in range(self._books.settled_through + 1, end + 1) if it not in self._above]
 
     def begin_report(self) -> int:

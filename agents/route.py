@@ -6,9 +6,9 @@ not answer is passed over for ``AWAY_S`` while another works, then it is preferr
 of its list by itself. Each has a circuit breaker (``own_breaker``); when all must be waited for, senders wait.
 
 A block whose fate is unknown (sent, no answer) is *pinned*: it is tried again only where it was sent, whose journal knows it
-(design §5). What must hold after a kill is durable before it is acted on: a block without a pin can only have been sent to
-the collector that the checkpoint names, and, where there are several, only up to ``sending_through``; so a restart pins
-those, also what had been answered and was not checkpointed yet. A collector that is taken out of the settings frees its
+(design §5). The choice is durable before it is acted on: a block without a pin can only have been sent to the collector that
+the checkpoint names, and only up to its ``sent_through``; so a restart pins those, also what had been answered and was not
+checkpointed yet. A collector that is taken out of the settings frees its
 blocks.
 """
 
@@ -24,7 +24,6 @@ from agents.own_breaker import Change
 from agents.settings_values import BreakerSettings
 
 Hear = Callable[[str, Change], None]
-AHEAD = 32  # blocks per write of ``sending_through``: two fsyncs, where there are several collectors
 
 
 class Permit(NamedTuple):
@@ -69,10 +68,10 @@ class Route:
         self._hear = hear
         self._lock = threading.Lock()
         self._sending: set[int] = set()
-        known, self._pins, self._sending_through = ledger.route()
+        known, self._pins = ledger.route()
         self._current = known or collectors[0]
         if known is not None:
-            self._pins = dict.fromkeys(ledger.unsettled(self._sending_through), known) | self._pins
+            self._pins = dict.fromkeys(ledger.perhaps_sent(), known) | self._pins
         self._doubtful = set(self._pins)
         self._healths: dict[str, Health] = {}
         self._set_collectors(collectors, settings, opened)
@@ -106,7 +105,7 @@ class Route:
             if wait_s > 0:
                 return wait_s
             if found.url != pin:
-                self._make_durable(found.url, sequence)
+                self._make_current(found.url)
                 self._sending.add(sequence)
             return Permit(found.url, found.breaker.begin(now))
 
@@ -164,20 +163,17 @@ class Route:
             self._healths.values(), key=lambda health: (health.wait_s(now), not health.is_preferred(now))
         )
 
-    def _make_durable(self, url: str, sequence: int) -> None:
-        """Send *sequence* and what comes next to *url*; what is on its way stays where it is."""
-        several = len(self._healths) > 1
-        if url == self._current and (not several or sequence <= (self._sending_through or 0)):
+    def _make_current(self, url: str) -> None:
+        """Send what comes next to *url*; what is on its way stays where it is. Durable when it returns."""
+        if url == self._current:
             return
-        before = self._current, self._pins, self._sending_through
-        if url != self._current:
-            self._pins = dict.fromkeys(self._sending - self._pins.keys(), self._current) | self._pins
-            self._current = url
-        self._sending_through = sequence + AHEAD if several else None
+        before = self._current, self._pins
+        self._pins = dict.fromkeys(self._sending - self._pins.keys(), self._current) | self._pins
+        self._current = url
         try:
             self._write()
         except OSError:
-            self._current, self._pins, self._sending_through = before
+            self._current, self._pins = before
             self._set_route()
             raise
 
@@ -201,9 +197,6 @@ class Route:
             self._current = collectors[0]
             self._pins = {sequence: url for sequence, url in self._pins.items() if url in collectors}
             self._write()
-        elif len(collectors) == 1 and self._sending_through is not None:
-            self._sending_through = None
-            self._write()
 
     def _health(self, url: str, settings: BreakerSettings, opened: frozenset[str]) -> Health:
         health = self._healths.get(url)
@@ -221,4 +214,4 @@ class Route:
         self._ledger.save()
 
     def _set_route(self) -> None:
-        self._ledger.set_route(self._current, self._pins, self._sending_through)
+        self._ledger.set_route(self._current, self._pins)
