@@ -5,6 +5,9 @@
     fuseboard-agent check [--config agent.toml]        validate and print the settings, secrets masked
     fuseboard-agent run [--config agent.toml] -- CMD   run CMD and ship its output as well
 
+SIGHUP reads the settings again, the key's file too; wrong ones are an error in the log, and the old ones stay. Under ``run``
+every signal is the process's own; only the key is read again there, when a collector does not know it.
+
 Exit 2: a setting is unknown or wrong; standard error names it.
 """
 
@@ -12,7 +15,6 @@ import argparse
 import os
 import signal
 import sys
-import threading
 from pathlib import Path
 
 from agents import __version__
@@ -26,14 +28,15 @@ from agents.settings_values import Settings
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the answer is the exit code."""
     given = _parse(sys.argv[1:] if arguments is None else arguments)
-    config = given.config or os.environ.get("FUSEBOARD_AGENT_CONFIG")
+    named = given.config or os.environ.get("FUSEBOARD_AGENT_CONFIG")
+    config = Path(named) if named else None
     try:
-        settings = load(Path(config) if config else None, os.environ)
+        settings = load(config, os.environ)
         if given.command == "check":
             sys.stdout.write(describe(settings) + "\n")
             sys.stderr.writelines(f"fuseboard-agent: note: {note}\n" for note in _notes(settings))
             return 0
-        return _ship(settings) if given.command is None else _run(settings, given.child)
+        return _ship(settings, config) if given.command is None else _run(settings, given.child)
     except WrongSetting as error:
         sys.stderr.write(f"fuseboard-agent: {error.message}\n")
         return 2
@@ -58,15 +61,21 @@ def _notes(settings: Settings) -> list[str]:
     ]
 
 
-def _ship(settings: Settings) -> int:
+def _ship(settings: Settings, config: Path | None) -> int:
+    """Ship until SIGTERM or SIGINT; SIGHUP reads the settings again."""
     from agents.pipeline import Pipeline
 
-    asked = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: asked.set())
+    ends = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(
+        signal.SIG_BLOCK, {*ends, signal.SIGHUP}
+    )  # also in the threads that start from here
     pipeline = Pipeline(settings)
     pipeline.start()
-    asked.wait()
+    while signal.sigwait({*ends, signal.SIGHUP}) not in ends:
+        try:
+            pipeline.reload(load(config, os.environ), lambda: bool(signal.sigpending() & ends))
+        except WrongSetting as error:
+            log("error", "reload_refused", reason=error.message)
     pipeline.stop()
     return 0
 

@@ -76,7 +76,8 @@ class MetricsServer:
 
     def stop(self) -> None:
         """End."""
-        self._server.shutdown()
+        if self._thread.is_alive():
+            self._server.shutdown()
         self._server.server_close()
 
     def render(self) -> bytes:

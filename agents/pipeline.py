@@ -5,14 +5,15 @@ Starting order is from the collector's end to the sources' (nothing is read befo
 other way: sources hand over what is there, the exporter drains, the books are saved, the last report goes out.
 """
 
-import fcntl
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
+from agents import data_dir
 from agents.access import Access
-from agents.errors import WrongSetting
+from agents.errors import SpoolUnavailable, WrongSetting
 from agents.exporter import Exporter
 from agents.intake import Intake
 from agents.keeper import Keeper
@@ -31,8 +32,10 @@ from agents.spool import Spool
 if TYPE_CHECKING:
     from agents.metrics import MetricsServer
     from agents.sources.command import CommandSource
+    from agents.sources.relay import RelaySource
 
 LAST_REPORT_S = 2.0
+DISK_RETRY_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +61,7 @@ class Pipeline:
             SpoolUnavailable: What is in the data directory cannot be read or written.
         """
         self._settings = settings
-        self._stopping = threading.Event()
-        self._lock = _locked(settings.data_dir)
+        self._lock = data_dir.locked(settings.data_dir)
         self.ledger = Ledger(settings.data_dir / "checkpoint.json")
         self.spool = Spool(
             settings.data_dir / "spool",
@@ -71,17 +73,11 @@ class Pipeline:
         self._keeper = Keeper(self.ledger, self.spool)
         self.spool.on_pressure = self._keeper.press
         self.redactions = Redactions()
-        origin = Origin(self.ledger.agent, settings.resource)
-        self.parts = Parts(
-            settings,
-            origin,
-            Intake(self.spool, self._stopping),
-            self.ledger,
-            shapers(settings, self.redactions),
-        )
+        self._stopping = threading.Event()
+        self.parts = self._made_parts(settings, self._stopping)
         access = Access(settings)
         self._transitions = OwnTransitions(
-            settings, origin, self.parts.intake, self.ledger, settings.data_dir / "breakers.json"
+            settings, self.parts.origin, self.parts.intake, self.ledger, settings.data_dir / "breakers.json"
         )
         self._route = Route(
             settings.collector,
@@ -95,8 +91,8 @@ class Pipeline:
         self.exporter.on_success = self._transitions.ship
         self._reporter = Reporter(settings, self.ledger, self.spool, self._route, access, self.lag_bytes)
         self._reporter.on_success = self._transitions.ship
-        self.sources: list[Source] = _sources(self.parts)
-        self._metrics = self._metrics_server()
+        self.sources: list[Source] = _sources(self.parts, None)
+        self._metrics = self._metrics_server(settings)
 
     def start(self) -> None:
         """Begin: keep, send, report, read."""
@@ -121,19 +117,122 @@ class Pipeline:
             self._metrics.stop()
         log("info", "agent_stopped", drained=emptied)
 
-    def _metrics_server(self) -> "MetricsServer | None":
-        if self._settings.metrics_listen is None:
+    def reload(self, settings: Settings, is_stopping: Callable[[], bool]) -> None:
+        """
+        Go on under other settings, without losing or repeating a line.
+
+        What may refuse is tried first. Then the sources are stopped, what they have handed over is made durable, and new
+        ones take up where the ledger says. A relay at the same address stays, with its connections.
+
+        Raises:
+            WrongSetting: They cannot be taken; everything goes on as before.
+        """
+        if settings.data_dir != self._settings.data_dir:
+            raise WrongSetting(
+                "data_dir", f"{str(settings.data_dir)!r} cannot be taken by a running agent: start it anew"
+            )
+        metrics = self._metrics
+        if settings.metrics_listen != self._settings.metrics_listen:
+            metrics = self._metrics_server(settings)
+        try:
+            self._replace_sources(settings, is_stopping)
+        except WrongSetting:
+            if metrics is not None and metrics is not self._metrics:
+                metrics.stop()
+            raise
+        self._replace_metrics(metrics)
+        access = Access(settings)
+        self.spool.reconfigure(settings.spool)
+        self._transitions.reconfigure(settings, self.parts.origin)
+        self.exporter.reconfigure(access)
+        self._route.reconfigure(settings.collector, settings.breaker)
+        self._reporter.reconfigure(settings, access)
+        self._settings = settings
+        log("info", "settings_reloaded", collector=settings.collector)
+
+    def _replace_sources(self, settings: Settings, is_stopping: Callable[[], bool]) -> None:
+        """Stop the sources, then start those of *settings*; none when we are to stop before the disk takes what was read."""
+        stopping = threading.Event()
+        parts = self._made_parts(settings, stopping)
+        relay = self._relay_for(parts)
+        kept: list[Source] = [source for source in self.sources if source is relay]
+        self._stopping.set()
+        for source in self.sources:
+            if source not in kept:
+                source.stop()
+        self.sources, self.parts, self._stopping = kept, parts, stopping
+        while not self._is_synced():
+            if is_stopping():
+                return
+            time.sleep(DISK_RETRY_S)
+        if relay is not None:
+            relay.adopt(settings.relay, parts.origin, parts.intake)
+        sources = _sources(parts, relay)
+        for source in sources:
+            if source not in kept:
+                source.start()
+        self.sources = sources
+
+    def _relay_for(self, parts: Parts) -> "RelaySource | None":
+        """Give the relay that we have if it may stay, else a new one, which has its address already."""
+        settings = parts.settings.relay
+        if settings.listen is None:
+            return None
+        from agents.sources.relay import RelaySource
+
+        for source in self.sources:
+            if isinstance(source, RelaySource) and source.listen == settings.listen:
+                return source
+        return RelaySource(settings, parts.origin, parts.intake, self.ledger)
+
+    def _replace_metrics(self, metrics: "MetricsServer | None") -> None:
+        if metrics is self._metrics:
+            return
+        if self._metrics is not None:
+            self._metrics.stop()
+        if metrics is not None:
+            metrics.start()
+        self._metrics = metrics
+
+    def _is_synced(self) -> bool:
+        try:
+            self.spool.sync()
+        except SpoolUnavailable:
+            return False
+        return True
+
+    def _made_parts(self, settings: Settings, stopping: threading.Event) -> Parts:
+        return Parts(
+            settings,
+            Origin(self.ledger.agent, settings.resource),
+            Intake(self.spool, stopping),
+            self.ledger,
+            shapers(settings, self.redactions),
+        )
+
+    def _metrics_server(self, settings: Settings) -> "MetricsServer | None":
+        """
+        Bind the address of our own metrics, if there is one.
+
+        Raises:
+            WrongSetting: It is taken.
+        """
+        if settings.metrics_listen is None:
             return None
         from agents.metrics import MetricsServer
 
-        return MetricsServer(
-            self._settings.metrics_listen,
-            self.ledger,
-            self.spool,
-            self.exporter,
-            self.lag_bytes,
-            self.redactions,
-        )
+        host, port = settings.metrics_listen
+        try:
+            return MetricsServer(
+                settings.metrics_listen,
+                self.ledger,
+                self.spool,
+                self.exporter,
+                self.lag_bytes,
+                self.redactions,
+            )
+        except OSError as error:
+            raise WrongSetting("metrics_listen", f"'{host}:{port}' cannot be bound: {error}") from error
 
     def run(self, command: list[str]) -> "CommandSource":
         """
@@ -154,30 +253,8 @@ class Pipeline:
         return sum(source.lag_bytes() for source in self.sources)
 
 
-def _locked(data_dir: Path) -> IO[bytes]:
-    """
-    Make the data directory ours; the lock goes with the process, however it ends.
-
-    Raises:
-        WrongSetting: It cannot be made, or another agent uses it: two would count and delete each other's blocks.
-    """
-    try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        lock = (data_dir / "lock").open("wb")
-    except OSError as error:
-        raise WrongSetting("data_dir", f"{str(data_dir)!r} cannot be used: {error}") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock.close()
-        raise WrongSetting(
-            "data_dir", f"{str(data_dir)!r} is used by another agent: give each its own"
-        ) from error
-    return lock
-
-
-def _sources(parts: Parts) -> list[Source]:
-    """Make the sources that are asked for; the others are not even imported (resident memory)."""
+def _sources(parts: Parts, relay: "RelaySource | None") -> list[Source]:
+    """Make the sources that are asked for, but for a *relay* that is there; the others are not even imported (resident memory)."""
     settings = parts.settings
     sources: list[Source] = []
     if settings.files or settings.node.enabled:
@@ -210,5 +287,5 @@ def _sources(parts: Parts) -> list[Source]:
     if settings.relay.listen:
         from agents.sources.relay import RelaySource
 
-        sources.append(RelaySource(settings.relay, parts.origin, parts.intake, parts.ledger))
+        sources.append(relay or RelaySource(settings.relay, parts.origin, parts.intake, parts.ledger))
     return sources

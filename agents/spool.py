@@ -34,6 +34,7 @@ from agents.ledger import Ledger
 from agents.own_log import log
 from agents.recovery import recover
 from agents.segment import Read, Segment, amounts
+from agents.settings_values import SpoolSettings
 from agents.shelf import Opened, Shelf, Unsynced
 from agents.zstd import ZstdCompressor
 
@@ -147,6 +148,13 @@ class Spool:
         except OSError as error:  # better sent than kept: what a restart may wrongly shed is a few old blocks
             log("warning", "claim_not_saved", sequence=read.head.sequence, reason=str(error))
         return read.head, read.body
+
+    def reconfigure(self, settings: SpoolSettings) -> None:
+        """Keep to other bounds from the next block on; the size of segments stays until the next start."""
+        with self._lock:
+            self._max_bytes = settings.max_bytes
+            self._when_full = settings.when_full
+            self._max_age_s = settings.max_age_s
 
     def settled(self, head: FrameHead) -> None:
         """Note that the exporter is done with the block; the ledger knows what became of it."""
