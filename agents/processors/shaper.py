@@ -20,9 +20,8 @@ Settle = Callable[[bytes], int]
 ShaperFactory = Callable[[str, str, str | None], "Shaper"]
 """(format, multiline, multiline_start), as in ``[[files]]`` -> the shaper of one source."""
 
-READ_AS_JSON = frozenset(
-    {"detect", "json"}
-)  # a folded record is a JSON line, which other formats do not read
+READ_AS_JSON = frozenset({"detect", "json", "cri", "docker"})
+"""A folded record is a JSON line, which the other formats do not read."""
 
 
 class Shaper:
@@ -82,14 +81,17 @@ def _redacting(settings: RedactSettings, redactions: Redactions) -> Sequence[Pro
     return redaction(settings, redactions)
 
 
-def _folding(
-    format_: str, multiline: str, _start: str | None
-) -> tuple[Sequence[Processor], Sequence[Settle]]:
-    if multiline == "off" or format_ not in READ_AS_JSON:
+def _folding(format_: str, multiline: str, start: str | None) -> tuple[Sequence[Processor], Sequence[Settle]]:
+    if format_ not in READ_AS_JSON or (multiline == "off" and start is None):
         return (), ()
-    from agents.processors.multiline import fold, settled_bytes
+    from agents.processors.multiline import records, tracebacks
 
-    return (changing(fold),), (settled_bytes,)
+    may_be_wrapped = format_ != "json"
+    if start is None:
+        folder = tracebacks(multiline, may_be_wrapped=may_be_wrapped)
+    else:
+        folder = records(start, may_be_wrapped=may_be_wrapped)
+    return (changing(folder.fold),), (folder.settled_bytes,)
 
 
 def _choosing(settings: Settings) -> Sequence[Processor]:
