@@ -104,8 +104,9 @@ class Settings(_Frozen):
     public_url: str | None = Field(
         None, description="Where people open the dashboards; the base of links in alerts."
     )
+    # measured on an idle collector, of one core: 1.5 % without, 2.0 % at 30 s, 2.6 % at 10 s
     canary_interval_s: float = Field(
-        10.0,
+        30.0,
         ge=0,
         le=3600,
         description="Seconds between lines that the collector sends itself to see whether any is lost; 0 = none.",

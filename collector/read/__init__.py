@@ -11,7 +11,7 @@ Typed questions -> SQL -> typed answers: the only place that selects from ClickH
 ``breakers.py``     current states per breaker and instance; ``transitions.py`` what they are made from,
                     ``causes.py`` why they opened
 ``ledger.py``       emitted = stored + rejected + dropped + in flight, from ``reports.py`` and `batches`;
-                    ``offsets.py`` gaps and overlaps; ``agents.py`` who ships
+                    ``offsets.py`` gaps and overlaps; ``agents.py`` who ships, ``quarantine.py`` what was set aside
 ``catalogue.py``    endpoints, deploys
 ``own.py``          the collector's own service, left out unless asked for
 

@@ -5,7 +5,18 @@ One file per page: ``load(visit)`` asks the API and fills the page's frozen ``Co
 `PAGES` is the whole site; the routes are made from it and tests walk it.
 """
 
-from dashboards.pages import alerts, breaker, breakers, logs, map_page, overview, service, trace, traces
+from dashboards.pages import (
+    alerts,
+    breaker,
+    breakers,
+    logs,
+    map_page,
+    overview,
+    pipeline,
+    service,
+    trace,
+    traces,
+)
 
 PAGES = (
     overview.PAGE,
@@ -17,4 +28,5 @@ PAGES = (
     trace.PAGE,
     map_page.PAGE,
     alerts.PAGE,
+    pipeline.PAGE,
 )

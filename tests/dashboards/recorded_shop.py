@@ -329,13 +329,105 @@ DELIVERIES = [
 JOURNAL = {"bytes": 0, "max_bytes": 1_073_741_824, "segments_waiting": 0, "oldest_waiting_s": 0.0}
 FULLER = {"bytes": 52_428_800, "max_bytes": 1_073_741_824, "segments_waiting": 7, "oldest_waiting_s": 31.0}
 PIPELINE = {
+    "canary": {
+        "state": "ok",
+        "instance": "c0ffee",
+        "sent": 8640,
+        "last_stored": at(7),
+        "latency_s": 1.4,
+        "missing": 0,
+        "duplicated": 0,
+        "reason": None,
+    },
+    "quarantine": {"records": 1},
+    "duplicates_refused": {"lines": 3},
     "engine": {"state": "up", "since": at(9000), "restarts": 0, "last_error": None},
     "journal": JOURNAL,
 }
 DEAD = {
+    "canary": PIPELINE["canary"] | {"state": "waiting", "reason": "the engine is restarting"},
+    "quarantine": {"records": 0},
     "journal": FULLER,
     "engine": {"state": "restarting", "since": at(33), "restarts": 2, "last_error": "killed by signal 9"},
 }
+
+
+def ledger_line(service: str, agent: str, **fields: Any) -> dict[str, Any]:
+    """Give one row of /ledger; *fields* replace the quiet ones."""
+    quiet = {
+        "agent": agent,
+        "service": service,
+        "signal": "logs",
+        "emitted": 360,
+        "stored": 360,
+        "rejected": 0,
+        "dropped": {},
+        "in_flight": 0,
+        "duplicates_refused": 0,
+        "gaps": [],
+        "overlaps": [],
+        "quarantined": 0,
+        "lost_from_before": 0,
+        "emitted_bytes": 36_000_000,
+        "stored_bytes": 36_000_000,
+        "rejected_bytes": 0,
+        "dropped_bytes": {},
+        "dropped_lines": {},
+        "in_flight_bytes": 0,
+        "stored_rows": 120_000,
+    }
+    return quiet | fields
+
+
+def gap(path: str, explained: str) -> dict[str, Any]:
+    """Give a gap of 1 MiB in a file."""
+    ends = {"missing_from": 1_048_576, "missing_to": 2_097_152}
+    where = {"source_kind": "file", "source_path": path, "generation": "9f3c"}
+    return where | ends | {"seen_at": at(300), "explained": explained}
+
+
+LEDGER = [
+    ledger_line("cart", "a-cart", dropped_lines={"sampled": 1200}, dropped_bytes={"sampled": 90_000}),
+    ledger_line(
+        "payment",
+        "a-payment",
+        stored=350,
+        dropped={"spool_full": 7},
+        dropped_bytes={"spool_full": 7_000_000},
+        dropped_lines={"spool_full": 21_000},
+        in_flight=3,
+        gaps=[gap("/var/log/payment/app.log", "dropped")],
+    ),
+    ledger_line(
+        "checkout", "a-checkout", stored=358, in_flight=2, gaps=[gap("/var/log/checkout/app.log", "")]
+    ),
+    ledger_line("checkout", "", signal="traces"),
+    ledger_line("fuseboard", "canary-c0ffee"),
+]
+
+
+def agent(name: str) -> dict[str, Any]:
+    """Give one row of /agents: the payment's waits, as its collector refuses."""
+    waits = name == "payment"
+    return {
+        "agent": f"a-{name}",
+        "name": f"{name}-1",
+        "version": "0.1.0",
+        "host": "node-3",
+        "services": [name],
+        "started_at": at(9000),
+        "restarts": 1 if waits else 0,
+        "last_report": at(6),
+        "clock_skew_ms": 90_000 if waits else 0,
+        "lag_bytes": 4096 if waits else 0,
+        "spool_bytes": 3_000_000 if waits else 0,
+        "spool_blocks": 3 if waits else 0,
+        "oldest_age_s": 41.5 if waits else 0.0,
+        "breaker": None,
+        "dropped": {"spool_full": 7} if waits else {},
+        "rejected": 0,
+        "state": "spooling" if waits else "up",
+    }
 
 
 def histogram() -> list[dict[str, Any]]:
@@ -377,6 +469,18 @@ def answer(path: str, query: dict[str, str]) -> list[dict[str, Any]] | None:
         "rules": [RULE],
         "deliveries": DELIVERIES,
         "pipeline": [PIPELINE],
+        "ledger": LEDGER,
+        "agents": [agent(name) for name in ("cart", "checkout", "payment")],
+        "quarantine": [
+            {
+                "received_at": at(900),
+                "batch_id": "0199c0ffee01",
+                "format": "otlp_traces",
+                "target": "otlp_traces",
+                "reason": "Code: 128. DB::Exception: Too large array size",
+                "bytes": 40960,
+            }
+        ],
     }
     if path in fixed:
         return fixed[path]

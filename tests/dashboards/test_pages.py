@@ -30,6 +30,7 @@ URLS = {
     "trace.html": f"/traces/{TRACE}",
     "map.html": "/map",
     "alerts.html": "/alerts",
+    "pipeline.html": "/pipeline",
 }
 EXPECTED = {
     "/": (
@@ -49,6 +50,13 @@ EXPECTED = {
     f"/traces/{TRACE}": ("first failing span: payment POST /v1/charge", "parent not received"),
     "/map": ("unprotected", "kafka"),
     "/alerts": ("BreakerOpen", "410 Gone: disabled", "open for 15s"),
+    "/pipeline": (
+        "1 gap that nobody explains",
+        "/var/log/checkout/app.log",
+        "spool_full 7 blocks",
+        "holds",
+        "clock 1 min 30 s ahead",
+    ),
 }
 EMPTY = {
     "/": ("No agent has reported", "fuseboard up --demo"),
@@ -60,6 +68,7 @@ EMPTY = {
     f"/traces/{TRACE}": ("Look for its logs",),
     "/map": ("No calls were traced",),
     "/alerts": ("No alert is pending", "No rule is loaded"),
+    "/pipeline": ("Nothing was emitted", "No agent reported", "Nothing is lost"),
 }
 MISSING = ("/services/checkout", "/breakers/checkout/payment", f"/traces/{TRACE}")
 ALL_URLS = pytest.mark.parametrize("url", URLS.values())

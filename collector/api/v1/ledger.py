@@ -1,4 +1,4 @@
-"""``/ledger`` and ``/agents``: did everything arrive, and who ships it."""
+"""``/ledger``, ``/agents``, ``/quarantine``: did everything arrive, who ships it, what was set aside."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from collector.api.answer import Page, answer
-from collector.api.params import Ask, Windowed
+from collector.api.params import Ask, Limited, Windowed
 from collector.read.agents import agents
 from collector.read.ledger import ledger
+from collector.read.quarantine import quarantined
 
 router = APIRouter(tags=["pipeline"])
 
@@ -120,3 +121,20 @@ def list_ledger(ask: Ask, asked: Annotated[LedgerAsked, Query()]) -> Response:
 def list_agents(ask: Ask, asked: Annotated[Windowed, Query()]) -> Response:
     """Agents that reported in the window."""
     return answer(agents(ask.reader, asked.window(ask.now_ns)), ask.reader.cost)
+
+
+class Quarantined(BaseModel):
+    """A batch that the data itself made unloadable."""
+
+    received_at: str
+    batch_id: str
+    format: str
+    target: str
+    reason: str = Field(description="ClickHouse's words.")
+    bytes: int
+
+
+@router.get("/quarantine", response_model=Page[Quarantined])
+def list_quarantined(ask: Ask, asked: Annotated[Limited, Query()]) -> Response:
+    """Batches set aside, with the reason, newest first; `env` is not known of them."""
+    return answer(quarantined(ask.reader, asked.window(ask.now_ns), asked.limit), ask.reader.cost)

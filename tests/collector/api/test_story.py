@@ -304,6 +304,46 @@ def test_agents_show_their_last_report(fill, client):
     assert later["state"] == "silent"
 
 
+def test_what_was_set_aside_is_listed_with_its_reason(fill, client):
+    """Newest first, within the window and the limit."""
+    row = {
+        "format": "lines",
+        "target": "lines",
+        "reason": "no",
+        "segment": "s",
+        "bytes": 9,
+        "retention_days": 3000,
+    }
+    fill(
+        "quarantine",
+        [{**row, "at": at(-seconds), "batch_id": f"b{seconds}"} for seconds in (5, 50, 500, 5000)],
+    )
+
+    found = asked(client, "quarantine?limit=2", ledger.Quarantined)
+
+    assert [(row["batch_id"], row["reason"], row["bytes"]) for row in found] == [
+        ("b5", "no", 9),
+        ("b50", "no", 9),
+    ]
+
+
+def test_our_own_lines_are_found_by_those_who_name_them(fill, client):
+    """The canary's lines are in no list; a search for their service, or for canary, has them."""
+    fill("logs", [log(-9, "canary 1", service="fuseboard"), log(-8, "order", service="checkout")])
+
+    found = {query: [row["service"] for row in client.get("/api/v1/logs", params={"query": query}).json()["data"]]
+             for query in ("", "order", "service:fuseboard", "canary", "-service:checkout")}  # fmt: skip
+    listed = [row["service"] for row in client.get("/api/v1/services").json()["data"]]
+    counted = client.get("/api/v1/logs/histogram?buckets=1").json()["data"]
+
+    assert found == {
+        "": ["checkout"], "order": ["checkout"], "service:fuseboard": ["fuseboard"], "canary": ["fuseboard"], "-service:checkout": []
+    }  # fmt: skip
+    assert listed == ["checkout"]
+    assert sum(bucket["total"] for bucket in counted) == 1
+    assert client.get("/api/v1/services/fuseboard").status_code == 200
+
+
 def test_endpoints_and_deploys(shop):
     """Endpoints come with their calls by version, versions with when they were seen."""
     endpoints = asked(shop, "endpoints?service=checkout", catalogue.Endpoint)
