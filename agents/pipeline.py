@@ -7,7 +7,7 @@ other way: sources hand over what is there, the exporter drains, the books are s
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ from agents.quarantine import Quarantine
 from agents.reports import Reporter
 from agents.route import Route
 from agents.settings_values import Settings
-from agents.sources import Origin, Source
+from agents.sources import Origin, Source, measuring
 from agents.spool import Spool
 
 if TYPE_CHECKING:
@@ -122,7 +122,8 @@ class Pipeline:
         Go on under other settings, without losing or repeating a line.
 
         What may refuse is tried first. Then the sources are stopped, what they have handed over is made durable, and new
-        ones take up where the ledger says. A relay at the same address stays, with its connections.
+        ones take up where the ledger says. A relay at the same address stays, with its connections, and so does what measures
+        under the same settings.
 
         Raises:
             WrongSetting: They cannot be taken; everything goes on as before.
@@ -155,7 +156,8 @@ class Pipeline:
         stopping = threading.Event()
         parts = self._made_parts(settings, stopping)
         relay = self._relay_for(parts)
-        kept: list[Source] = [source for source in self.sources if source is relay]
+        kept = measuring.kept(self.sources, settings, parts.origin)
+        kept += [source for source in self.sources if source is relay]
         self._stopping.set()
         for source in self.sources:
             if source not in kept:
@@ -167,7 +169,7 @@ class Pipeline:
             time.sleep(DISK_RETRY_S)
         if relay is not None:
             relay.adopt(settings.relay, parts.origin, parts.intake)
-        sources = _sources(parts, relay)
+        sources = _sources(parts, relay, kept)
         for source in sources:
             if source not in kept:
                 source.start()
@@ -253,8 +255,8 @@ class Pipeline:
         return sum(source.lag_bytes() for source in self.sources)
 
 
-def _sources(parts: Parts, relay: "RelaySource | None") -> list[Source]:
-    """Make the sources that are asked for, but for a *relay* that is there; the others are not even imported (resident memory)."""
+def _sources(parts: Parts, relay: "RelaySource | None", running: Sequence[Source] = ()) -> list[Source]:
+    """Make the sources that are asked for, but for those that run already; the others are not even imported (resident memory)."""
     settings = parts.settings
     sources: list[Source] = []
     if settings.files or settings.node.enabled:
@@ -266,24 +268,7 @@ def _sources(parts: Parts, relay: "RelaySource | None") -> list[Source]:
 
             watched += node_watches(settings.node, parts.origin)
         sources.append(FilesSource(watched, parts.intake, parts.ledger, parts.shapers))
-    if settings.scrape:
-        from agents.sources.scrape import ScrapeSource
-
-        sources += [
-            ScrapeSource(target, parts.origin, parts.intake, parts.ledger) for target in settings.scrape
-        ]
-    if settings.probe:
-        from agents.sources.probe import ProbeSource
-
-        sources += [ProbeSource(asked, parts.origin, parts.intake, parts.ledger) for asked in settings.probe]
-    if settings.container.enabled:
-        from agents.sources.container import ContainerSource
-
-        sources.append(ContainerSource(settings.container, parts.origin, parts.intake, parts.ledger))
-    if settings.node.enabled:
-        from agents.sources.node import NodeSource
-
-        sources.append(NodeSource(settings.node, parts.origin, parts.intake, parts.ledger))
+    sources += measuring.sources(settings, parts.origin, parts.intake, parts.ledger, running)
     if settings.relay.listen:
         from agents.sources.relay import RelaySource
 

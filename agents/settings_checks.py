@@ -12,7 +12,7 @@ def check(settings: Settings) -> None:
     Refuse what cannot work.
 
     Raises:
-        WrongSetting: A password in a URL, credentials that contradict each other, a certificate without its key, TLS files
+        WrongSetting: A password in a URL, a target given twice, credentials that contradict each other, a certificate without its key, TLS files
             that cannot be read or that no TLS will use.
     """
     for scrape in settings.scrape:
@@ -21,6 +21,8 @@ def check(settings: Settings) -> None:
         _whole_tls(scrape)
     for probe in settings.probe:
         _no_password("probe.url", probe.url)
+    _each_once("scrape.url", [scrape.url for scrape in settings.scrape])
+    _each_once("probe.url", [probe.url for probe in settings.probe])
 
 
 def _no_password(setting: str, url: str) -> None:
@@ -31,6 +33,13 @@ def _no_password(setting: str, url: str) -> None:
             f"the URL of {host!r} holds credentials, which would be shown wherever the target is named: "
             "a scrape takes username and password_file, a probe none",
         )
+
+
+def _each_once(setting: str, urls: list[str]) -> None:
+    """Refuse a target that is there twice: its blocks are numbered, and two would give different blocks one number."""
+    for url in urls:
+        if urls.count(url) > 1:
+            raise WrongSetting(setting, f"{url!r} is given twice")
 
 
 def _one_identity(scrape: ScrapeSettings) -> None:

@@ -10,7 +10,8 @@ Where bytes come from. A source cuts blocks, gives each its identity, and hands 
                (``containers``, ``kubernetes``, ``docker``)
 ``relay``      takes OTLP and breaker transitions from the service beside us (``relay_request`` judges one request)
 
-What has no file behind it numbers its blocks (``numbered``) and measures in its own moment of each interval (``schedule``).
+What has no file behind it numbers its blocks (``numbered``) and measures in its own moment of each interval (``schedule``);
+``measuring`` makes those, and keeps them over a reload.
 
 All are threads; ``Source`` is what the pipeline knows of them, ``Origin`` what they know of the agent.
 """

@@ -26,6 +26,7 @@ class ContainerSource:
     """Measures at an interval; ends the series when the service has gone, or when we are told to stop."""
 
     def __init__(self, settings: ContainerSettings, origin: Origin, intake: Intake, ledger: Ledger) -> None:
+        self.made_of = (settings, origin)
         self._settings = settings
         self._blocks = Expositions(origin, intake, ledger, kind="container", source="container")
         self._slots = Slots(settings.interval_s, f"{origin.agent}container")

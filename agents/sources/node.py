@@ -29,6 +29,7 @@ class NodeSource:
     """Measures all containers at an interval."""
 
     def __init__(self, settings: NodeSettings, origin: Origin, intake: Intake, ledger: Ledger) -> None:
+        self.made_of = (settings, origin)
         self._host = Host(settings, origin.resource.get("host.name", ""))
         self._blocks = Expositions(origin, intake, ledger, kind="node", source="node")
         self._slots = Slots(settings.interval_s, f"{origin.agent}node")

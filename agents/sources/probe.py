@@ -61,6 +61,7 @@ class ProbeSource:
     """One ``[[probe]]``."""
 
     def __init__(self, settings: ProbeSettings, origin: Origin, intake: Intake, ledger: Ledger) -> None:
+        self.made_of = (settings, origin)
         self._settings = settings
         self._health = Health(settings.failures, settings.successes)
         self._slots = Slots(settings.interval_s, f"{origin.agent}{settings.url}")

@@ -28,6 +28,7 @@ class ScrapeSource:
     """One ``[[scrape]]``."""
 
     def __init__(self, settings: ScrapeSettings, origin: Origin, intake: Intake, ledger: Ledger) -> None:
+        self.made_of = (settings, origin)
         self._url = settings.url
         self._timeout_s = settings.timeout_s
         self._target = Target(settings)

@@ -40,6 +40,16 @@ def test_a_contradiction_names_its_setting(tmp_path, table, sentence):
     assert "u:p" not in refused.value.message
 
 
+@pytest.mark.parametrize("table", ["scrape", "probe"])
+def test_a_target_is_given_once(tmp_path, table):
+    """Two sources of one name would number different blocks alike."""
+    config = tmp_path / "agent.toml"
+    config.write_text('collector = "http://c:1"\n' + f'[[{table}]]\nurl = "http://h/m"\n' * 2)
+
+    with pytest.raises(WrongSetting, match=rf"{table}\.url: 'http://h/m' is given twice"):
+        load(config, {})
+
+
 def test_a_probe_takes_no_password(tmp_path):
     """The URL of a probe is shown in logs and labels."""
     config = tmp_path / "agent.toml"
