@@ -2,8 +2,9 @@
 ``fuseboard-agent``: the sidecar's command line (``python -m agents`` is the same).
 
     fuseboard-agent [--config agent.toml]              ship until SIGTERM, which drains and exits 0
-    fuseboard-agent check [--config agent.toml]        validate and print the settings, secrets masked
+    fuseboard-agent check [--config agent.toml]        validate and print the settings, secrets masked; --json for programs
     fuseboard-agent run [--config agent.toml] -- CMD   run CMD and ship its output as well
+    fuseboard-agent quarantine list | show | retry     what a collector has rejected (``quarantine_cli``)
 
 SIGHUP reads the settings again, the key's file too; wrong ones are an error in the log, and the old ones stay. Under ``run``
 every signal is the process's own; only the key is read again there, when a collector does not know it.
@@ -20,29 +21,59 @@ from pathlib import Path
 from agents import __version__
 from agents.errors import SpoolUnavailable, WrongSetting
 from agents.own_log import log
-from agents.settings import describe, load
+from agents.settings import load
 from agents.settings_tables import LISTS, TABLES, TOP
 from agents.settings_values import Settings
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the answer is the exit code."""
-    given = _parse(sys.argv[1:] if arguments is None else arguments)
-    named = given.config or os.environ.get("FUSEBOARD_AGENT_CONFIG")
-    config = Path(named) if named else None
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        settings = load(config, os.environ)
-        if given.command == "check":
-            sys.stdout.write(describe(settings) + "\n")
-            sys.stderr.writelines(f"fuseboard-agent: note: {note}\n" for note in _notes(settings))
-            return 0
-        return _ship(settings, config) if given.command is None else _run(settings, given.child)
+        if arguments[:1] == ["quarantine"]:
+            from agents import quarantine_cli
+
+            return quarantine_cli.run(arguments[1:], _data_dir)
+        return _main(_parse(arguments))
     except WrongSetting as error:
         sys.stderr.write(f"fuseboard-agent: {error.message}\n")
         return 2
     except (SpoolUnavailable, OSError) as error:
         log("error", "agent_cannot_start", reason=str(error))
         return 1
+
+
+def _main(given: argparse.Namespace) -> int:
+    config = _config(given.config)
+    if given.command == "check":
+        return _check(config, as_json=given.json)
+    settings = load(config, os.environ)
+    return _ship(settings, config) if given.command is None else _run(settings, given.child)
+
+
+def _config(named: str | None) -> Path | None:
+    named = named or os.environ.get("FUSEBOARD_AGENT_CONFIG")
+    return Path(named) if named else None
+
+
+def _data_dir(named: str | None) -> Path:
+    return load(_config(named), os.environ).data_dir
+
+
+def _check(config: Path | None, *, as_json: bool) -> int:
+    """Print the settings; a wrong one is a sentence on standard error, or an object on standard output."""
+    from agents import check
+
+    try:
+        settings = load(config, os.environ)
+    except WrongSetting as error:
+        if not as_json:
+            raise
+        sys.stdout.write(check.refusal_as_json(error.setting, error.message) + "\n")
+        return 2
+    sys.stdout.write((check.as_json(settings) if as_json else check.described(settings)) + "\n")
+    sys.stderr.writelines(f"fuseboard-agent: note: {note}\n" for note in _notes(settings))
+    return 0
 
 
 def _notes(settings: Settings) -> list[str]:
@@ -106,7 +137,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="fuseboard-agent",
         description="Ship one service's logs, metrics, traces and breaker transitions, each block exactly once.",
-        epilog=_settings_help(),
+        epilog=f"fuseboard-agent quarantine --help: blocks that a collector has rejected\n\n{_settings_help()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
@@ -116,6 +147,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         help="check: print the settings; run -- CMD: ship CMD's output",
     )
     parser.add_argument("--config", help="TOML file; or FUSEBOARD_AGENT_CONFIG")
+    parser.add_argument("--json", action="store_true", help="check: for programs")
     parser.add_argument("--version", action="version", version=__version__)
     given = parser.parse_args(own)
     if (given.command == "run") != bool(child):

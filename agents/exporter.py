@@ -20,7 +20,7 @@ from agents.frame import FrameHead
 from agents.health import backoff_s
 from agents.ledger import Ledger
 from agents.own_log import log
-from agents.quarantine import Quarantine
+from agents.quarantine import Kept, Quarantine
 from agents.route import Permit, Route
 from agents.spool import Spool
 
@@ -46,10 +46,11 @@ class Exports:
 
 @dataclass(slots=True)
 class Parcel:
-    """A block on its way; ``not_before`` is monotonic."""
+    """A block on its way; ``not_before`` is monotonic, *again* says that it comes from the quarantine."""
 
     head: FrameHead
     body: bytes
+    again: bool = False
     tries: int = 0
     not_before: float = 0.0
 
@@ -89,6 +90,10 @@ class Exporter:
     def reconfigure(self, access: Access) -> None:
         """Reach collectors another way from the next request on."""
         self._access = access
+
+    def send_again(self, kept: Kept) -> None:
+        """Send a quarantined block; the quarantine is told what becomes of it, the ledger has settled it before."""
+        self._put_away(Parcel(kept.head, kept.body, again=True))
 
     def drain(self, timeout_s: float) -> bool:
         """
@@ -185,11 +190,14 @@ class Exporter:
         """Follow the table of ``answers``. OSError: the quarantine cannot be written."""
         meaning = judged(answer)
         if meaning == "taken":
-            self._ledger.shipped(parcel.head, duplicate=is_duplicate(answer))
+            if parcel.again:
+                self._quarantine.taken(parcel.head.sequence)
+            else:
+                self._ledger.shipped(parcel.head, duplicate=is_duplicate(answer))
             if self._settled(parcel, permit):
                 self.on_success()
         elif meaning == "rejected":
-            self._reject(parcel.head, parcel.body, answer)
+            self._reject(parcel, answer)
             self._settled(parcel, permit)
         elif meaning == "unknown":
             self._unknown(parcel, permit, _said(permit.url, parcel.head, answer))
@@ -202,7 +210,8 @@ class Exporter:
 
     def _settled(self, parcel: Parcel, permit: Permit) -> bool:
         is_well = self._route.taken(permit, parcel.head.sequence)
-        self._spool.settled(parcel.head)
+        if not parcel.again:
+            self._spool.settled(parcel.head)
         return is_well
 
     def _unknown(self, parcel: Parcel, permit: Permit, error: AgentError) -> None:
@@ -233,9 +242,11 @@ class Exporter:
         self._put_away(parcel)
         self._say(error)
 
-    def _reject(self, head: FrameHead, body: bytes, answer: Answer) -> None:
-        path = self._quarantine.put(head, body, answer)
-        self._ledger.rejected(head)
+    def _reject(self, parcel: Parcel, answer: Answer) -> None:
+        head = parcel.head
+        path = self._quarantine.put(head, parcel.body, answer)
+        if not parcel.again:
+            self._ledger.rejected(head)
         log(
             "error",
             "block_rejected",

@@ -4,6 +4,9 @@ The agent's books: what was read, what became of it, where each source stands.
 Every change is caused by a durable frame (``committed``) or by a collector's answer about one (``settle``). So after a
 kill the books are: the last checkpoint, plus the frames it has not counted, replayed. A block shipped but not yet
 checkpointed as shipped is sent again under the same key, and the collector answers that it has it.
+
+A rejected block that a person sends again (``quarantine``) stays rejected here: it had left these books, and what becomes of it
+is the collector's to tell, which finds it under its first sequence.
 """
 
 import copy

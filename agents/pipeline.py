@@ -24,6 +24,7 @@ from agents.processors import Redactions
 from agents.processors.shaper import ShaperFactory, shapers
 from agents.quarantine import Quarantine
 from agents.reports import Reporter
+from agents.retries import Retries
 from agents.route import Route
 from agents.settings_values import Settings
 from agents.sources import Origin, Source, measuring
@@ -86,8 +87,9 @@ class Pipeline:
             self._transitions.changed,
             self._transitions.opened(),
         )
-        quarantine = Quarantine(settings.data_dir / "quarantine")
-        self.exporter = Exporter(self.spool, self.ledger, self._route, quarantine, access)
+        self.quarantine = Quarantine(settings.data_dir / "quarantine")
+        self.exporter = Exporter(self.spool, self.ledger, self._route, self.quarantine, access)
+        self._retries = Retries(self.quarantine, self.exporter.send_again)
         self.exporter.on_success = self._transitions.ship
         self._reporter = Reporter(settings, self.ledger, self.spool, self._route, access, self.lag_bytes)
         self._reporter.on_success = self._transitions.ship
@@ -99,6 +101,7 @@ class Pipeline:
         self._keeper.start()
         self.exporter.start()
         self._reporter.start()
+        self._retries.start()
         for source in self.sources:
             source.start()
         if self._metrics is not None:
@@ -110,6 +113,7 @@ class Pipeline:
         self._stopping.set()
         for source in self.sources:
             source.stop()
+        self._retries.stop()
         emptied = self.exporter.drain(self._settings.drain_s)
         self._keeper.stop()
         self._reporter.stop(LAST_REPORT_S)

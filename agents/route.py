@@ -208,7 +208,9 @@ class Route:
 
     def _write(self) -> None:
         self._pins = {
-            sequence: url for sequence, url in self._pins.items() if not self._ledger.is_settled(sequence)
+            sequence: url
+            for sequence, url in self._pins.items()
+            if sequence in self._doubtful or not self._ledger.is_settled(sequence)
         }
         self._set_route()
         self._ledger.save()

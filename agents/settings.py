@@ -86,16 +86,6 @@ def load(config: Path | None, environ: Mapping[str, str]) -> Settings:
     return settings
 
 
-def describe(settings: Settings) -> str:
-    """Print the settings as ``check`` does, the key masked."""
-    lines = [f"{name} = {_shown(name, getattr(settings, name))}" for name in settings.__slots__]
-    return "\n".join(lines)
-
-
-def _shown(name: str, value: object) -> str:
-    return "(masked)" if name == "key" and value else repr(value)
-
-
 def _read_file(config: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(config.read_text(encoding="utf-8"))

@@ -1,8 +1,9 @@
-"""What no single key can tell: settings of a scrape or a probe that only make sense, or no sense, together."""
+"""What no single key can tell: settings that only make sense, or no sense, together, and files that must be there."""
 
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from agents.access import check_tls
 from agents.errors import WrongSetting
 from agents.settings_values import ScrapeSettings, Settings
 
@@ -15,6 +16,8 @@ def check(settings: Settings) -> None:
         WrongSetting: A password in a URL, a target given twice, credentials that contradict each other, a certificate without its key, TLS files
             that cannot be read or that no TLS will use.
     """
+    _way_to_collectors(settings)
+    _own_addresses(settings)
     for scrape in settings.scrape:
         _no_password("scrape.url", scrape.url)
         _one_identity(scrape)
@@ -23,6 +26,29 @@ def check(settings: Settings) -> None:
         _no_password("probe.url", probe.url)
     _each_once("scrape.url", [scrape.url for scrape in settings.scrape])
     _each_once("probe.url", [probe.url for probe in settings.probe])
+
+
+def _way_to_collectors(settings: Settings) -> None:
+    for collector in settings.collector:
+        if "@" in urlsplit(collector).netloc:
+            host = urlsplit(collector).netloc.rpartition("@")[2]
+            raise WrongSetting("collector", f"the URL of {host!r} holds credentials: a collector takes a key")
+    if settings.proxy is not None and not settings.proxy.startswith("http://"):
+        scheme = urlsplit(settings.proxy).scheme
+        raise WrongSetting("proxy", f"{scheme!r} is not spoken to a proxy: give http://host:port")
+    given = [name for name in ("ca_file", "cert_file", "key_file") if getattr(settings.tls, name) is not None]
+    if given and not any(collector.startswith("https:") for collector in settings.collector):
+        file = str(getattr(settings.tls, given[0]))
+        raise WrongSetting(f"tls.{given[0]}", f"{file!r} is of no use: no collector is https")
+    check_tls(settings.tls)
+
+
+def _own_addresses(settings: Settings) -> None:
+    address = settings.relay.listen
+    if address is not None and address[1] and address == settings.metrics_listen:
+        raise WrongSetting(
+            "metrics_listen", f"'{address[0]}:{address[1]}' is the relay's address: give another port"
+        )
 
 
 def _no_password(setting: str, url: str) -> None:

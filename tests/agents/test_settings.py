@@ -1,5 +1,6 @@
 """Settings: file, environment, and the sentence for a wrong one."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agents.errors import WrongSetting
-from agents.settings import PREFIX, describe, load
+from agents.settings import PREFIX, load
 from agents.settings_tables import LISTS, TABLES, TOP
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -137,12 +138,77 @@ def test_a_collector_that_is_our_own_relay_is_refused(host):
         )
 
 
-def test_check_prints_the_settings_with_the_key_masked(tmp_path):
-    """``describe`` shows every setting and no secret."""
-    text = describe(load(write(tmp_path, CONTRACT), {}))
+SECRETS = """
+collector = ["http://a:4318"]
+key = "secret-key"
+proxy = "http://user:secret-proxy@proxy:3128"
+[[scrape]]
+url = "http://127.0.0.1:8000/metrics"
+username = "u"
+password = "secret-password"
+[[scrape]]
+url = "http://127.0.0.1:8001/metrics"
+bearer_token = "secret-token"
+"""
 
-    assert "checkout" in text
-    assert "secret-key" not in text
+
+@pytest.mark.parametrize("option", [(), ("--json",)])
+def test_check_prints_every_setting_and_no_secret(tmp_path, option):
+    """Each key with its help and its value; keys, passwords, tokens and a proxy's credentials are masked."""
+    done = run("check", "--config", write(tmp_path, SECRETS), *option)
+
+    assert done.returncode == 0
+    assert "secret" not in done.stdout
+    assert "http://(masked)@proxy:3128" in done.stdout
+    for table, fields in ({"": TOP} | TABLES | {"scrape": LISTS["scrape"]}).items():
+        assert table in done.stdout
+        for field in fields:
+            assert (f'"{field.key}": ' if option else f"# {field.help}\n{field.key} = ") in done.stdout
+
+
+def test_check_says_what_is_wrong_to_programs(tmp_path):
+    """With --json the refusal is an object; the exit code is the same."""
+    done = run(
+        "check", "--json", "--config", write(tmp_path, 'collector = "http://a"\n[spool]\nmax_bytes = "big"')
+    )
+    said = json.loads(done.stdout)
+
+    assert (done.returncode, said["ok"], said["setting"]) == (2, False, "spool.max_bytes")
+    assert "'big'" in said["message"]
+
+
+HTTPS = 'collector = "https://a"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "named", "quoted"),
+    [
+        (HTTPS + '[tls]\nca_file = "/nowhere/ca.pem"', "tls.ca_file", "'/nowhere/ca.pem'"),
+        (HTTPS + '[tls]\nca_file = "HERE"', "tls.ca_file", "no certificates"),
+        (HTTPS + '[tls]\ncert_file = "HERE"', "tls.cert_file", "without key_file"),
+        (HTTPS + '[tls]\nkey_file = "HERE"', "tls.key_file", "without cert_file"),
+        (HTTPS + '[tls]\ncert_file = "HERE"\nkey_file = "HERE"', "tls.cert_file", "not a certificate"),
+        ('collector = "http://a"\n[tls]\nca_file = "HERE"', "tls.ca_file", "no collector is https"),
+        ('collector = "http://u:hidden@a"', "collector", "'a' holds credentials"),
+        ('collector = "http://a"\nproxy = "https://p:1"', "proxy", "http://host:port"),
+        (
+            'collector = "http://a"\nmetrics_listen = "127.0.0.1:5"\n[relay]\nlisten = "127.0.0.1:5"',
+            "metrics_listen",
+            "127.0.0.1:5",
+        ),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(tmp_path, text, named, quoted):
+    """What cannot work is found before the start, by the name of the setting to change."""
+    path = tmp_path / "agent.toml"
+    path.write_text(text.replace("HERE", str(path)))
+
+    with pytest.raises(WrongSetting) as caught:
+        load(path, {})
+
+    assert caught.value.setting == named
+    assert quoted in caught.value.message
+    assert "hidden" not in caught.value.message
 
 
 def test_the_command_line_exits_2_and_names_the_setting(tmp_path):

@@ -1,0 +1,68 @@
+"""``fuseboard-agent check``: every setting with its help and the value that it has, secrets masked."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from agents.settings_fields import Field
+from agents.settings_tables import LISTS, TABLES, TOP
+from agents.settings_values import Settings
+
+SECRETS = frozenset({"key", "password", "bearer_token"})
+MASK = "(masked)"
+_CREDENTIALS = re.compile(r"(?<=://)[^/@]*@")
+
+
+def described(settings: Settings) -> str:
+    """Print the settings as ``agent.toml`` has them, each below its help."""
+    lines = list(_fields(TOP, settings))
+    for name, fields in TABLES.items():
+        lines += ["", f"[{name}]", *_fields(fields, getattr(settings, name))]
+    for name, fields in LISTS.items():
+        for item in getattr(settings, name):
+            lines += ["", f"[[{name}]]", *_fields(fields, item)]
+        if not getattr(settings, name):
+            lines += ["", f"# [[{name}]] is not used"]
+    return "\n".join(lines)
+
+
+def as_json(settings: Settings) -> str:
+    """Print the settings for programs: ``{"ok": true, "settings": {…}}``."""
+    shown: dict[str, Any] = _values(TOP, settings)
+    shown |= {name: _values(fields, getattr(settings, name)) for name, fields in TABLES.items()}
+    shown |= {name: [_values(fields, it) for it in getattr(settings, name)] for name, fields in LISTS.items()}
+    return json.dumps({"ok": True, "settings": shown}, indent=2)
+
+
+def refusal_as_json(setting: str, message: str) -> str:
+    """Print a wrong setting for programs: ``{"ok": false, "setting": …, "message": …}``."""
+    return json.dumps({"ok": False, "setting": setting, "message": message}, indent=2)
+
+
+def _fields(fields: tuple[Field, ...], values: object) -> Iterator[str]:
+    for field in fields:
+        shown = _shown(field.key, getattr(values, field.key))
+        text = "(not set)" if shown is None else json.dumps(shown, ensure_ascii=False)
+        yield f"# {field.help}"
+        yield f"{field.key} = {text}"
+
+
+def _values(fields: tuple[Field, ...], values: object) -> dict[str, Any]:
+    return {field.key: _shown(field.key, getattr(values, field.key)) for field in fields}
+
+
+def _shown(key: str, value: Any) -> Any:
+    """Give a value as it may be seen."""
+    if value is None:
+        return None
+    if key in SECRETS:
+        return MASK
+    if key.endswith("listen"):
+        return f"{value[0]}:{value[1]}"
+    if isinstance(value, str | Path):
+        return _CREDENTIALS.sub(f"{MASK}@", str(value))
+    if isinstance(value, tuple):
+        return [_shown(key, item) for item in value]
+    return value
