@@ -39,28 +39,35 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who ships: the agent's id and the resource attributes of the service beside it."""
+    """
+    Who ships: the agent's id and the resource attributes of the service beside it.
+
+    ``place`` stands for a block's path, in the ledger too, where paths come and go for ever (the pods of a host): counters are kept
+    as long as the agent lives. Offsets are told apart by generation.
+    """
 
     agent: str
     resource: dict[str, str]
+    place: str = ""
 
     def with_resource(self, more: dict[str, str]) -> "Origin":
         """Lay attributes over the agent's own, for what is shipped of another than the service beside it."""
-        return Origin(self.agent, self.resource | more) if more else self
+        return Origin(self.agent, self.resource | more, self.place) if more else self
 
     def stream(self, signal: str, source: str) -> Stream:
         """Name the stream that blocks of *source* are counted under."""
         env = self.resource.get(
             "deployment.environment.name", self.resource.get("deployment.environment", "")
         )
-        return Stream(self.resource.get("service.name", ""), env, signal, source)
+        named = f"{source.partition(':')[0]}:{self.place}" if self.place else source
+        return Stream(self.resource.get("service.name", ""), env, signal, named)
 
     def headers(self, kind: str, path: str, position: Position) -> dict[str, str]:
         """Say whose bytes a block holds and where they were read."""
         source = {
             "agent": self.agent,
             "kind": kind,
-            "path": path,
+            "path": self.place or path,
             "generation": position.generation,
             "offset": str(position.start),
             "end": str(position.end),

@@ -61,6 +61,11 @@ class Container:
         }
         return {key: value for key, value in found.items() if value}
 
+    def place(self) -> str:
+        """Name what it is a copy of, for counting: a bounded set, however many copies come and go."""
+        parts = (self.namespace or self.project, self.service, self.name if self.pod else "")
+        return "/".join(part for part in parts if part)
+
     def labels(self) -> dict[str, str]:
         """Give the labels of its samples; ``container`` comes first, so that none is the beginning of a pod's."""
         found = {

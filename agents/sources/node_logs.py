@@ -5,12 +5,12 @@ Kubernetes' come first: where Docker runs its pods, one file is in both places a
 compress (``.tmp``) is left alone like what it has compressed: its lines were read under the name before.
 """
 
+from dataclasses import replace
 from glob import escape
 from pathlib import Path
 
 from agents.settings_values import FilesSettings, NodeSettings
 from agents.sources import Origin
-from agents.sources.containers import Container
 from agents.sources.docker import Docker
 from agents.sources.files import Watch
 from agents.sources.kubernetes import Kubernetes
@@ -21,30 +21,39 @@ _OWN = "service."  # the agent's own service.* describe no container
 
 def watches(settings: NodeSettings, origin: Origin) -> list[Watch]:
     """Make the watches of all containers' logs."""
-    host = origin.resource.get("host.name", "")
-    kubernetes, docker = Kubernetes(settings.pods_dir, host), Docker(settings.docker_dir, host)
-    shared = Origin(
-        origin.agent, {key: value for key, value in origin.resource.items() if not key.startswith(_OWN)}
-    )
-
-    def origin_of(container: Container | None) -> Origin:
-        return origin if container is None else shared.with_resource(container.resource())
-
-    def is_wanted(container: Container | None) -> bool:
-        return container is None or not container.is_excluded(settings.exclude)
-
+    names = _Names(settings, origin)
     return [
-        Watch(
-            _files(settings, settings.pods_dir, "*/*/[0-9]*.log*"),
-            lambda path: origin_of(kubernetes.of_log(path)),
-            lambda path: is_wanted(kubernetes.named(path)),
-        ),
-        Watch(
-            _files(settings, settings.docker_dir, "*/*-json.log*"),
-            lambda path: origin_of(docker.of_log(path)),
-            lambda path: is_wanted(docker.of_log(path)),
-        ),
+        Watch(_files(settings, settings.pods_dir, "*/*/[0-9]*.log*"), names.origin_of, names.is_wanted),
+        Watch(_files(settings, settings.docker_dir, "*/*-json.log*"), names.origin_of, names.is_wanted),
     ]
+
+
+class _Names:
+    """Whose a log is, by its path."""
+
+    def __init__(self, settings: NodeSettings, origin: Origin) -> None:
+        host = origin.resource.get("host.name", "")
+        shared = {key: value for key, value in origin.resource.items() if not key.startswith(_OWN)}
+        self._settings = settings
+        self._own = origin
+        self._shared = Origin(origin.agent, shared)
+        self._kubernetes = Kubernetes(settings.pods_dir, host)
+        self._docker = Docker(settings.docker_dir, host)
+
+    def origin_of(self, path: str) -> Origin:
+        """Give the container's resource over what the host shares; the agent's own for a path that is no container's."""
+        found = self._docker.of_log(path) if self._is_dockers(path) else self._kubernetes.of_log(path)
+        if found is None:
+            return self._own
+        return replace(self._shared.with_resource(found.resource()), place=found.place())
+
+    def is_wanted(self, path: str) -> bool:
+        """Say whether the settings do not exclude the container."""
+        found = self._docker.of_log(path) if self._is_dockers(path) else self._kubernetes.named(path)
+        return found is None or not found.is_excluded(self._settings.exclude)
+
+    def _is_dockers(self, path: str) -> bool:
+        return Path(path).is_relative_to(self._settings.docker_dir)
 
 
 def _files(settings: NodeSettings, directory: Path, pattern: str) -> FilesSettings:

@@ -70,7 +70,7 @@ class ProbeSource:
             origin,
             intake,
             ledger,
-            kind="probe",
+            kind="health",
             source=f"health:{settings.url}",
             signal="logs",
             path="/v1/lines",

@@ -207,6 +207,26 @@ def test_a_log_carries_its_containers_resource(node, collector, agent, wait_for)
         assert "service.version" not in found
 
 
+def test_pods_that_come_and_go_are_counted_together(node, collector, agent, wait_for):
+    """The ledger's counters are by workload, so they do not grow with each pod; offsets stay apart by generation."""
+    for number in (1, 2, 3):
+        append(node.pod(number, service="checkout"), cri(f"line-{number}-0"))
+    append(node.container(4, "shop-web-1", {"com.docker.compose.service": "web"}), json_file("line-4-0"))
+    agent.start(node.toml(collector))
+    wait_for(lambda: len(arrived(collector)) == 4, "the lines")
+    assert agent.terminate() == 0
+
+    counted = {
+        (counter["service"], counter["source"]): counter["read_blocks"]
+        for counter in collector.reports[-1]["counters"]
+        if counter["signal"] == "logs"
+    }
+    assert counted == {("checkout", "file:shop/checkout/app"): 3, ("web", "file:web"): 1}
+    sources = [request.headers["fuseboard-source"] for request in collector.of("/v1/lines")]
+    assert sum("path=shop/checkout/app" in source for source in sources) == 3
+    assert len({source.partition("generation=")[2].partition(",")[0] for source in sources}) == 4
+
+
 def test_a_new_container_is_found_within_a_second_or_so(node, collector, agent, wait_for):
     """Its log from the beginning, although the agent was told to begin at the end of those it found at first."""
     append(node.pod(1), cri("line-1-0"))

@@ -87,7 +87,7 @@ def test_changes_of_health_are_log_lines_of_the_service(service, collector, agen
     assert not any("service" in line for line in lines)
     request = collector.of("/v1/lines")[0]
     assert "service.name=checkout" in request.headers["fuseboard-resource"]
-    assert "kind=probe" in request.headers["fuseboard-source"]
+    assert "kind=health" in request.headers["fuseboard-source"]
 
 
 def test_each_probe_is_three_samples(service, collector, agent, wait_for):
