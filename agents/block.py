@@ -31,9 +31,11 @@ class Stream:
 @dataclass(frozen=True, slots=True)
 class FileMark:
     """
-    Which file a position belongs to: device and inode, and the file's first bytes against inode reuse.
+    Which file a position belongs to, and what is needed to recognise it (``sources/identity``).
 
-    ``signature`` is the SHA-256 (first 16 hex digits) of the first ``signature_bytes`` bytes.
+    ``signature`` is the SHA-256 (first 16 hex digits) of the first ``signature_bytes`` bytes, ``joint`` that of the last bytes
+    in front of the position ("" in frames of earlier versions), ``version`` the inode's own number of reuse (0 = not
+    known). ``cut``: the position lies inside a line that was too long, whose rest is left out.
     """
 
     path: str
@@ -41,6 +43,9 @@ class FileMark:
     inode: int
     signature_bytes: int
     signature: str
+    joint: str = ""
+    version: int = 0
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ import json
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
 from agents.block import Block, FileMark, Position, Shed, Stream
@@ -176,7 +176,6 @@ def _next_head(data: bytes, offset: int) -> int:
 
 
 def _as_json(head: FrameHead) -> dict[str, object]:
-    mark = head.position.file
     return {
         "seq": head.sequence,
         "stream": [head.stream.service, head.stream.env, head.stream.signal, head.stream.source],
@@ -190,7 +189,7 @@ def _as_json(head: FrameHead) -> dict[str, object]:
         "shed": head.shed,
         "through": head.through,
         "range": [head.position.generation, head.position.start, head.position.end],
-        "file": mark and [mark.path, mark.device, mark.inode, mark.signature_bytes, mark.signature],
+        "file": head.position.file and list(astuple(head.position.file)),
     }
 
 

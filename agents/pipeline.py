@@ -271,7 +271,9 @@ def _sources(parts: Parts, relay: "RelaySource | None", running: Sequence[Source
             from agents.sources.node_logs import watches as node_watches
 
             watched += node_watches(settings.node, parts.origin)
-        sources.append(FilesSource(watched, parts.intake, parts.ledger, parts.shapers))
+        sources.append(
+            FilesSource(watched, parts.intake, parts.ledger, parts.shapers, settings.max_open_files)
+        )
     sources += measuring.sources(settings, parts.origin, parts.intake, parts.ledger, running)
     if settings.relay.listen:
         from agents.sources.relay import RelaySource

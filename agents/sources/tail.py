@@ -1,29 +1,45 @@
 """
-One followed file: an open descriptor, how far it has been read, and how to tell that it is still the same file.
+One followed file: its descriptor, how far it has been read, what was seen beyond, and whether it is still the same file.
 
-A file is the same when device and inode are, and its first bytes are (the signature grows with the file to 1024
-bytes). A rename therefore changes nothing; a truncation or a reused inode begins a new generation at offset 0.
-What was written and cut off between two looks (at most one poll) was never readable and is not counted.
+A rename changes nothing. A truncation or a rewriting begins a new generation at offset 0; it is noticed by ``look`` and
+``verify`` (shorter, or other bytes at the beginning) and by ``read`` (other bytes in front of the place that was read to).
 """
 
-import hashlib
 import os
 import secrets
 import time
 from typing import NamedTuple
 
-from agents.block import MAX_BLOCK_BYTES, FileMark
+from agents.block import FileMark
 from agents.checkpoint import FilePlace
+from agents.sources.encodings import Encoding, encoding_of
+from agents.sources.identity import HEAD_BYTES, JOINT_BYTES, digest, inode_version, is_same
 
-SIGNATURE_BYTES = 1024
+RACY_NS = (
+    50_000_000  # a file written to so shortly before it was looked at may change again under the same mtime
+)
+CLOSED = -1
 
 
-class Piece(NamedTuple):
-    """Whole lines read from a file: [start, end) in bytes of its generation."""
+class Rewritten(Exception):
+    """The file does not hold what was read from it any more."""
 
-    data: bytes
+
+class Chunk(NamedTuple):
+    """
+    What lies behind ``offset``: ``raw[start:]``, in the file's own encoding (in front of it: the joint).
+
+    Attributes:
+        whole: Up to where *raw* holds whole lines; *start* when it holds none.
+        more: The file may hold more.
+        too_long: No line ends here, and this is longer than a line may be.
+    """
+
+    raw: bytes
     start: int
-    end: int
+    whole: int
+    more: bool
+    too_long: bool
 
 
 class Tail:
@@ -31,110 +47,208 @@ class Tail:
     A file being followed, by one thread.
 
     Attributes:
+        path: The name under which it was first seen: a rename does not make it another source.
+        where: The name under which it was last seen.
         offset: Up to where blocks have been handed over.
+        size: What it was when it was last looked at.
+        known_end: Up to where this generation is known to have been written.
+        held: Bytes behind ``offset`` that were seen and wait, 16 KiB of them at most.
+        cut: ``offset`` lies inside a line that was too long.
         gone_since: When its path was seen to lead elsewhere; None while it is in its place.
     """
 
-    def __init__(self, path: str, places: "dict[str, FilePlace] | None" = None) -> None:
-        """
-        Open *path*, continuing the one of *places* (by generation) that is still the same file.
+    __slots__ = (
+        *("path", "where", "descriptor", "device", "inode", "version", "generation", "offset", "size"),
+        *(
+            "known_end",
+            "held",
+            "cut",
+            "gone_since",
+            "packed",
+            "_encoding_name",
+            "_encoding",
+            "_stamp",
+            "_head",
+            "_head_bytes",
+            "_joint",
+        ),
+    )
 
-        A file keeps the name under which it was first seen: a rename does not make it another source.
+    def __init__(self, path: str, encoding: str) -> None:
+        """
+        Open *path* at its beginning, as a file that was never read.
 
         Raises:
             OSError: The file is gone or may not be read.
         """
-        self.descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        self.path = path
-        self.gone_since: float | None = None
-        self._awaited = (-1, 0.0)
+        self.path = self.where = path
+        self.descriptor = _open(path)
         state = os.fstat(self.descriptor)
         self.device, self.inode = state.st_dev, state.st_ino
-        self._signature = b""
-        for generation, place in (places or {}).items():
-            if is_same(self.descriptor, state, place):
-                self.path, self.generation, self.offset = place.mark.path, generation, place.offset
-                self._signature = os.pread(self.descriptor, place.mark.signature_bytes, 0)
-                return
-        self._begin()
+        self.version = inode_version(self.descriptor)
+        self.gone_since: float | None = None
+        self._encoding_name = encoding
+        self.begin()
 
-    def mark(self) -> FileMark:
-        """Describe the file for the checkpoint."""
-        digest = hashlib.sha256(self._signature).hexdigest()[:16]
-        return FileMark(self.path, self.device, self.inode, len(self._signature), digest)
+    @property
+    def identity(self) -> tuple[int, int]:
+        """Device and inode."""
+        return self.device, self.inode
+
+    def begin(self, offset: int = 0) -> None:
+        """Begin a new generation at *offset*."""
+        self.generation = secrets.token_hex(6)
+        self.offset = self.known_end = offset
+        self.held = b""
+        self.cut = self.packed = False
+        self._encoding: Encoding | None = None
+        self._stamp: tuple[int, int] | None = None
+        self._head_bytes, self._head = 0, digest(b"")
+        self.size = os.fstat(self.descriptor).st_size
+        self._grow_head()
+        length = min(JOINT_BYTES, offset)
+        self._joint = os.pread(self.descriptor, length, offset - length)
+
+    def resume(self, generation: str, place: FilePlace) -> bool:
+        """Go on where *place* was read to; False when this is another file, or was truncated since."""
+        if not is_same(self.descriptor, os.fstat(self.descriptor), place):
+            return False
+        self.begin(place.offset)
+        self.path, self.generation, self.cut = place.mark.path, generation, place.mark.cut
+        return True
 
     def skip_to_end(self) -> None:
         """Begin behind the last whole line that is there now."""
+        encoding = self.encoding()
         size = os.fstat(self.descriptor).st_size
-        start = max(0, size - MAX_BLOCK_BYTES)
-        last = os.pread(self.descriptor, size - start, start).rfind(b"\n")
-        self.offset = start + last + 1 if last >= 0 or start == 0 else size
-        self._grow_signature()
+        start = max(0, size - encoding.read_bytes) & ~1
+        last = encoding.line_end(os.pread(self.descriptor, size - start, start), 0)
+        self.begin(start + last if last or start == 0 else size)
 
-    def check(self) -> bool:
-        """
-        Look whether the file was truncated or rewritten since.
+    def mark(self, more: bytes = b"") -> FileMark:
+        """Describe the file, read up to ``offset`` and *more*."""
+        joint = digest((self._joint + more[-JOINT_BYTES:])[-JOINT_BYTES:])
+        path, version = self.path, self.version
+        return FileMark(path, self.device, self.inode, self._head_bytes, self._head, joint, version, self.cut)
 
-        Returns:
-            True when a new generation has begun at offset 0.
+    def encoding(self) -> Encoding:
+        """Give how it is written, as far as its beginning tells."""
+        if self._encoding is not None:
+            return self._encoding
+        head = os.pread(self.descriptor, 2, 0)
+        encoding = encoding_of(self._encoding_name, head)
+        if len(head) == 2:
+            self._encoding = encoding
+        return encoding
+
+    def encoding_seen(self) -> Encoding | None:
+        """Give how it was found to be written; None when nothing of it was read."""
+        return self._encoding
+
+    def look(self) -> bool:
         """
-        signature = self._signature
-        same = os.pread(self.descriptor, len(signature), 0) == signature
-        if same and os.fstat(self.descriptor).st_size >= self.offset:
+        Look whether the file has changed since; a closed one is looked at by name.
+
+        Raises:
+            OSError: A closed file is not where it was.
+        """
+        state = os.fstat(self.descriptor) if self.is_open() else os.stat(self.where)  # noqa: PTH116 - 5,000 times a second
+        if (state.st_dev, state.st_ino) != self.identity:
+            raise FileNotFoundError(self.where)
+        self.size = state.st_size
+        stamp = (state.st_size, state.st_mtime_ns)
+        if stamp == self._stamp:
             return False
-        self._begin()
+        self._stamp = stamp if abs(time.time_ns() - state.st_mtime_ns) > RACY_NS else None
         return True
 
-    def read(self, *, finishing: bool = False) -> Piece | None:
-        """
-        Read the next whole lines, at most 1 MiB; ``offset`` does not move.
+    def look_again(self) -> None:
+        """Make the next ``look`` find a change: not everything was read."""
+        self._stamp = None
 
-        A longer line is cut at 1 MiB. The partial last line waits unless *finishing*.
+    def verify(self) -> None:
         """
-        data = os.pread(self.descriptor, MAX_BLOCK_BYTES, self.offset)
-        if not data:
-            return None
-        whole = data.rfind(b"\n") + 1
-        if whole == 0 and (finishing or len(data) == MAX_BLOCK_BYTES):
-            whole = len(data)
-        if whole == 0:
-            return None
-        if len(self._signature) < SIGNATURE_BYTES:
-            self._grow_signature()
-        piece = data if whole == len(data) else data[:whole]
-        return Piece(piece, self.offset, self.offset + whole)
+        Compare the beginning, and let the signature grow with it.
 
-    def has_waited(self, end: int, seconds: float) -> bool:
-        """Say whether the data has ended at *end* for *seconds*; the first question starts the clock."""
-        if self._awaited[0] != end:
-            self._awaited = (end, time.monotonic())
-        return time.monotonic() - self._awaited[1] >= seconds
+        Raises:
+            Rewritten: The file is shorter than what was read of it, or begins otherwise.
+        """
+        if self.size < self.offset or not self._grow_head():
+            raise Rewritten
+
+    def read(self, limit: int) -> Chunk | None:
+        """
+        Read what lies behind ``offset``, about a block of it, or one whole line of up to *limit* bytes.
+
+        Raises:
+            Rewritten: Other bytes are in front of it than were.
+        """
+        encoding = self.encoding()
+        size = encoding.read_bytes
+        raw, start = self._behind(size)
+        whole = encoding.line_end(raw, start)
+        if whole == start and len(raw) - start == size <= limit:
+            size = limit + 4  # the line's end
+            raw, start = self._behind(size)
+            whole = encoding.line_end(raw, start)
+        length = len(raw) - start
+        if not length:
+            self.held = b""
+            return None
+        self.known_end = max(self.size, self.offset + length)
+        return Chunk(raw, start, whole, length == size, whole == start and length > limit)
+
+    def advance(self, taken: bytes) -> None:
+        """Note that *taken*, the bytes behind ``offset``, has been handed over."""
+        self.offset += len(taken)
+        self._joint = (self._joint + taken[-JOINT_BYTES:])[-JOINT_BYTES:]
 
     def lag_bytes(self) -> int:
-        """Give the bytes behind ``offset``."""
-        try:
-            return max(0, os.fstat(self.descriptor).st_size - self.offset)
-        except OSError:  # closed by its own thread meanwhile: finished
-            return 0
+        """Give the bytes behind ``offset`` when it was last looked at."""
+        return 0 if self.packed else max(0, self.size - self.offset)
+
+    def is_open(self) -> bool:
+        """Say whether it holds a descriptor."""
+        return self.descriptor != CLOSED
+
+    def reopen(self, where: str) -> bool:
+        """
+        Open it again under the name *where*; False when that is another file.
+
+        Raises:
+            OSError: Nothing can be opened there.
+        """
+        descriptor = _open(where)
+        state = os.fstat(descriptor)
+        if (state.st_dev, state.st_ino) != self.identity or inode_version(descriptor) != self.version:
+            os.close(descriptor)
+            return False
+        self.descriptor, self.where = descriptor, where
+        return True
 
     def close(self) -> None:
-        """Let the descriptor go."""
-        os.close(self.descriptor)
+        """Let the descriptor go, if there is one."""
+        if self.is_open():
+            os.close(self.descriptor)
+            self.descriptor = CLOSED
 
-    def _begin(self) -> None:
-        self.generation = secrets.token_hex(6)
-        self.offset = 0
-        self._signature = b""
-        self._grow_signature()
+    def _behind(self, size: int) -> tuple[bytes, int]:
+        """Read *size* bytes behind ``offset`` together with the joint in front of them; (bytes, where they begin)."""
+        start = len(self._joint)
+        raw = os.pread(self.descriptor, start + size, self.offset - start)
+        if not raw.startswith(self._joint):
+            raise Rewritten
+        return raw, start
 
-    def _grow_signature(self) -> None:
-        self._signature = os.pread(self.descriptor, SIGNATURE_BYTES, 0)
+    def _grow_head(self) -> bool:
+        """Compare the beginning with the signature; False when it differs."""
+        head = os.pread(self.descriptor, HEAD_BYTES, 0)
+        if digest(head[: self._head_bytes]) != self._head:
+            return False
+        if len(head) > self._head_bytes:
+            self._head_bytes, self._head = len(head), digest(head)
+        return True
 
 
-def is_same(descriptor: int, state: os.stat_result, place: FilePlace) -> bool:
-    """Say whether an open file is the one that *place* speaks of, still as long as it was."""
-    mark = place.mark
-    if (state.st_dev, state.st_ino) != (mark.device, mark.inode) or state.st_size < place.offset:
-        return False
-    first = os.pread(descriptor, mark.signature_bytes, 0)
-    return hashlib.sha256(first).hexdigest()[:16] == mark.signature
+def _open(path: str) -> int:
+    return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -115,19 +115,38 @@ def test_excluded_and_compressed_files_are_not_followed(tmp_path, collector, age
 
 
 def test_blocks_hold_whole_lines_up_to_1_mib(tmp_path, collector, agent, wait_for, follow_toml):
-    """A large file becomes blocks of at most 1 MiB that end at line ends; a line longer than that is cut."""
+    """A large file becomes blocks of at most 1 MiB that end at line ends; a line of 1 MiB comes whole."""
     line = b"y" * 999 + b"\n"
-    (tmp_path / "app.log").write_bytes(line * 3000 + b"z" * (1 << 20) + b"tail\n")
+    (tmp_path / "app.log").write_bytes(line * 3000 + b"z" * (1 << 20) + b"\ntail\n")
     agent.start(follow_toml(collector.url, tmp_path / "app.log"))
 
-    wait_for(
-        lambda: sum(len(request.body) for request in collector.of("/v1/lines")) == 3_000_000 + (1 << 20) + 5,
-        "all",
-    )
+    wait_for(lambda: b"tail" in collector.lines(), "the last line")
 
     bodies = [request.body for request in collector.of("/v1/lines")]
-    assert max(len(body) for body in bodies) <= 1 << 20
-    assert sum(not body.endswith(b"\n") for body in bodies) == 1
+    assert max(len(body) for body in bodies) <= (1 << 20) + 1
+    assert all(body.endswith(b"\n") for body in bodies)
+    assert b"".join(sorted(bodies)).count(b"\n") == 3002
+    assert b"z" * (1 << 20) in collector.lines()
+
+
+def test_lines_beyond_the_limit_are_cut_marked_and_counted(tmp_path, collector, agent, wait_for, follow_toml):
+    """The beginning of a 10 MB line is shipped with a mark, its neighbours as they are; the ledger says how much was left out."""
+    (tmp_path / "app.log").write_bytes(
+        b"before\n" + b"z" * 10_000_000 + b"\nafter\n" + b"y" * 3000 + b"\nlast\n"
+    )
+    agent.start(follow_toml(collector.url, tmp_path / "app.log", "max_line_bytes = 2048\n"))
+    wait_for(lambda: b"last" in collector.lines(), "the last line")
+
+    assert agent.terminate() == 0
+
+    cut = b" [cut: line_too_long]"
+    assert sorted(collector.lines()) == sorted(
+        [b"before", b"z" * 2048 + cut, b"after", b"y" * 2048 + cut, b"last"]
+    )
+    counters = max(collector.reports, key=lambda report: report["sequence"])["counters"][0]
+    assert counters["dropped"]["line_too_long"]["lines"] == 2
+    assert counters["dropped"]["line_too_long"]["bytes"] == 10_000_000 - 2048 + 3000 - 2048
+    assert counters["read_bytes"] == counters["shipped_bytes"] + counters["dropped"]["line_too_long"]["bytes"]
 
 
 def test_redacted_lines_never_reach_the_disk(tmp_path, collector, agent, wait_for, follow_toml):
