@@ -1,139 +1,15 @@
--- A block of log lines -> logs. One line, one row; nothing is rejected: what no shape fits is the body as it stands.
---
--- Each line becomes one flat JSON object, and that object's keys become columns and attributes:
---   wrapped   CRI and docker json-file lines are unwrapped, their time kept as a fallback
---   flat      a flat JSON line is itself; a nested one, or one with nulls or numbers whose text JSON parsers change
---             (1.50, 1e3, 20 digits), is rewritten; logfmt is rewritten; text has no object
---   roles     what each key means: 1 time, 2 level, 3 body, 4 trace id, 5 span id, 6 service, 7 env, 8 host; 11 and 13 are
---             weaker names for 1 and 3; 0 = an attribute. The first key of a role becomes the column, all others are attributes.
--- Only lines that need rewriting pay for it (short-circuit evaluation). The statement is analysed anew for every segment, so it is kept
--- small: roles are looked up in one pass instead of one expression per spelling.
+-- A block of log lines -> logs.
 INSERT INTO logs
 (occurred_at, observed_at, service, env, severity, severity_number, body, trace_id, span_id, attributes, resource, batch_id, line, retention_days)
-SELECT
-    if(parsed_at < subtractDays(received, {retention_days:UInt16}) OR parsed_at > addMinutes(received, 10), received, parsed_at) AS occurred_at,
-    received AS observed_at,
-    if(empty(services) OR has(services, own_service), own_service, services[1]) AS service,
-    if(empty(envs) OR has(envs, own_env), own_env, envs[1]) AS env,
-    transform(severity_number, [1, 5, 9, 13, 17, 21]::Array(UInt8), ['trace', 'debug', 'info', 'warn', 'error', 'fatal'], '') AS severity,
-    severity_number,
-    if(at_body = 0, content, texts[at_body]) AS body,
-    lower(texts[at_trace]) AS trace_id,
-    lower(texts[at_span]) AS span_id,
-    CAST(arrayConcat(
-        arrayFilter((pair, number) -> NOT has(picked, number), pairs, arrayEnumerate(pairs)),
-        if(occurred_at = parsed_at, [], [('fuseboard.original_time', time_text)]),
-        if(service = own_service, [], [('fuseboard.service_overridden', own_service)]),
-        if(env = own_env, [], [('fuseboard.env_overridden', own_env)])
-    ), 'Map(LowCardinality(String), String)') AS attributes,
-    CAST(if(texts[at_host] IN ('', 'null'), resource, mapUpdate(resource, map('host.name', texts[at_host]))), 'Map(LowCardinality(String), String)') AS resource,
-    batch_id, line, {retention_days:UInt16} AS retention_days
-FROM
-(
-    SELECT
-        batch_id, line, resource, services, envs, content, pairs, texts, at_body, at_trace, at_span, at_host, time_text,
-        fromUnixTimestamp64Nano(toInt64(received_at), 'UTC') AS received,
-        -- A time that cannot be read is the epoch's: out of the window, its text kept.
-        multiIf(time_text = '', received,
-                match(time_text, '^[0-9]{9,19}(\\.[0-9]+)?$'),
-                coalesce(fromUnixTimestamp64Nano(toInt64OrNull(substring(rightPad(replaceOne(time_text, '.', ''), 19, '0'), 1, 19)), 'UTC'), toDateTime64(0, 9, 'UTC')),
-                coalesce(parseDateTime64BestEffortOrNull(replaceOne(time_text, ',', '.'), 9, 'UTC'), toDateTime64(0, 9, 'UTC'))) AS parsed_at,
-        transform(lower(texts[at_level]),
-            ['trace', 'verbose', 'finest', 'finer', '10', 'debug', 'fine', 'dbg', '20', 'info', 'information', 'informational', 'notice', 'config', '30',
-             'warn', 'warning', '40', 'error', 'err', 'severe', '50', 'fatal', 'critical', 'crit', 'panic', 'dpanic', 'alert', 'emerg', 'emergency', '60',
-             't', 'd', 'i', 'w', 'e', 'f'],
-            [1, 1, 1, 1, 1, 5, 5, 5, 5, 9, 9, 9, 9, 9, 9,
-             13, 13, 13, 17, 17, 17, 17, 21, 21, 21, 21, 21, 21, 21, 21, 21,
-             1, 5, 9, 13, 17, 21]::Array(UInt8), toUInt8(0)) AS severity_number,
-        [at_time, if(severity_number = 0, 0, at_level), at_body, at_trace, at_span, if(texts[at_service] = 'null', 0, at_service),
-         if(texts[at_env] = 'null', 0, at_env), if(texts[at_host] = 'null', 0, at_host)] AS picked,
-        multiIf(texts[at_service] NOT IN ('', 'null'), texts[at_service], resource['service.name'] != '', resource['service.name'], 'unknown_service') AS own_service,
-        multiIf(texts[at_env] NOT IN ('', 'null'), texts[at_env], resource['deployment.environment.name'] != '', resource['deployment.environment.name'],
-                resource['deployment.environment']) AS own_env
-    FROM
+WITH
+-- include ../_line_shapes.sql
+    , source AS
     (
-        SELECT
-            * EXCEPT (roles),
-            if(has(roles, 1), indexOf(roles, 1), indexOf(roles, 11)) AS at_time,
-            indexOf(roles, 2) AS at_level,
-            if(has(roles, 3), indexOf(roles, 3), indexOf(roles, 13)) AS at_body,
-            -- Loggers outside a span write 0, null or n/a: no id, so an attribute like any other.
-            if(length(texts[indexOf(roles, 4)]) = 32, indexOf(roles, 4), 0) AS at_trace,
-            if(length(texts[indexOf(roles, 5)]) = 16, indexOf(roles, 5), 0) AS at_span,
-            indexOf(roles, 6) AS at_service, indexOf(roles, 7) AS at_env, indexOf(roles, 8) AS at_host,
-            if(at_time = 0, wrapper_time, texts[at_time]) AS time_text
-        FROM
-        (
-            SELECT
-                *,
-                JSONExtractKeysAndValues(flat, 'String') AS pairs,
-                pairs.2 AS texts,
-                arrayMap(key -> transform(key,
-                    ['timestamp', '@timestamp', 'time', 'ts', 'asctime', 'eventTime', '@t', 'datetime', 't', 'date',
-                     'level', 'severity', 'lvl', 'loglevel', 'log.level', 'levelname', '@l',
-                     'message', 'msg', 'short_message', '@m', 'event', 'body', 'log', '@mt',
-                     'trace_id', 'traceId', 'trace.id', 'dd.trace_id', 'otelTraceID', '@tr',
-                     'span_id', 'spanId', 'span.id', 'dd.span_id', 'otelSpanID', '@sp',
-                     'service', 'service.name', 'env', 'environment', 'deployment.environment.name', 'deployment.environment',
-                     'host', 'hostname', 'host.name'],
-                    [1, 1, 1, 1, 1, 1, 1, 1, 11, 11,
-                     2, 2, 2, 2, 2, 2, 2,
-                     3, 3, 3, 3, 13, 13, 13, 13,
-                     4, 4, 4, 4, 4, 4,
-                     5, 5, 5, 5, 5, 5,
-                     6, 6, 7, 7, 7, 7,
-                     8, 8, 8]::Array(UInt8), toUInt8(0)), pairs.1) AS roles
-            FROM
-            (
-                WITH
-                    -- Numbers become strings that begin with control character 1: so their text survives the parser.
-                    replaceAll(replaceAll(replaceAll(replaceRegexpAll(content, '("(?:[^"\\\\]|\\\\.)*")|(-?[0-9][0-9.eE+-]*)', '\\1\x02\\2\x03'),
-                               '\x02\x03', ''), '\x02', '"\\u0001'), '\x03', '"') AS quoted,
-                    JSONExtractKeysAndValuesRaw(quoted) AS nested_0,
-                    -- Objects inside objects, three levels of them; deeper ones stay JSON text.
-                    arrayFlatten(arrayMap(a -> if(startsWith(a.2, '{') AND a.2 != '{}',
-                        arrayMap(x -> (concat(a.1, '.', x.1), x.2), JSONExtractKeysAndValuesRaw(a.2)), [a]), nested_0)) AS nested_1,
-                    arrayFlatten(arrayMap(a -> if(startsWith(a.2, '{') AND a.2 != '{}',
-                        arrayMap(x -> (concat(a.1, '.', x.1), x.2), JSONExtractKeysAndValuesRaw(a.2)), [a]), nested_1)) AS nested_2,
-                    arrayFlatten(arrayMap(a -> if(startsWith(a.2, '{') AND a.2 != '{}',
-                        arrayMap(x -> (concat(a.1, '.', x.1), x.2), JSONExtractKeysAndValuesRaw(a.2)), [a]), nested_2)) AS nested_3,
-                    arrayMap(a -> (a.1, multiIf(startsWith(a.2, '"'), trimLeft(JSONExtractString(a.2), '\x01'),
-                        startsWith(a.2, '[') OR startsWith(a.2, '{'), replaceRegexpAll(a.2, '"\\\\u0001([^"]*)"', '\\1'), a.2)), nested_3) AS rewritten
-                SELECT
-                    * EXCEPT (whole),
-                    startsWith(content, '{') AND format NOT IN ('text', 'logfmt', 'syslog', 'access') AND isValidJSON(content) AS is_json,
-                    NOT is_json AND format NOT IN ('text', 'json', 'syslog', 'access')
-                        AND match(content, '^(?:[A-Za-z_@][A-Za-z0-9_.@/-]*=(?:"(?:[^"\\\\]|\\\\.)*"|[^ "=]*)(?: +|$)){2,}$') AS is_logfmt,
-                    is_json OR is_logfmt AS is_object,
-                    multiIf(
-                        is_logfmt, toJSONString(extractKeyValuePairsWithEscaping(content, '=', ' ', '"')),
-                        NOT is_json, '',
-                        multiSearchAny(content, [':{', ': {', ':null', ': null'])
-                            OR match(content, '[:,\\[]\\s*-?(?:[0-9]+\\.[0-9]*0[,}\\]\\s]|[0-9.]+[eE]|[0-9.]{17})'),
-                        toJSONString(CAST(rewritten, 'Map(String, String)')),
-                        content) AS flat
-                FROM
-                (
-                    SELECT
-                        batch_id, received_at, resource, services, envs, format, line, whole,
-                        match(whole, '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[^ ]+ (?:stdout|stderr) [FP] ') AND format IN ('', 'detect', 'cri') AS is_cri,
-                        NOT is_cri AND startsWith(whole, '{"log":"') AND format IN ('', 'detect', 'docker') AND JSONHas(whole, 'stream') AS is_docker,
-                        multiIf(is_cri, extract(whole, '^[^ ]+ [a-z]+ [FP] (.*)$'),
-                                is_docker, trimRight(JSONExtractString(whole, 'log'), '\n'),
-                                whole) AS content,
-                        multiIf(is_cri, extract(whole, '^[^ ]+'), is_docker, JSONExtractString(whole, 'time'), '') AS wrapper_time
-                    FROM
-                    (
-                        SELECT batch_id, received_at, resource, services, envs, format,
-                               arrayJoin(arrayZip(lines, arrayEnumerate(lines))) AS numbered,
-                               if(endsWith(numbered.1, '\r'), substring(numbered.1, 1, length(numbered.1) - 1), numbered.1) AS whole, toUInt32(numbered.2 - 1) AS line
-                        FROM (SELECT *, splitByChar('\n', body) AS lines FROM segment('body String'))
-                        WHERE whole != ''
-                    )
-                )
-            )
-        )
+        SELECT batch_id, received_at, resource, services, envs, format, toDateTime(intDiv(received_at, 1000000000), 'UTC') AS clock,
+               arrayJoin(arrayZip(lines, arrayEnumerate(lines))) AS numbered,
+               if(endsWith(numbered.1, '\r'), substring(numbered.1, 1, length(numbered.1) - 1), numbered.1) AS whole, toUInt32(numbered.2 - 1) AS line,
+               '' AS outer_time, []::Array(Tuple(String, String)) AS extra
+        FROM (SELECT *, splitByChar('\n', body) AS lines FROM segment('body String'))
+        WHERE whole != ''
     )
-)
--- Merged, or short-circuited less, the rewriting of `flat` would run for every line (measured: 49 -> 10 CPU-s per million).
-SETTINGS query_plan_merge_expressions = 0, short_circuit_function_evaluation = 'force_enable'
+-- include ../_lines.sql

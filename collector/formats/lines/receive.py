@@ -10,7 +10,6 @@ import msgspec
 from collector.errors import Malformed
 from collector.receive.protocol import Judged, Protocol, Response
 
-# syslog and access lines are kept as text for now; declaring them is not an error.
 _FORMATS = frozenset({b"", b"detect", b"json", b"logfmt", b"cri", b"docker", b"syslog", b"access", b"text"})
 
 

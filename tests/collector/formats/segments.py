@@ -19,6 +19,7 @@ from collector.store.migrate import read_migrations
 Record = tuple[envelope.Head, bytes]
 
 TABLES = {
+    "lines": ("logs",),
     "otlp_logs": ("logs",),
     "otlp_logs_json": ("logs",),
     "otlp_traces": ("spans",),

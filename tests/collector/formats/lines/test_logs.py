@@ -355,6 +355,125 @@ SHAPES = [
     ),
     Shape("declared as text", b'{"msg":"m"}', {}, _row('{"msg":"m"}'), {"format": "text"}),
     Shape("declared as logfmt", b"a=1 b=2", {"a": "1", "b": "2"}, _row("a=1 b=2"), {"format": "logfmt"}),
+    Shape(
+        "syslog, RFC 5424",
+        b"<34>1 2026-11-22T21:29:59.5Z web-1 su 77 ID47 "
+        rb'[exampleSDID@32473 iut="3" source="Appli\"cation\]"][x y="z"] '
+        b"\xef\xbb\xbf'su root' failed",
+        {
+            "syslog.facility": "auth",
+            "syslog.procid": "77",
+            "syslog.msgid": "ID47",
+            "x.y": "z",
+            "exampleSDID@32473.iut": "3",
+            "exampleSDID@32473.source": 'Appli"cation]',
+        },
+        _row("'su root' failed", AT, "fatal", service="su", host="web-1"),
+        {"resource": {"service.name": "declared"}},
+    ),
+    Shape(
+        "syslog around JSON",
+        b'<14>1 - - app - - - {"msg":"inner","level":"warn","service":"own","n":1.50}',
+        {"syslog.severity": "info", "syslog.facility": "user", "syslog.appname": "app", "n": "1.50"},
+        _row("inner", severity="warn", service="own"),
+    ),
+    Shape(
+        "syslog, RFC 3164",
+        b"<13>Nov 22 21:29:59 web-1 app[12]: a message: with a colon",
+        {"syslog.facility": "user", "syslog.procid": "12"},
+        _row(
+            "a message: with a colon", "2026-11-22T21:29:59.000000000Z", "info", service="app", host="web-1"
+        ),
+    ),
+    Shape(
+        "syslog, RFC 3164 without a host",
+        b"<11>Nov  2 21:29:59 app: hello",
+        {"syslog.facility": "user"},
+        _row("hello", "2026-11-02T21:29:59.000000000Z", "error", service="app", host=""),
+    ),
+    Shape(
+        "syslog, RFC 3164 of last year",
+        b"<13>Dec 31 23:59:59 web-1 app: late",
+        {"syslog.facility": "user", "fuseboard.original_time": "2025 Dec 31 23:59:59"},
+        _row("late", severity="info", service="app"),
+    ),
+    Shape(
+        "syslog with a whole time",
+        b"<191>2026-11-22T22:29:59.5+01:00 web-1 app: hello",
+        {"syslog.facility": "local7"},
+        _row("hello", AT, "debug", service="app"),
+    ),
+    Shape(
+        "a line of /var/log/syslog",
+        b"Nov 22 21:29:59 web-1 sshd[812]: Accepted publickey",
+        {"syslog.procid": "812"},
+        _row("Accepted publickey", "2026-11-22T21:29:59.000000000Z", service="sshd", host="web-1"),
+    ),
+    Shape("not quite syslog", b"<34>hello", {}, _row("<34>hello")),
+    Shape(
+        "syslog, declared as text",
+        b"<13>Nov 22 21:29:59 h app: x",
+        {},
+        _row("<13>Nov 22 21:29:59 h app: x"),
+        {"format": "text"},
+    ),
+    Shape(
+        "klog",
+        b"W1122 21:29:59.500000   12345 server.go:123] slow answer",
+        {"thread.id": "12345", "code.file.path": "server.go", "code.line.number": "123"},
+        _row("slow answer", AT, "warn"),
+    ),
+    Shape(
+        "an access log in the combined format",
+        b'10.0.0.1 - frank [22/Nov/2026:22:29:59 +0100] "GET /a/b?x=1&y=2 HTTP/1.1" 404 2326 "http://r/" "Mozilla/5.0 (X11) \\"q\\""',
+        {
+            "client.address": "10.0.0.1",
+            "user.name": "frank",
+            "http.request.method": "GET",
+            "url.path": "/a/b",
+            "url.query": "x=1&y=2",
+            "network.protocol.version": "1.1",
+            "http.response.status_code": "404",
+            "http.response.body.size": "2326",
+            "http.request.header.referer": "http://r/",
+            "user_agent.original": 'Mozilla/5.0 (X11) \\"q\\"',
+        },
+        _row(
+            '10.0.0.1 - frank [22/Nov/2026:22:29:59 +0100] "GET /a/b?x=1&y=2 HTTP/1.1" 404 2326 "http://r/" "Mozilla/5.0 (X11) \\"q\\""',
+            "2026-11-22T21:29:59.000000000Z",
+        ),
+    ),
+    Shape(
+        "an access log in the common format, without a request",
+        b'::1 - - [22/Nov/2026:21:29:59 +0000] "-" 408 -',
+        {"client.address": "::1", "http.response.status_code": "408"},
+        _row('::1 - - [22/Nov/2026:21:29:59 +0000] "-" 408 -', "2026-11-22T21:29:59.000000000Z"),
+    ),
+    Shape(
+        "text with a time and a level",
+        b"2026-11-22 21:29:59,500 ERROR shop: broke",
+        {},
+        _row("2026-11-22 21:29:59,500 ERROR shop: broke", AT, "error"),
+    ),
+    Shape(
+        "nginx's error log",
+        b"2026/11/22 21:29:59 [crit] 31#31: *1 open() failed",
+        {},
+        _row("2026/11/22 21:29:59 [crit] 31#31: *1 open() failed", "2026-11-22T21:29:59.000000000Z", "fatal"),
+    ),
+    Shape(
+        "text with a time and a zone",
+        b"[2026-11-22T22:29:59.5+01:00] all well",
+        {},
+        _row("[2026-11-22T22:29:59.5+01:00] all well", AT),
+    ),
+    Shape(
+        "text that begins with a level",
+        b"WARNING:root:careful",
+        {},
+        _row("WARNING:root:careful", severity="warn"),
+    ),
+    Shape("text that holds a level", b"there was no ERROR here", {}, _row("there was no ERROR here")),
 ]
 
 
