@@ -40,6 +40,7 @@ class Exports:
     requests: int = 0
     refused: int = 0
     unknown: int = 0
+    answered: int = 0
     key_refused: int = 0
     seconds: float = 0.0
 
@@ -174,6 +175,7 @@ class Exporter:
         try:
             client = clients.get(permit.url, access)
             answer = client.post(parcel.head.path, _headers(parcel.head), parcel.body)
+            self.seen.answered += 1
             self.seen.seconds += time.monotonic() - began
             self._judge(parcel, permit, answer, access)
         except UnknownFate as error:

@@ -31,7 +31,7 @@ from agents.sources import Origin, Source, measuring
 from agents.spool import Spool
 
 if TYPE_CHECKING:
-    from agents.metrics import MetricsServer
+    from agents.metrics import MetricsServer, Watched
     from agents.sources.command import CommandSource
     from agents.sources.relay import RelaySource
 
@@ -229,16 +229,25 @@ class Pipeline:
 
         host, port = settings.metrics_listen
         try:
-            return MetricsServer(
-                settings.metrics_listen,
-                self.ledger,
-                self.spool,
-                self.exporter,
-                self.lag_bytes,
-                self.redactions,
-            )
+            return MetricsServer(settings.metrics_listen, self._watched())
         except OSError as error:
             raise WrongSetting("metrics_listen", f"'{host}:{port}' cannot be bound: {error}") from error
+
+    def _watched(self) -> "Watched":
+        from agents.metrics import Watched
+
+        return Watched(
+            self.ledger,
+            self.spool,
+            self.exporter,
+            self._route,
+            self._reporter,
+            self.quarantine,
+            self._transitions,
+            self.redactions,
+            self.lag_bytes,
+            lambda: sum(getattr(source, "turned_away", 0) for source in self.sources),
+        )
 
     def run(self, command: list[str]) -> "CommandSource":
         """

@@ -57,6 +57,11 @@ class RelaySource:
         self._thread.start()
         log("info", "relay_ready", address=self.address)
 
+    @property
+    def turned_away(self) -> int:
+        """Connections beyond the bound."""
+        return self._server.turned_away
+
     def adopt(self, settings: RelaySettings, origin: Origin, intake: Intake) -> None:
         """Go on at the same address under other settings; no connection is touched."""
         with self._lock:

@@ -1,6 +1,7 @@
 """The agent's own metrics on loopback."""
 
 import http.client
+import re
 import socket
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -43,3 +44,24 @@ def read(port):
         return connection.getresponse().read().decode()
     finally:
         connection.close()
+
+
+def test_collectors_and_the_process_are_told(tmp_path, collector, agent, wait_for, follow_toml):
+    """Which breaker is in which state, what is quarantined, what the agent itself costs."""
+    (tmp_path / "app.log").write_bytes(b"x\n")
+    collector.script = lambda path, _number: (400, {}) if path == "/v1/lines" else None
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    agent.start(f'metrics_listen = "127.0.0.1:{port}"\n' + follow_toml(collector.url, tmp_path / "app.log"))
+    wait_for(lambda: bool(agent.happened("agent_started")), "the start")
+    wait_for(lambda: "fuseboard_agent_quarantine_blocks 1" in read(port), "the rejection")
+    text = read(port)
+    value = {sample: float(number) for sample, number in re.findall(r"^(\S+) (\S+)$", text, re.MULTILINE)}
+
+    assert value[f'fuseboard_agent_breaker_state{{collector="{collector.url}",state="closed"}}'] == 1
+    assert value[f'fuseboard_agent_breaker_state{{collector="{collector.url}",state="open"}}'] == 0
+    assert value[f'fuseboard_agent_collector_current{{collector="{collector.url}"}}'] == 1
+    assert value["fuseboard_agent_answered_requests_total"] == value["fuseboard_agent_requests_total"] == 1
+    assert 0 < value["fuseboard_agent_request_seconds_total"] < 5
+    assert value["fuseboard_agent_resident_bytes"] > 1 << 20
+    assert value["fuseboard_agent_open_files"] > 3
