@@ -8,15 +8,17 @@ Redirects are followed to the same scheme, host and port only (``/metrics`` to `
 else, and an answer of somebody else is not the target's.
 """
 
+import contextlib
 import http.client
 import io
 import socket
-import time
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 from urllib.parse import SplitResult, urljoin, urlsplit
+
+from agents.deadline import Deadline, TimedReader, send_all
 
 if TYPE_CHECKING:
     import ssl
@@ -43,26 +45,6 @@ class Answer:
     body: bytes
 
 
-class Deadline:
-    """The moment by which everything has to be done."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._end = time.monotonic() + seconds
-
-    def left_s(self) -> float:
-        """
-        Give the seconds that are left.
-
-        Raises:
-            TimeoutError: None.
-        """
-        left = self._end - time.monotonic()
-        if left <= 0:
-            raise TimeoutError(f"no answer within {self._seconds:g} s")
-        return left
-
-
 def get(
     url: str,
     *,
@@ -85,7 +67,8 @@ def get(
         HttpError: ``timeout``, ``dns``, ``refused``, ``unreachable``, ``tls``, ``not_http``, ``cut``, ``redirect_refused`` or
             ``too_many_redirects``.
     """
-    deadline = Deadline(timeout_s)
+    deadline = Deadline()
+    deadline.set(timeout_s)
     for _ in range(MAX_REDIRECTS + 1):
         with translated(url):
             answer = _get_one(urlsplit(url), deadline, max_bytes, headers, context)
@@ -169,9 +152,9 @@ def _get_one(
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         always = {"Host": parts.netloc.rpartition("@")[2], "Connection": "close"}
         connection.request("GET", target, headers=always | dict(headers))
-        response = connection.getresponse()
-        found = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, found, _body(response, max_bytes))
+        with contextlib.closing(connection.getresponse()) as response:
+            found = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, found, _body(response, max_bytes))
     finally:
         raw.close()
 
@@ -241,24 +224,10 @@ class _Timed:
         self._deadline = deadline
 
     def sendall(self, data: bytes) -> None:
-        self._raw.settimeout(self._deadline.left_s())
-        self._raw.sendall(data)
+        send_all(self._raw, data, self._deadline)
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Reader(self._raw, self._deadline))
+        return io.BufferedReader(TimedReader(self._raw, self._deadline.left_s))
 
     def close(self) -> None:
         """Leave it open: http.client closes before it has read the body."""
-
-
-class _Reader(io.RawIOBase):
-    def __init__(self, raw: socket.socket, deadline: Deadline) -> None:
-        self._raw = raw
-        self._deadline = deadline
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        self._raw.settimeout(self._deadline.left_s())
-        return self._raw.recv_into(buffer)

@@ -37,14 +37,22 @@ class Numbered:
         self._stream = origin.stream(signal, source)
         self._generation = counted_generation(source)
         self._number = ledger.sequence_of(source)
+        self._closed = False
+
+    def close(self) -> None:
+        """Ship nothing more: a thread that hangs in a name's look-up must not number blocks beside its successor."""
+        self._closed = True
 
     def ship(self, name: str, body: bytes, headers: dict[str, str]) -> bool:
         """
         Make one block durable, read at *name* (a URL, a path).
 
         Returns:
-            False when there was no room, or the disk refused: the number is used up and its gap shows what is missing.
+            False when there was no room, or the disk refused (the number is used up and its gap shows what is missing), or
+            after ``close``.
         """
+        if self._closed:
+            return False
         position = Position(self._generation, self._number, self._number + 1)
         self._number += 1
         block = Block(
@@ -70,6 +78,10 @@ class Expositions:
         self._blocks = Numbered(
             origin, intake, ledger, kind=kind, source=source, signal="metrics", path="/v1/exposition"
         )
+
+    def close(self) -> None:
+        """Ship nothing more."""
+        self._blocks.close()
 
     def ship(
         self,

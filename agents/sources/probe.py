@@ -14,12 +14,13 @@ import time
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from agents.deadline import Deadline
 from agents.intake import Intake
 from agents.ledger import Ledger
 from agents.own_log import rfc3339
 from agents.settings_values import ProbeSettings
 from agents.sources import Origin
-from agents.sources.http_get import Deadline, HttpError, connect, get, port_of, translated
+from agents.sources.http_get import HttpError, connect, get, port_of, translated
 from agents.sources.last_good import LastGood
 from agents.sources.numbered import PLAIN, Expositions, Numbered
 from agents.sources.samples import Sample, exposition
@@ -87,6 +88,8 @@ class ProbeSource:
         """End; a probe that is under way is awaited."""
         self._stopping.set()
         self._thread.join(self._settings.timeout_s + 1)
+        self._samples.close()
+        self._lines.close()
 
     def lag_bytes(self) -> int:
         """Give 0: what was not asked is not there."""
@@ -151,8 +154,10 @@ def ask(url: str, timeout_s: float) -> Verdict:
 
 def _ask_tcp(url: str, timeout_s: float) -> Verdict:
     parts = urlsplit(url)
+    deadline = Deadline()
+    deadline.set(timeout_s)
     with translated(url):
-        connect(parts.hostname or "", port_of(parts), Deadline(timeout_s)).close()
+        connect(parts.hostname or "", port_of(parts), deadline).close()
     return Verdict("", "connected", None)
 
 

@@ -50,6 +50,7 @@ class ScrapeSource:
         """End; a scrape that is under way is awaited, and the target's series are ended."""
         self._stopping.set()
         self._thread.join(self._timeout_s + 1)
+        self._blocks.close()
 
     def lag_bytes(self) -> int:
         """Give 0: what was not scraped is not there."""
