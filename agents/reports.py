@@ -25,10 +25,12 @@ from agents.client import Clients
 from agents.errors import UnknownFate, Unreached
 from agents.ledger import Ledger
 from agents.own_log import log, rfc3339
-from agents.route import Route
+from agents.route import Route, Standing
 from agents.settings_values import Settings
 from agents.spool import Spool
 from agents.unreported import Unreported, key_of
+
+BEST_FIRST = ("closed", "half_open", "open")
 
 
 class Reporter:
@@ -165,13 +167,22 @@ class Reporter:
                 "oldest_age_s": round(self._spool.oldest_age_s(), 3),
             },
             "lag_bytes": self._lag_bytes(),
-            "collectors": [
-                {"url": it.url, "breaker": it.state, "key_refused": it.key_refused, "current": it.current}
-                for it in self._route.standings()
-            ],
+            "exporter": _exporter(self._route.standings()),
             "counters": [as_report(stream, counters) for stream, counters in books.counters.items()],
         }
         return json.dumps(report).encode()
+
+
+def _exporter(standings: list[Standing]) -> dict[str, Any]:
+    """Say how the way to the collectors is: the breaker of the best of them, and each one's."""
+    return {
+        "breaker": min((it.state for it in standings), key=BEST_FIRST.index),
+        "key_refused": all(it.key_refused for it in standings),
+        "collectors": [
+            {"url": it.url, "breaker": it.state, "key_refused": it.key_refused, "current": it.current}
+            for it in standings
+        ],
+    }
 
 
 def as_report(stream: Stream, counters: Counters) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def test_a_key_that_stays_wrong_is_tried_slowly(tmp_path, collector, agent, wait
     (tmp_path / "app.log").write_bytes(b"x\n")
     collector.script = lambda path, _number: (401, {}) if path == "/v1/lines" else None
     agent.start('key = "wrong"\n' + follow_toml(collector.url, tmp_path / "app.log"))
-    wait_for(lambda: any(it["collectors"][0]["key_refused"] for it in collector.reports), "a report of it")
+    wait_for(lambda: any(it["exporter"]["key_refused"] for it in collector.reports), "a report of it")
     reports = len(collector.reports)
     wait_for(lambda: len(collector.reports) > reports + 5, "a second to pass")
 

@@ -125,7 +125,5 @@ def test_reports_go_on_while_blocks_are_refused(tmp_path, collector, agent, wait
     collector.script = lambda path, _number: None if path == "/v1/reports" else (503, {})
     agent.start(follow_toml(collector.url, tmp_path / "app.log", "[breaker]\nfailures = 1\nopen_s = 60\n"))
 
-    wait_for(
-        lambda: any(it["collectors"][0]["breaker"] == "open" for it in collector.reports), "a report of it"
-    )
+    wait_for(lambda: any(it["exporter"]["breaker"] == "open" for it in collector.reports), "a report of it")
     assert collector.reports[-1]["spool"]["blocks"] == 1
