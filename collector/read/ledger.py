@@ -11,8 +11,8 @@ Rejected and dropped blocks have no row; they are what the counters grew by betw
   what the counters grew by since is taken; until then the rest is in flight.
 
 A batch that the collector set aside (quarantined) counts as rejected and is shown by itself, too. Agents of an earlier version name no
-sequences: their blocks are those received between the arrivals of the two reports. What came without an agent (an SDK, curl) has no
-counters: what arrived is all that is known of it. Blocks and bytes are exact; rows are as ClickHouse counted them.
+sequences: their blocks are those received between the arrivals of the two reports. What came without an agent (an SDK, curl), or from one
+that does not report, has no counters: what arrived is all that is known of it. Blocks and bytes are exact; rows are as ClickHouse counted them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 
 from collector.query.window import Window, sql_time
 from collector.read.offsets import Findings, findings
-from collector.read.reports import Bounds, bounds, chunks, sql_day
+from collector.read.reports import Bounds, bounds, chunks, near
 from collector.read.sql import Reader, Row
 
 Key = tuple[str, str, str]  # agent, service, signal
@@ -47,6 +47,7 @@ Losses = defaultdict[str, Amount]
 class Entry:
     """One line of the ledger while it is being added up; blocks unless named otherwise."""
 
+    reported: bool = False
     emitted: int = 0
     emitted_bytes: int = 0
     duplicates: int = 0
@@ -75,7 +76,7 @@ class Entry:
     def row(self, key: Key, found: Findings) -> Row:
         """Give the API's shape."""
         agent, service, signal = key
-        if not agent:  # nobody counted what was emitted: what arrived was
+        if not self.reported:  # nobody counted what was emitted: what arrived was
             self.emitted = self.stored + self.quarantined
             self.emitted_bytes = self.stored_bytes + self.quarantined_bytes
         before, in_flight, in_flight_bytes = self._settle()
@@ -85,6 +86,7 @@ class Entry:
             "agent": agent,
             "service": service,
             "signal": signal,
+            "reported": self.reported,
             "emitted": self.emitted,
             "stored": self.stored,
             "rejected": rejected.blocks + self.quarantined,
@@ -160,18 +162,26 @@ _COHORT = """
       AND ({service:String} = '' OR b.service = {service:String})
       AND if(b.sequence > 0, b.sequence > c.low AND b.sequence <= c.high, b.received_at >= c.since AND b.received_at < c.until)
 """
-_STORED = f"""
+_UNREPORTED = """
+    SELECT b.agent AS agent, b.service AS service, b.signal AS signal, b.batch_id AS batch_id, b.bytes AS bytes, b.quarantined AS quarantined
+    FROM batches AS b
+    WHERE b.received_at >= {floor:DateTime64(9, 'UTC')} AND b.received_at < {end:DateTime64(9, 'UTC')} AND b.signal != 'reports'
+      AND ({service:String} = '' OR b.service = {service:String})
+      AND b.agent NOT IN (SELECT agent FROM agent_reports AS r WHERE r.at >= {near:DateTime64(9, 'UTC')})
+"""
+_STORED = """
 SELECT agent, service, signal, countIf(NOT quarantined) AS stored, sumIf(c.bytes, NOT quarantined) AS stored_bytes,
        countIf(quarantined) AS quarantined_blocks, sumIf(c.bytes, quarantined) AS quarantined_bytes
-FROM ({_COHORT}) AS c
+FROM ({blocks}) AS c
 GROUP BY agent, service, signal
 LIMIT 10000
 """
-_ROWS = f"""
+# A batch's id begins with the time it was received at, and batch_rows is sorted by it.
+_ROWS = """
 SELECT agent, service, signal, sum(w.rows) AS stored_rows
 FROM batch_rows AS w
-INNER JOIN ({_COHORT}) AS c ON c.batch_id = w.batch_id
-WHERE w.day >= {{floor_day:Date}}
+INNER JOIN ({blocks}) AS c ON c.batch_id = w.batch_id
+WHERE w.batch_id >= {{floor_id:String}} AND w.day >= {{floor_day:Date}}
 GROUP BY agent, service, signal
 LIMIT 10000
 """
@@ -183,12 +193,13 @@ def ledger(reader: Reader, window: Window, service: str = "") -> list[Row]:
     known = bounds(reader, window)
     for bound in known:
         _count(entries, bound)
-    for params in _cohorts(known, window, service):
-        for row in reader.rows(_STORED, params):
+    for blocks, params in _blocks(known, window, service):
+        stored = reader.rows(_STORED.format(blocks=blocks), params)
+        for row in stored:
             entry = entries[row["agent"], row["service"], row["signal"]]
             entry.stored, entry.stored_bytes = row["stored"], row["stored_bytes"]
             entry.quarantined, entry.quarantined_bytes = row["quarantined_blocks"], row["quarantined_bytes"]
-        for row in reader.rows(_ROWS, params):
+        for row in reader.rows(_ROWS.format(blocks=blocks), params) if stored else ():
             entries[row["agent"], row["service"], row["signal"]].stored_rows = row["stored_rows"]
     found = findings(reader, window, known)
     keys = {*entries, *found.gaps, *found.overlaps}
@@ -197,7 +208,9 @@ def ledger(reader: Reader, window: Window, service: str = "") -> list[Row]:
 
 def _count(entries: dict[Key, Entry], bound: Bounds) -> None:
     def entry(counter: Mapping[str, Any]) -> Entry:
-        return entries[bound.agent, counter.get("service", ""), counter.get("signal", "")]
+        found = entries[bound.agent, counter.get("service", ""), counter.get("signal", "")]
+        found.reported = True
+        return found
 
     for counter in bound.last.counters:
         entry(counter).count(counter, 1)
@@ -208,28 +221,26 @@ def _count(entries: dict[Key, Entry], bound: Bounds) -> None:
         entry(counter).count_since(counter, 1)
 
 
-def _cohorts(known: Iterable[Bounds], window: Window, service: str) -> Iterable[dict[str, object]]:
-    """Give the parameters of the statements about cohorts, a few agents at a time; what came without an agent is one of them."""
-    start = sql_time(window.start_ns)
-    yield {
-        "agents": [""],
-        "lows": [0],
-        "highs": [0],
-        "sinces": [window.start_ns],
-        "untils": [window.end_ns],
-        "floor": start,
-        "floor_day": start[:10],
-        "service": service,
-    }
+def _blocks(known: Iterable[Bounds], window: Window, service: str) -> Iterable[tuple[str, dict[str, object]]]:
+    """Give the statements that choose blocks, with their parameters: those nobody counted, then cohorts, a few agents at a time."""
+    shared = {"service": service, "near": near(window)}
+    yield _UNREPORTED, {**window.params(), **shared, **_floor(window.start_ns)}
     for some in chunks(known):
-        floor_ns = min(bound.floor_ns for bound in some)
-        yield {
-            "agents": [bound.agent for bound in some],
-            "lows": [bound.low for bound in some],
-            "highs": [bound.last.counted_through for bound in some],
-            "sinces": [bound.first.observed_ns if bound.first else 0 for bound in some],
-            "untils": [bound.last.observed_ns for bound in some],
-            "floor": sql_time(floor_ns),
-            "floor_day": sql_day(floor_ns),
-            "service": service,
-        }
+        yield (
+            _COHORT,
+            {
+                **shared,
+                **_floor(min(bound.floor_ns for bound in some)),
+                "agents": [bound.agent for bound in some],
+                "lows": [bound.low for bound in some],
+                "highs": [bound.last.counted_through for bound in some],
+                "sinces": [bound.first.observed_ns if bound.first else 0 for bound in some],
+                "untils": [bound.last.observed_ns for bound in some],
+            },
+        )
+
+
+def _floor(at_ns: int) -> dict[str, object]:
+    """Give the parameters that say from when on blocks are looked for."""
+    at = sql_time(at_ns)
+    return {"floor": at, "floor_day": at[:10], "floor_id": f"{at_ns // 1_000_000:011x}"}

@@ -5,6 +5,9 @@ A report carries cumulative counters, so three of an agent's reports say everyth
 baseline), the last before its end, and the newest of all, which knows what became of blocks since. "Last" goes by the report's own
 number among those whose time lies before the bound: reports may arrive late, twice, out of order, and a clock may be set back.
 
+Reports are looked for within a day before the range, and for the agents that have none there, everywhere: a clock set back by more than
+a day may let two adjoining ranges share blocks.
+
 The times are the agent's own. A clock that is wrong moves the range, never the sum; a claim more than ten minutes ahead is replaced by the
 time of arrival (formats/reports/agent_reports.sql), and ``clock_skew_ms`` says by how much the agent seemed ahead.
 """
@@ -22,6 +25,7 @@ from collector.query.window import SECOND_NS, Window, parse_time, sql_time
 from collector.read.sql import Reader, Row
 
 _DAY_NS = 86_400 * SECOND_NS
+_HOUR_NS = 3600 * SECOND_NS
 _NANOSECONDS_PER_MS = 1_000_000
 # Agents of one statement: their names and bounds travel in its parameters, which may take 4 KiB of a URL.
 CHUNK = 25
@@ -80,19 +84,23 @@ class Bounds:
         return self.first.counted_through if self.first else 0
 
 
+# What `first` and `newest` are looked for in at first: all reports of a month are read in seconds, those of a day at once.
+_NEAR = "(r.at >= {near:DateTime64(9, 'UTC')} AND r.at < {end:DateTime64(9, 'UTC')}) OR r.at >= {lately:DateTime64(9, 'UTC')}"
+_EVERYWHERE = "agent IN {agents:Array(String)}"
 _BOUNDS = """
 SELECT agent, max(sequence) AS newest, min(sequence) AS oldest,
-       maxIf(sequence, r.at < {end:DateTime64(9, 'UTC')}) AS last,
-       maxIf(sequence, r.at < {start:DateTime64(9, 'UTC')}) AS first,
+       maxIf(sequence, r.at < {{end:DateTime64(9, 'UTC')}}) AS last,
+       maxIf(sequence, r.at < {{start:DateTime64(9, 'UTC')}}) AS first,
        argMax(r.at, sequence) AS newest_at,
        argMin(r.at, sequence) AS oldest_at,
-       argMaxIf(r.at, sequence, r.at < {end:DateTime64(9, 'UTC')}) AS last_at,
-       argMaxIf(r.at, sequence, r.at < {start:DateTime64(9, 'UTC')}) AS first_at,
+       argMaxIf(r.at, sequence, r.at < {{end:DateTime64(9, 'UTC')}}) AS last_at,
+       argMaxIf(r.at, sequence, r.at < {{start:DateTime64(9, 'UTC')}}) AS first_at,
        max(clock_skew_ms) AS skew_ms,
        any(retention_days) AS kept_days
 FROM agent_reports AS r
+WHERE {scope}
 GROUP BY agent
-HAVING countIf(r.at >= {start:DateTime64(9, 'UTC')} AND r.at < {end:DateTime64(9, 'UTC')}) > 0
+HAVING countIf(r.at >= {{start:DateTime64(9, 'UTC')}} AND r.at < {{end:DateTime64(9, 'UTC')}}) > 0
 ORDER BY agent
 LIMIT 5000
 """
@@ -108,8 +116,24 @@ LIMIT 100000
 
 def bounds(reader: Reader, window: Window) -> list[Bounds]:
     """Return the bounds of every agent that has a report in *window*."""
-    chosen = [_baselined(row, window) for row in reader.rows(_BOUNDS, window.params())]
+    params = {**window.params(), "near": near(window), "lately": sql_time(max(window.now_ns - _DAY_NS, 0))}
+    rows = reader.rows(_BOUNDS.format(scope=_NEAR), params)
+    by_agent = {row["agent"]: row for row in rows}
+    for some in chunks(row["agent"] for row in rows if _is_partial(row, window)):
+        further = reader.rows(_BOUNDS.format(scope=_EVERYWHERE), {**params, "agents": some})
+        by_agent |= {row["agent"]: row for row in further}
+    chosen = [_baselined(row, window) for row in by_agent.values()]
     return [found for some in chunks(chosen) for found in _read(reader, some)]
+
+
+def near(window: Window) -> str:
+    """Write from when on reports are looked for at first, as a parameter."""
+    return sql_time(max(window.start_ns - _DAY_NS, 0))
+
+
+def _is_partial(row: Row, window: Window) -> bool:
+    """Say whether an agent's baseline or its newest report may lie where nobody has looked."""
+    return not row["first"] or (row["newest"] == row["last"] and window.end_ns < window.now_ns - _DAY_NS)
 
 
 def chunks(items: Iterable[Any]) -> Iterator[list[Any]]:
@@ -155,11 +179,10 @@ def _report(row: Row) -> Report:
 
 def _bounds(row: Row, told: Mapping[int, Report]) -> Bounds:
     first = told.get(row["first"])
-    # a day for the sake of reports that came late; a clock that is ahead has been seen to be
-    floor_ns = 0
-    if first is not None:
-        ahead_ns = max(row["skew_ms"], 0) * _NANOSECONDS_PER_MS
-        floor_ns = max(parse_time(first.at, "at", 0) - ahead_ns - _DAY_NS, 0)
+    # a clock that is ahead has been seen to be; what an agent sent before its very first report is a longer story
+    ahead_ns = max(row["skew_ms"], 0) * _NANOSECONDS_PER_MS
+    from_ns = parse_time(first.at if first else row["oldest_at"], "at", 0)
+    floor_ns = max(from_ns - ahead_ns - (_HOUR_NS if first else _DAY_NS), 0)
     return Bounds(row["agent"], first, told[row["last"]], told[row["newest"]], floor_ns)
 
 
@@ -167,8 +190,3 @@ def read_counters(text: str) -> list[Mapping[str, Any]]:
     """Read a report's counters; an agent that has not counted yet reports none."""
     counters: list[Mapping[str, Any]] = json.loads(text) if text else []
     return counters
-
-
-def sql_day(at_ns: int) -> str:
-    """Write the day of a time as a parameter."""
-    return sql_time(at_ns)[:10]

@@ -358,6 +358,7 @@ def ledger_line(service: str, agent: str, **fields: Any) -> dict[str, Any]:
         "agent": agent,
         "service": service,
         "signal": "logs",
+        "reported": agent != "",
         "emitted": 360,
         "stored": 360,
         "rejected": 0,

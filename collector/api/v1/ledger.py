@@ -48,9 +48,12 @@ class Overlap(BaseModel):
 class LedgerEntry(BaseModel):
     """emitted = stored + rejected + dropped + in_flight, in blocks and in bytes."""
 
-    agent: str = Field(description="Empty: came without an agent; what arrived is all that is known.")
+    agent: str = Field(description="Empty: came without an agent.")
     service: str
     signal: str = Field(description="logs, metrics, traces, breakers.")
+    reported: bool = Field(
+        description="False: no agent counted what was emitted; what arrived is all that is known."
+    )
     emitted: int
     stored: int
     rejected: int = Field(description="By a collector for good, or set aside by this one (quarantined).")

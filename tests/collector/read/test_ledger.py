@@ -223,6 +223,44 @@ def test_an_agent_older_than_what_is_kept_is_counted_from_its_first_kept_report(
     assert (row["emitted"], row["stored"], row["in_flight"]) == (3, 3, 0)
 
 
+def test_an_agent_that_never_reports_is_known_by_what_arrived(fill, reader):
+    """Like an SDK: emitted is what is stored, and it is said that nobody counted."""
+    fill("agent_reports", [report(-10, 1, 1)])
+    fill(
+        "batches",
+        [
+            batch(-60, 1),
+            batch(-60, 7, agent="mute"),
+            batch(-60, 8, agent="mute", quarantined=True),
+            batch(-60, agent=""),
+        ],
+    )
+
+    rows = {row["agent"]: row for row in ledger(reader, window())}
+
+    assert {agent: (row["reported"], row["emitted"], row["stored"]) for agent, row in rows.items()} == {
+        "a1": (True, 1, 1), "mute": (False, 2, 1), "": (False, 1, 1)
+    }  # fmt: skip
+    assert_sum(rows["mute"])
+
+
+def test_a_baseline_and_a_newest_report_are_found_however_far_away(fill, reader):
+    """An agent that was silent for days before the range, and one whose last word came days after it."""
+    day = 86_400
+    fill(
+        "agent_reports",
+        [
+            report(-9 * day, 1, 10),
+            report(-5 * day, 2, 12, counter(12, spooled_blocks=2)),
+            report(-3 * day, 3, 12, counter(12, rejected_blocks=2)),
+        ],
+    )
+
+    row = one(reader, start=-5 * day - 60, end=-5 * day + 60)
+
+    assert (row["emitted"], row["rejected"], row["in_flight"]) == (2, 2, 0)
+
+
 @dataclass
 class Story:
     """One agent's life in steps of ten seconds: what it emitted when, what became of each block, and its reports."""
@@ -290,7 +328,7 @@ def test_the_sum_holds_for_any_range_and_ranges_add_up(store, story: Story, cut:
         if arrived:
             fill("batches", arrived)
         ranges = [(-700, cut), (cut, 0), (-700, 0)]
-        found = [[row for row in ledger(reader, window(*each)) if row["agent"] == "a1"] for each in ranges]
+        found = [[row for row in ledger(reader, window(*each)) if row["reported"]] for each in ranges]
     finally:
         fill.empty()
 
