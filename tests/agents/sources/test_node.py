@@ -1,6 +1,5 @@
 """Node mode: one agent, all containers of a host; a real agent process on a tree such as kubelet, Docker and the kernel make."""
 
-import json
 import os
 import re
 import shutil
@@ -9,106 +8,17 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
-from agents.settings_values import NodeSettings
 from agents.sources.node_host import Host
 from agents.sources.samples import expositions
-
-
-class Node:
-    """A host's directories."""
-
-    def __init__(self, home):
-        self.pods, self.links, self.docker = (
-            home / "log" / "pods",
-            home / "log" / "containers",
-            home / "docker",
-        )
-        self.cgroup, self.proc = home / "cgroup", home / "proc"
-        for directory in (self.pods, self.links, self.docker, self.cgroup, self.proc):
-            directory.mkdir(parents=True)
-        (self.proc / "stat").write_text("cpu 1\nbtime 1000\n")
-
-    def settings(self, **more):
-        """What ``[node]`` says of this host."""
-        given = {
-            "enabled": True, "pods_dir": self.pods, "docker_dir": self.docker, "cgroup_dir": self.cgroup, "exclude": (),
-            "start_at": "beginning", "multiline": "auto", "interval_s": 1.0,
-        }  # fmt: skip
-        return NodeSettings(**given | more)
-
-    def toml(self, collector, more=""):
-        """The same as a file."""
-        return (
-            f'collector = "{collector.url}"\n[resource]\n"service.name" = "node-agent"\n"service.version" = "9"\n'
-            f'"host.name" = "node7"\n"deployment.environment.name" = "test"\n[node]\nenabled = true\npods_dir = "{self.pods}"\n'
-            f'docker_dir = "{self.docker}"\ncgroup_dir = "{self.cgroup}"\ninterval_s = 0.5\n{more}'
-        )
-
-    def pod(self, number, namespace="shop", container="app", service=None):
-        """Make a pod with one container and its log; gives the log."""
-        name = f"{service or f'service{number}'}-7d9c5b8f6d-{suffix(number)}"
-        uid, container_id = f"{number:08x}-2222-3333-4444-555555555555", f"{number:064x}"
-        log = self.pods / f"{namespace}_{name}_{uid}" / container / "0.log"
-        log.parent.mkdir(parents=True)
-        log.touch()
-        (self.links / f"{name}_{namespace}_{container}-{container_id}.log").symlink_to(log)
-        slice_ = f"kubepods.slice/kubepods-pod{uid.replace('-', '_')}.slice"
-        self.group(f"{slice_}/cri-containerd-{container_id}.scope", number)
-        self.group(f"{slice_}/cri-containerd-{'f' * 56}{number:08x}.scope", number)  # the pod's sandbox
-        return log
-
-    def container(self, number, name, labels=None):
-        """Make a container of Docker; gives its log."""
-        container_id = f"d{number:063x}"
-        directory = self.docker / container_id
-        directory.mkdir()
-        config = {
-            "Name": f"/{name}",
-            "Config": {"Image": "image:1", "Labels": labels or {}},
-            "RestartCount": 2,
-        }
-        (directory / "config.v2.json").write_text(json.dumps(config))
-        self.group(f"system.slice/docker-{container_id}.scope", number)
-        log = directory / f"{container_id}-json.log"
-        log.touch()
-        return log
-
-    def group(self, path, number):
-        """Make the cgroup of a container."""
-        directory = self.cgroup / path
-        directory.mkdir(parents=True)
-        files = {
-            "memory.current": "1000", "memory.stat": "anon 600\nfile 350\ninactive_file 300", "memory.max": "max",
-            "cpu.max": "max 100000", "cpu.stat": f"usage_usec {number}000000\nnr_periods 1", "pids.current": "3",
-            "pids.max": "max", "cgroup.procs": "0\n0", "io.stat": "8:0 rbytes=1 wbytes=2 rios=3 wios=4",
-            "memory.events": "oom_kill 0", "cpu.pressure": "some avg10=0 total=5\nfull avg10=0 total=1",
-        }  # fmt: skip
-        for name, text in files.items():
-            (directory / name).write_text(text + "\n")
-
-
-def suffix(number):
-    """Five characters as Kubernetes draws them."""
-    alphabet = "bcdfghjklmnpqrstvwxz2456789"
-    return "".join(alphabet[number // 27**place % 27] for place in range(5))
+from tests.agents.hosts import Node, cri, json_file, suffix
 
 
 @pytest.fixture
 def node(tmp_path):
     """An empty host."""
     return Node(tmp_path / "host")
-
-
-def cri(text):
-    """A line as containerd writes it."""
-    return f"2026-01-01T00:00:00.000000000Z stdout F {text}\n".encode()
-
-
-def json_file(text):
-    """A line as Docker writes it."""
-    line = {"log": text + "\n", "stream": "stdout", "time": "2026-01-01T00:00:00.000000000Z"}
-    return (json.dumps(line, separators=(",", ":")) + "\n").encode()
 
 
 def append(log, line):
@@ -145,7 +55,7 @@ def test_two_hundred_containers_are_one_agents_work(node, collector, agent, wait
             expected.add((service, f"line-{number}-{part}"))
 
     write(0)
-    agent.start(node.toml(collector))
+    agent.start(node.toml(collector.url))
     wait_for(lambda: len(arrived(collector)) == len(expected), "the first lines")
     began, used = time.monotonic(), cpu_s(agent)
     for part in range(1, 6):
@@ -189,7 +99,7 @@ def test_a_log_carries_its_containers_resource(node, collector, agent, wait_for)
     """Kubernetes' and Docker's attributes, host and environment of the agent, nothing of the agent's own service."""
     append(node.pod(1), cri("line-1-0"))
     append(node.container(2, "proxy"), json_file("line-2-0"))
-    agent.start(node.toml(collector))
+    agent.start(node.toml(collector.url))
     wait_for(lambda: len(arrived(collector)) == 2, "the lines")
 
     pod, container = sorted(
@@ -212,7 +122,7 @@ def test_pods_that_come_and_go_are_counted_together(node, collector, agent, wait
     for number in (1, 2, 3):
         append(node.pod(number, service="checkout"), cri(f"line-{number}-0"))
     append(node.container(4, "shop-web-1", {"com.docker.compose.service": "web"}), json_file("line-4-0"))
-    agent.start(node.toml(collector))
+    agent.start(node.toml(collector.url))
     wait_for(lambda: len(arrived(collector)) == 4, "the lines")
     assert agent.terminate() == 0
 
@@ -230,7 +140,7 @@ def test_pods_that_come_and_go_are_counted_together(node, collector, agent, wait
 def test_a_new_container_is_found_within_a_second_or_so(node, collector, agent, wait_for):
     """Its log from the beginning, although the agent was told to begin at the end of those it found at first."""
     append(node.pod(1), cri("line-1-0"))
-    agent.start(node.toml(collector, 'start_at = "end"\n'))
+    agent.start(node.toml(collector.url, 'start_at = "end"\n'))
     wait_for(lambda: len(agent.happened("file_followed")) == 1, "the first log")
     began = time.monotonic()
     append(node.pod(2), cri("line-2-0"))
@@ -245,7 +155,7 @@ def test_rotation_as_kubelet_does_it(node, collector, agent, wait_for):
     """Renamed with a time, a new file under the old name, the old one compressed: each line once."""
     log = node.pod(1)
     append(log, cri("line-1-0"))
-    agent.start(node.toml(collector))
+    agent.start(node.toml(collector.url))
     wait_for(lambda: len(arrived(collector)) == 1, "the first line")
     rotated = log.with_name("0.log.20260101-000000")
     append(log, cri("line-1-1"))
@@ -270,7 +180,7 @@ def test_pods_that_docker_runs_are_followed_once(node, collector, agent, wait_fo
     log.unlink()
     log.symlink_to(real)
     append(real, json_file("line-1-0"))
-    agent.start(node.toml(collector))
+    agent.start(node.toml(collector.url))
     wait_for(lambda: bool(arrived(collector)), "the line")
     assert agent.terminate() == 0
 
@@ -282,7 +192,7 @@ def test_excluded_containers_are_not_followed_nor_measured(node, collector, agen
     append(node.pod(1, namespace="kube-system"), cri("line-1-0"))
     append(node.container(2, "noise-1"), json_file("line-2-0"))
     append(node.pod(3), cri("line-3-0"))
-    agent.start(node.toml(collector, 'exclude = ["kube-system/*/*", "noise-*"]\n'))
+    agent.start(node.toml(collector.url, 'exclude = ["kube-system/*/*", "noise-*"]\n'))
     wait_for(lambda: bool(arrived(collector)) and bool(collector.of("/v1/exposition")), "the line")
     assert agent.terminate() == 0
 
@@ -297,7 +207,7 @@ def test_a_container_that_has_gone_is_ended(node, collector, agent, wait_for):
     """Its samples and no other's are shipped once more as stale; its log is finished."""
     for number in (1, 2):
         append(node.pod(number), cri(f"line-{number}-0"))
-    agent.start(node.toml(collector))
+    agent.start(node.toml(collector.url))
     wait_for(lambda: bool(collector.of("/v1/exposition")) and len(arrived(collector)) == 2, "both")
     shutil.rmtree(next(path for path in node.cgroup.glob("*/*") if "00000001_" in path.name))
     wait_for(lambda: bool(stale(collector)), "the end")
@@ -318,8 +228,10 @@ def test_samples_say_whose_they_are(node):
     node.pod(1)
     node.container(2, "proxy")
 
-    lines = expositions(Host(node.settings(), "node7", node.proc).measure()).decode().splitlines()
+    text = expositions(Host(node.settings(), "node7", node.proc).measure()).decode()
+    lines = text.splitlines()
 
+    assert len(list(text_string_to_metric_families(text))) > 15
     of_pod = f'{{container="app",namespace="shop",pod="service1-7d9c5b8f6d-{suffix(1)}",id="{1:064x}",service_name="service1"}}'
     of_docker = f'{{container="proxy",id="d{2:063x}",service_name="proxy"}}'
     assert f"container_memory_working_set_bytes{of_pod} 700" in lines
