@@ -11,7 +11,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
-from agents.checkpoint import Settled
+from agents.checkpoint import Settled, sync_directory
 from agents.frame import Found, FrameHead, Hurt, of_another_version
 from agents.own_log import log
 from agents.segment import SUFFIX, Segment
@@ -64,6 +64,7 @@ class Shelf:
             OSError: The disk refuses.
         """
         self._directory.mkdir(parents=True, exist_ok=True)
+        sync_directory(self._directory.parent)
         paths = sorted(self._directory.glob("[0-9]" * 16 + SUFFIX))
         for path, following in zip_longest(paths, paths[1:]):
             segment = Segment(path, create=False)
