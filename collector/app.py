@@ -149,6 +149,7 @@ def build(settings: Settings) -> Collector:
         formats.groups(), store, MappingArchive(data / "mappings"), journal.uuid, data / "quarantine",
         journal.finished, LoadMetrics(metrics), settings.retention_days,
     )  # fmt: skip
+    loader.on_no_space = journal.no_space
     state = State(f"sqlite:///{data / 'state.db'}")
     alerting = Alerting(
         _alerting(settings),

@@ -3,7 +3,7 @@ What a power cut leaves: a recording layer under ``os.fsync``, ``os.fdatasync``,
 
 At each of these calls it notes what the disk has promised: a file's bytes when the file is synced, a directory's entries when the
 directory is. ``PowerCut.image`` lays out a directory as a cut at this instant may leave it: what was promised, and of what was not,
-page by page and name by name, anything between nothing and all. Real syncs are skipped, so a test costs no disk.
+page by page and name by name, anything between nothing and all; but a rename is one thing. Real syncs are skipped, so a test costs no disk.
 
 A database that syncs from C (SQLite) is taken as durable as it stands: ``whole`` names such files.
 """
@@ -117,11 +117,7 @@ class PowerCut:
     def _lay_out(self, number: int, target: Path, rng: random.Random | None) -> None:
         directory = self._inodes[number]
         now = directory.now()
-        for name in sorted({**directory.promised, **now}):
-            before, after = directory.promised.get(name), now.get(name)
-            found = after if self._is_whole(name) or (rng and rng.random() < 0.5) else before
-            if found is None:
-                continue
+        for name, found in self._entries(directory.promised, now, rng).items():
             if found not in self._inodes:
                 self._learn(self._path_of(number, name))
             if self._inodes[found].is_directory:
@@ -132,11 +128,40 @@ class PowerCut:
                 left = inode.now() if self._is_whole(name) else mixture(inode.promised, inode.now(), rng)
                 (target / name).write_bytes(left)
 
+    def _entries(
+        self, before: dict[str, int], now: dict[str, int], rng: random.Random | None
+    ) -> dict[str, int]:
+        """Choose what is left of a directory: a rename is there wholly or not at all (rename(2)), all else each by itself."""
+        left: dict[str, int] = {}
+        for names in together(before, now):
+            late = rng is not None and rng.random() < 0.5
+            for name in names:
+                found = (now if late or self._is_whole(name) else before).get(name)
+                if found is not None:
+                    left[name] = found
+        return left
+
     def _is_whole(self, name: str) -> bool:
         return any(fnmatch(name, pattern) for pattern in self._whole)
 
     def _path_of(self, number: int, name: str) -> str:
         return f"/proc/self/fd/{self._inodes[number]._descriptor}/{name}"
+
+
+def together(before: dict[str, int], now: dict[str, int]) -> list[set[str]]:
+    """Group the names that one rename, or several over each other, have moved an inode between."""
+    groups: list[tuple[set[str], set[int]]] = []
+    for name in sorted({**before, **now}):
+        names, inodes = {name}, {it[name] for it in (before, now) if name in it}
+        apart = []
+        for other in groups:
+            if other[1] & inodes:
+                names |= other[0]
+                inodes |= other[1]
+            else:
+                apart.append(other)
+        groups = [*apart, (names, inodes)]
+    return [names for names, _ in groups]
 
 
 def mixture(promised: bytes, now: bytes, rng: random.Random | None) -> bytes:

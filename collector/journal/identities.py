@@ -13,12 +13,14 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from collector.errors import JournalError, JournalFull
 from collector.journal.segment import BatchInfo
 
 _SCHEMA = """
@@ -56,18 +58,30 @@ class Identities:
                 self._live[batch.identity] = batch
 
     def find(self, identity: str, now_ns: int) -> tuple[str, dict[str, Any]] | None:
-        """Return (body hash, first answer) of an accepted batch, or ``None``."""
+        """
+        Return (body hash, first answer) of an accepted batch, or ``None``.
+
+        Raises:
+            JournalError: The disk does not let us look.
+        """
         with self._lock:
             batch = self._live.get(identity)
             if batch is not None:
                 return (batch.body_hash, dict(batch.answer)) if batch.expires_ns > now_ns else None
-            row = self._db.execute(_FIND, (_digest(identity),)).fetchone()
+            with _translated():
+                row = self._db.execute(_FIND, (_digest(identity),)).fetchone()
         if row is None or row[2] <= now_ns:
             return None
         return row[0], msgspec.json.decode(row[1])
 
     def settle(self, batches: Iterable[BatchInfo], now_ns: int) -> None:
-        """Move the identities of a finished segment to disk, durably."""
+        """
+        Move the identities of a finished segment to disk, durably.
+
+        Raises:
+            JournalFull: No space left; all of them are still remembered, and it may be tried again.
+            JournalError: Another disk trouble, likewise.
+        """
         kept = [batch for batch in batches if batch.identity]
         rows = [
             (_digest(batch.identity), batch.body_hash, msgspec.json.encode(batch.answer), batch.expires_ns)
@@ -76,21 +90,42 @@ class Identities:
         ]
         with self._lock:
             if rows:
-                self._db.execute("BEGIN")
-                self._db.executemany(_KEEP, rows)
-                self._db.execute("COMMIT")
+                self._keep(rows)
             for batch in kept:
                 live = self._live.get(batch.identity)
                 if live is not None and live.batch_id == batch.batch_id:  # else expired and used again since
                     del self._live[batch.identity]
             self._moved += 1
             if self._moved % _SWEEP_EVERY == 0:
-                self._db.execute(_FORGET, (now_ns,))
+                with _translated():
+                    self._db.execute(_FORGET, (now_ns,))
+
+    def _keep(self, rows: list[tuple[bytes, str, bytes, int]]) -> None:
+        with _translated():
+            self._db.execute("BEGIN")
+            try:
+                self._db.executemany(_KEEP, rows)
+                self._db.execute("COMMIT")
+            except sqlite3.Error:
+                if self._db.in_transaction:  # some errors have rolled back already
+                    self._db.execute("ROLLBACK")
+                raise
 
     def close(self) -> None:
         """Close the file."""
         with self._lock:
             self._db.close()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Say in the journal's words what SQLite said."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        kind = JournalFull if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL else JournalError
+        code = "journal_full" if kind is JournalFull else "journal_unavailable"
+        raise kind(code, f"the identity log cannot be used: {error}", retry_after_s=5) from error
 
 
 def _digest(identity: str) -> bytes:

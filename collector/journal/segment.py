@@ -17,6 +17,11 @@ token made from it, is ever used twice.
 
 Recovery: a sidecar's torn last line is cut off; a record counts if its line is whole and its bytes are there and match their CRC;
 the first that does not ends the segment, and both files are truncated to what counts. What was acknowledged was fsynced in both.
+A sealed segment is as long as its records say; what is behind them is cut off.
+
+A failed fsync ends a segment (docs/adr/0010): the kernel may have dropped the pages and call them clean, so a second fsync of the same file
+proves nothing. Its records since the last success are cut off and refused or written again elsewhere, and sealing it writes
+the sidecar anew, from memory, into a file of its own.
 
 Source: design.md §4; rename(2) atomicity.
 """
@@ -27,6 +32,7 @@ import builtins
 import errno
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,7 +45,7 @@ from collector.errors import JournalError, JournalFull
 
 log = structlog.get_logger()
 
-_NO_SPACE = frozenset({errno.EFBIG, errno.ENOSPC, errno.EDQUOT})
+NO_SPACE = frozenset({errno.EFBIG, errno.ENOSPC, errno.EDQUOT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +111,9 @@ class OpenSegment:
     Args:
         folder: The group's directory; exists.
         name: ``<epoch>-<sequence>``.
+
+    Attributes:
+        spoiled: The disk has refused something that cannot be trusted again: nothing more may be appended, only sealed.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -118,6 +127,7 @@ class OpenSegment:
             os.close(self._data)
             (folder / f"{name}.open").unlink()
             raise
+        self.spoiled = False
         self.bytes = 0
         self.raw_bytes = 0
         self._side_bytes = 0
@@ -133,15 +143,13 @@ class OpenSegment:
             JournalError: Another disk trouble; both files are as before if the disk let us.
         """
         record = Record(self.bytes, len(frames), crc32c.crc32c(frames), batch)
-        line = _line(
-            {"record": {"offset": record.offset, "length": record.length, "crc": record.crc, "batch": batch}}
-        )
+        line = _record_line(record)
         try:
             _write_all(self._data, frames)
             _write_all(self._side, line)
         except OSError as error:
             self._rewind()
-            raise _journal_error(error) from error
+            raise journal_error(error) from error
         self.bytes += len(frames)
         self.raw_bytes += batch.bytes
         self._side_bytes += len(line)
@@ -152,16 +160,18 @@ class OpenSegment:
         Make every record so far durable (fdatasync of both files).
 
         Raises:
-            JournalError: The records since the last success are gone from both files: nobody may be told they are kept.
+            JournalError: The records since the last success are gone from both files: nobody may be told they are kept. The
+                segment is spoiled.
         """
         try:
             os.fdatasync(self._data)
             os.fdatasync(self._side)
         except OSError as error:
+            self.spoiled = True
             self.bytes, self._side_bytes, self.raw_bytes, kept = self._durable
             del self.records[kept:]
             self._rewind()
-            raise _journal_error(error) from error
+            raise journal_error(error) from error
         self._durable = (self.bytes, self._side_bytes, self.raw_bytes, len(self.records))
 
     def seal(self, frozen: Mapping[str, Any]) -> SealedSegment:
@@ -175,23 +185,50 @@ class OpenSegment:
             JournalError: The rename could not be made durable; sealing may be tried again.
         """
         try:
-            _write_all(self._side, _line({"seal": dict(frozen)}))
-            os.fdatasync(self._side)
+            self._seal_sidecar(_line({"seal": dict(frozen)}))
             written = self.folder / f"{self.name}.open"
             if written.exists():
                 written.rename(self.folder / f"{self.name}.seg")
             sync_folder(self.folder)
         except OSError as error:
             self._rewind()
-            raise _journal_error(error) from error
-        os.close(self._data)
-        os.close(self._side)
+            raise journal_error(error) from error
+        self.close()
         return SealedSegment(self.folder, self.name)
 
-    def _rewind(self) -> None:
-        """Cut off what a failed append may have left."""
+    def discard(self) -> None:
+        """Delete a segment in which no record is durable."""
+        self.close()
+        for ending in ("open", "side"):
+            with suppress(OSError):  # what stays is swept up at recovery
+                (self.folder / f"{self.name}.{ending}").unlink()
+
+    def close(self) -> None:
+        """Let the descriptors go."""
+        os.close(self._data)
+        os.close(self._side)
+
+    def _seal_sidecar(self, line: builtins.bytes) -> None:
+        if not self.spoiled:
+            _write_all(self._side, line)
+            os.fdatasync(self._side)
+            return
         os.ftruncate(self._data, self.bytes)
-        os.ftruncate(self._side, self._side_bytes)
+        draft = self.folder / f"{self.name}.side-draft"
+        with draft.open("wb") as out:
+            out.write(b"".join(_record_line(record) for record in self.records) + line)
+            out.flush()
+            os.fsync(out.fileno())
+        draft.rename(self.folder / f"{self.name}.side")
+
+    def _rewind(self) -> None:
+        """Cut off what a failed append may have left; a disk that refuses even that is not trusted with more."""
+        try:
+            os.ftruncate(self._data, self.bytes)
+            os.ftruncate(self._side, self._side_bytes)
+        except OSError as error:
+            self.spoiled = True
+            log.warning("segment_spoiled", group=self.folder.name, segment=self.name, reason=str(error))
 
 
 class SealedSegment:
@@ -225,22 +262,31 @@ class SealedSegment:
         """What was frozen when it was sealed."""
         return self.side.seal or {}
 
-    def repaired(self) -> bool:
+    def repaired(self, frozen: Mapping[str, Any]) -> bool:
         """
-        Cut off a torn last line of the sidecar, so that what is appended next can be read.
+        Cut off what is torn behind the last line or the last record, so that what is appended next can be read.
+
+        Args:
+            frozen: For a segment that was renamed and whose seal did not become durable: its records do count.
 
         Returns:
-            Whether the segment can be loaded. Without its seal (a disk that changed what it had promised to keep) it
-            cannot: both files stay, renamed to ``.damaged``, for a person to look at.
+            Whether the segment can be loaded. Without its seal and with a damaged record (a disk that changed what it had promised to
+            keep) it cannot: both files stay, renamed to ``.damaged``, for a person to look at.
         """
-        if self.side.seal is None:
+        records = self.side.records
+        if self.side.seal is None and (not records or len(_intact(self.path, records)) < len(records)):
             self.path.rename(self.folder / f"{self.name}.seg.damaged")
             self._side_path.rename(self.folder / f"{self.name}.side.damaged")
             log.error("segment_damaged", group=self.group, segment=self.name, records=len(self.side.records))
             return False
-        good = read_sidecar(self._side_path)[1][-1]
-        if good < self._side_path.stat().st_size:
-            _truncate(self._side_path, good)
+        _truncate(
+            self._side_path, read_sidecar(self._side_path)[1][-1]
+        )  # a killed process leaves lines without fsync
+        if self.path.stat().st_size > self.bytes:
+            _truncate(self.path, self.bytes)
+        if self.side.seal is None:
+            self._append({"seal": dict(frozen)})
+            self.side.seal = dict(frozen)
         return True
 
     def frames(self, index: int) -> builtins.bytes:
@@ -261,21 +307,20 @@ class SealedSegment:
         self.side.masked.update(reasons)
 
     def remove(self) -> None:
-        """Delete both files, the data first: a sidecar without its segment is swept up at recovery."""
+        """Delete both files, the data first and durably: a sidecar without its segment is swept up at recovery."""
         self.path.unlink(missing_ok=True)
-        self._side_path.unlink(missing_ok=True)
         sync_folder(self.folder)
+        self._side_path.unlink(missing_ok=True)
 
     def _append(self, value: Mapping[str, Any]) -> None:
         try:
             handle = os.open(self._side_path, os.O_WRONLY | os.O_APPEND)
             try:
-                _write_all(handle, _line(value))
-                os.fdatasync(handle)
+                _append_whole(handle, _line(value))
             finally:
                 os.close(handle)
         except OSError as error:
-            raise _journal_error(error) from error
+            raise journal_error(error) from error
 
 
 def recover(folder: Path, frozen: Mapping[str, Any]) -> list[SealedSegment]:
@@ -288,14 +333,22 @@ def recover(folder: Path, frozen: Mapping[str, Any]) -> list[SealedSegment]:
     """
     for path in sorted(folder.glob("*.open")):
         _recover_open(folder, path.stem, frozen)
-    sealed = [SealedSegment(folder, path.stem) for path in sorted(folder.glob("*.seg"))]
+    sealed = []
+    for path in sorted(folder.glob("*.seg")):
+        if (folder / f"{path.stem}.side").exists():
+            sealed.append(SealedSegment(folder, path.stem))
+        else:
+            path.rename(folder / f"{path.name}.damaged")
+            log.error("segment_damaged", group=folder.name, segment=path.stem, records=0)
     for path in folder.glob("*.side"):
         if not (folder / f"{path.stem}.seg").exists():
             path.unlink()
+    for path in folder.glob("*.side-draft"):
+        path.unlink()
     for path in folder.glob(".records-*.tmp"):  # what load/quarantine.py was trying when it ended
         path.unlink()
     sync_folder(folder)
-    return [segment for segment in sealed if segment.repaired()]
+    return [segment for segment in sealed if segment.repaired(frozen)]
 
 
 def _recover_open(folder: Path, name: str, frozen: Mapping[str, Any]) -> None:
@@ -363,6 +416,11 @@ def _intact(path: Path, records: list[Record]) -> list[Record]:
     return kept
 
 
+def _record_line(record: Record) -> bytes:
+    entry = {"offset": record.offset, "length": record.length, "crc": record.crc, "batch": record.batch}
+    return _line({"record": entry})
+
+
 def _line(value: Mapping[str, Any]) -> bytes:
     body = msgspec.json.encode(value)
     return b"%08x %s\n" % (crc32c.crc32c(body), body)
@@ -382,6 +440,17 @@ def _write_all(handle: int, data: bytes) -> None:
         view = view[os.write(handle, view) :]
 
 
+def _append_whole(handle: int, line: bytes) -> None:
+    """Append *line* durably, or leave the file as it was: half a line would hide the next."""
+    size = os.fstat(handle).st_size
+    try:
+        _write_all(handle, line)
+        os.fdatasync(handle)
+    except OSError:
+        os.ftruncate(handle, size)
+        raise
+
+
 def _truncate(path: Path, length: int) -> None:
     with path.open("r+b") as file:
         file.truncate(length)
@@ -397,7 +466,8 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _journal_error(error: OSError) -> JournalError:
-    if error.errno in _NO_SPACE:
+def journal_error(error: OSError) -> JournalError:
+    """Translate what the disk said: no space is 429, anything else 503."""
+    if error.errno in NO_SPACE:
         return JournalFull("journal_full", f"no space left for the journal: {error}", retry_after_s=5)
     return JournalError("journal_unavailable", f"the journal cannot be written: {error}", retry_after_s=5)

@@ -9,7 +9,9 @@ slow or away, segments grow instead of queueing, and each load of a fixed cost c
 
 A repeat of an accepted batch gets the first answer; a repeat of one that is still being written waits for the same fsync.
 
-Bounded: `room()` says no when the journal's files exceed ``max_bytes``; asked before a request's body is read.
+Bounded: `room()` says no when the journal's files exceed ``max_bytes``, and while the disk has no space for the reserve (``reserve``);
+asked before a request's body is read. What an fsync refuses is written once more into a new segment; if that is refused, too, so is
+the request. The thread outlives whatever the disk does.
 """
 
 from __future__ import annotations
@@ -27,9 +29,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from collector.errors import Conflict, JournalError, NoRoom
+import structlog
+
+from collector.errors import Conflict, JournalError, JournalFull, NoRoom
 from collector.journal.identities import Identities
-from collector.journal.segment import BatchInfo, OpenSegment, SealedSegment, recover, sync_folder
+from collector.journal.reserve import RESERVE_BYTES, Reserve
+from collector.journal.segment import (
+    BatchInfo,
+    OpenSegment,
+    SealedSegment,
+    journal_error,
+    recover,
+    sync_folder,
+)
+
+log = structlog.get_logger()
 
 # Beyond these a segment gains nothing: ClickHouse merges fewer parts, but a line waits longer and a retry repeats more.
 SEAL_BYTES = 8 << 20
@@ -40,6 +54,10 @@ SEAL_AGE_S = 1.0
 _ASK_AGAIN_S = 0.02
 # One group commit takes at most this much, so that a flood cannot postpone everybody's fsync.
 _COMMIT_BYTES = 8 << 20
+# How soon a full disk is looked at again: a clue for clients, and well below the thirty seconds that issue 3 allows.
+_FULL_AGAIN_S = 1.0
+# An fsync that fails once may have met a passing fault; one that fails twice has not.
+_COMMIT_TRIES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +93,13 @@ class JournalSettings:
         path: Its directory.
         max_bytes: More than this on disk and new requests are refused with 429.
         seal_ages_s: By group, seconds a segment gathers before it is sealed; one second for groups not named.
+        reserve_bytes: Space kept for seals and marks on a full disk.
     """
 
     path: Path
     max_bytes: int = 4 << 30
     seal_ages_s: Mapping[str, float] = field(default_factory=dict)
+    reserve_bytes: int = RESERVE_BYTES
 
 
 class Journal:
@@ -113,11 +133,14 @@ class Journal:
         settings.path.mkdir(parents=True, exist_ok=True)
         self._claim = _claim(settings.path)
         self.uuid = _journal_uuid(settings.path)
+        self._reserve = Reserve(settings.path / "reserve", settings.reserve_bytes)
+        self._reserve.release()  # opening and recovering may need it
         self.identities = Identities(settings.path / "identities.db")
         self._epoch = f"{time.time_ns():016x}{secrets.token_hex(2)}"
         self._sequence = itertools.count(1)
         self._queue: queue.SimpleQueue[tuple[Batch, Future[Accepted]] | None] = queue.SimpleQueue()
         self._open: dict[str, tuple[OpenSegment, float]] = {}
+        self._aside: list[tuple[str, OpenSegment]] = []
         self._inflight: dict[str, tuple[str, Future[Accepted]]] = {}
         self._lock = threading.Lock()
         self._bytes = 0
@@ -132,6 +155,7 @@ class Journal:
                 for record in segment.side.records:
                     self.identities.add(record.batch)
                 self._on_sealed(segment)
+        self._reserve.hold()
         self._thread.start()
 
     def seal(self) -> None:
@@ -150,7 +174,12 @@ class Journal:
 
         Raises:
             NoRoom: The journal is at its bound; ClickHouse is away or slower than what comes in.
+            JournalFull: The disk is.
         """
+        if not self._reserve.held and self._thread.is_alive():
+            raise JournalFull(
+                "journal_full", "no space left on the journal's disk; try again later", retry_after_s=5
+            )
         if self._bytes >= self._settings.max_bytes:
             raise NoRoom(
                 "journal_full",
@@ -177,6 +206,10 @@ class Journal:
                 self._inflight[info.identity] = (info.body_hash, future)
         self._queue.put((batch, future))
         return future
+
+    def no_space(self) -> None:
+        """Hear that something found no space on the journal's disk: give the reserve up, take no requests until it is back."""
+        self._reserve.release()
 
     def finished(self, segment: SealedSegment) -> None:
         """Forget a segment that every table holds: its identities go to disk, then its files go."""
@@ -209,7 +242,9 @@ class Journal:
 
     @property
     def trouble(self) -> str | None:
-        """Why the last append failed; ``None`` after one that did not."""
+        """Why the disk last refused; ``None`` when it does not."""
+        if self._trouble is None and not self._reserve.held and self._thread.is_alive():
+            return "no space left on the journal's disk"
         return self._trouble
 
     def _repeat(self, info: BatchInfo) -> Future[Accepted] | None:
@@ -226,21 +261,36 @@ class Journal:
         return future
 
     def _run(self) -> None:
-        while True:
+        going = True
+        while going:
             try:
-                item = self._queue.get(timeout=self._until_next_seal())
-            except queue.Empty:
-                self._seal_aged()
-                continue
-            if item is None:
-                self._seal_all()
-                return
-            batches, ended = self._gather(item)
-            self._commit(batches)
+                going = self._turn()
+            except Exception as error:  # the thread must outlive whatever one turn meets
+                log.exception("journal_turn_failed")
+                self._trouble = str(error)
+
+    def _turn(self) -> bool:
+        """Write what has gathered and seal what is old; False when nothing will come any more."""
+        try:
+            item = self._queue.get(timeout=self._until_next_turn())
+        except queue.Empty:
+            self._look_again()
             self._seal_aged()
-            if ended:
-                self._seal_all()
-                return
+            return True
+        if item is None:
+            self._seal_all()
+            return False
+        batches, ended = self._gather(item)
+        self._commit(batches)
+        self._seal_aged()
+        if ended:
+            self._seal_all()
+        return not ended
+
+    def _look_again(self) -> None:
+        """Find out whether trouble is over; as long as it is there a balancer may send nothing that would tell."""
+        if self._reserve.hold() and self._trouble is not None and not self._aside and self._reserve.works():
+            self._trouble = None
 
     def _gather(
         self, first: tuple[Batch, Future[Accepted]]
@@ -265,6 +315,22 @@ class Journal:
             self._commit_group(group, members)
 
     def _commit_group(self, group: str, members: list[tuple[Batch, Future[Accepted]]]) -> None:
+        """Make *members* durable together, or refuse them; one way or the other each gets its answer."""
+        try:
+            waiting = members
+            for left in reversed(range(_COMMIT_TRIES)):
+                waiting = self._try_commit(group, waiting, last=left == 0)
+                if not waiting:
+                    return
+        except Exception as error:
+            log.exception("journal_commit_failed", group=group)
+            failure = JournalError("journal_unavailable", f"the journal failed: {error}", retry_after_s=5)
+            self._fail([member for member in members if not member[1].done()], failure)
+
+    def _try_commit(
+        self, group: str, members: list[tuple[Batch, Future[Accepted]]], *, last: bool
+    ) -> list[tuple[Batch, Future[Accepted]]]:
+        """Append and fsync once; the answer is what should be tried again."""
         written: list[tuple[Batch, Future[Accepted]]] = []
         try:
             segment = self._segment(group)
@@ -274,12 +340,21 @@ class Journal:
         except JournalError as error:
             self._fail(members[len(written) :], error)
         if not written:
-            return
+            return []
         try:
             segment.sync()
         except JournalError as error:
+            log.warning("journal_sync_failed", group=group, segment=segment.name, error=error.message)
+            if not last:
+                return written
             self._fail(written, error)
-            return
+            return []
+        self._committed(group, segment, written)
+        return []
+
+    def _committed(
+        self, group: str, segment: OpenSegment, written: list[tuple[Batch, Future[Accepted]]]
+    ) -> None:
         self._trouble = None
         for batch, future in written:
             self._settle(batch, future)
@@ -295,37 +370,67 @@ class Journal:
 
     def _fail(self, members: list[tuple[Batch, Future[Accepted]]], error: JournalError) -> None:
         self._trouble = error.message
+        if isinstance(error, JournalFull):
+            self._reserve.release()
         for batch, future in members:
             with self._lock:
                 self._inflight.pop(batch.info.identity, None)
             future.set_exception(error)
 
     def _segment(self, group: str) -> OpenSegment:
+        """Give the group's segment to append to, a new one where there is none or the disk has spoiled it."""
+        if group in self._open and self._open[group][0].spoiled:
+            self._end_spoiled(group)
         if group not in self._open:
-            folder = self._settings.path / group
             try:
-                if not folder.exists():
-                    folder.mkdir()
-                    sync_folder(self._settings.path)
-                segment = OpenSegment(folder, f"{self._epoch}-{next(self._sequence):08d}")
-                sync_folder(folder)
+                self._open[group] = (self._begin(self._settings.path / group), time.monotonic())
             except OSError as error:
-                raise JournalError(
-                    "journal_unavailable", f"cannot open a segment: {error}", retry_after_s=5
-                ) from error
-            self._open[group] = (segment, time.monotonic())
+                raise journal_error(error) from error
         return self._open[group][0]
 
-    def _until_next_seal(self) -> float | None:
-        if not self._open:
-            return None
-        next_seal = min(opened + self._seal_age_s(group) for group, (_, opened) in self._open.items())
-        return max(_ASK_AGAIN_S, next_seal - time.monotonic())
+    def _begin(self, folder: Path) -> OpenSegment:
+        if not folder.exists():
+            folder.mkdir()
+        sync_folder(self._settings.path)
+        segment = OpenSegment(folder, f"{self._epoch}-{next(self._sequence):08d}")
+        try:
+            sync_folder(folder)
+        except OSError:
+            segment.discard()
+            raise
+        return segment
+
+    def _end_spoiled(self, group: str) -> None:
+        """Seal what of a spoiled segment is durable; it stays aside for later when even that is refused."""
+        segment, _ = self._open.pop(group)
+        if not segment.records:
+            segment.discard()
+            return
+        self._aside.append((group, segment))
+        self._seal_aside()
+
+    def _seal_aside(self) -> None:
+        for group, segment in list(self._aside):
+            try:
+                sealed = segment.seal(self._frozen(group))
+            except (JournalError, OSError) as error:
+                self._trouble = str(error)
+                return
+            self._aside.remove((group, segment))
+            self._on_sealed(sealed)
+
+    def _until_next_turn(self) -> float | None:
+        """Give the seconds until something is to be sealed, or the disk is to be looked at again."""
+        times = [opened + self._seal_age_s(group) for group, (_, opened) in self._open.items()]
+        if self._aside or self._trouble or not self._reserve.held:
+            times.append(time.monotonic() + _FULL_AGAIN_S)
+        return max(_ASK_AGAIN_S, min(times) - time.monotonic()) if times else None
 
     def _seal_age_s(self, group: str) -> float:
         return self._settings.seal_ages_s.get(group, SEAL_AGE_S)
 
     def _seal_aged(self) -> None:
+        self._seal_aside()
         now = time.monotonic()
         for group, (_, opened) in list(self._open.items()):
             if now - opened >= self._seal_age_s(group) and self._idle(group):
@@ -334,12 +439,19 @@ class Journal:
     def _seal_all(self) -> None:
         for group in list(self._open):
             self._seal(group)
+        self._seal_aside()
 
     def _seal(self, group: str) -> None:
         segment, _ = self._open[group]
+        if not segment.records:  # its first records were refused; recovery would delete it
+            segment.discard()
+            del self._open[group]
+            return
         try:
             sealed = segment.seal(self._frozen(group))
         except (JournalError, OSError) as error:
+            if isinstance(error, JournalFull):
+                self._reserve.release()  # for the next attempt
             self._trouble = str(error)
             self._open[group] = (segment, time.monotonic())  # tried again at the next age
             return

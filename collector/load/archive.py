@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from collector.errors import FuseboardError
+from collector.journal.segment import sync_folder
 from collector.load.mapping import Mapping
 
 
@@ -45,6 +46,7 @@ class MappingArchive:
                 out.flush()
                 os.fsync(out.fileno())
             draft.rename(file)
+            sync_folder(self._path)
         self._known[version] = mapping
         self._versions[mapping] = version
         return version

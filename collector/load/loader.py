@@ -25,8 +25,8 @@ from typing import Any
 
 import structlog
 
-from collector.errors import FuseboardError, StoreRejected, StoreUnavailable
-from collector.journal.segment import SealedSegment
+from collector.errors import FuseboardError, JournalFull, StoreRejected, StoreUnavailable
+from collector.journal.segment import NO_SPACE, SealedSegment
 from collector.load import quarantine
 from collector.load.archive import MappingArchive
 from collector.load.mapping import Mapping as TableMapping
@@ -85,6 +85,9 @@ class Loader:
         finished: Called when every target holds a segment.
         metrics: Counters.
         retention_days: Frozen into segments sealed from now on.
+
+    Attributes:
+        on_no_space: Called when a load found no space for its marks or files.
     """
 
     def __init__(
@@ -115,6 +118,7 @@ class Loader:
         self._behind: dict[str, int] = {}
         self._lock = threading.Lock()
         self._trouble: dict[str, str] = {}
+        self.on_no_space: Callable[[], None] = lambda: None
 
     def frozen(self, group: str) -> dict[str, Any]:
         """Return what is frozen into a segment of *group* when it is sealed."""
@@ -212,6 +216,8 @@ class Loader:
 
     def _retry_later(self, segment: SealedSegment, error: Exception) -> None:
         self._trouble[segment.group] = str(error)
+        if isinstance(error, JournalFull) or (isinstance(error, OSError) and error.errno in NO_SPACE):
+            self.on_no_space()
         reason = (
             error.code
             if isinstance(error, FuseboardError)

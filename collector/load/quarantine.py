@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from collector.errors import StoreRejected
-from collector.journal.segment import SealedSegment
+from collector.journal.segment import SealedSegment, sync_folder
 from collector.load.mapping import Mapping as TableMapping
 from collector.query.window import rfc_3339
 from collector.store.client import Store
@@ -73,6 +73,8 @@ def keep(folder: Path, segment: SealedSegment) -> None:
             file.write(segment.frames(index))
             file.flush()
             os.fsync(file.fileno())
+    sync_folder(folder)
+    sync_folder(folder.parent)
 
 
 def rows(segment: SealedSegment) -> list[dict[str, object]]:

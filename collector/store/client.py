@@ -60,7 +60,8 @@ _TRANSIENT_CODES = frozenset(
         733,
     }
 )
-
+# What the C++ library threw and ClickHouse did not expect.
+_STD_EXCEPTION = 1001
 
 _T = TypeVar("_T")
 
@@ -232,6 +233,9 @@ def _translated(error: ClickHouseError) -> StoreError:
     """Say whether ClickHouse said no, or said nothing."""
     code = int(getattr(error, "code", None) or 0)
     text = str(error)[:_MESSAGE_LIMIT]
-    if code == 0 or code in _TRANSIENT_CODES:
+    disk = (
+        code == _STD_EXCEPTION and "filesystem error" in text
+    )  # a full or read-only disk below the engine's own checks
+    if code == 0 or code in _TRANSIENT_CODES or disk:
         return StoreUnavailable(text, code)
     return StoreRejected(text, code)

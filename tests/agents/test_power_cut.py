@@ -166,6 +166,10 @@ class Killed(BaseException):
     """SIGKILL in the middle of something."""
 
 
+class Broken(BaseException):
+    """A promise was; nothing that is tested may catch this."""
+
+
 class Run:
     """Lives on one disk, one after the other, and a cut now and then."""
 
@@ -207,7 +211,10 @@ class Run:
     def _boundary(self) -> None:
         if self._rng.random() < 0.25:
             self.recorder.image(self._image, self._rng if self._rng.random() < 0.7 else None)
-            check(self._image, self._world.copy(), self._when_full)
+            try:
+                check(self._image, self._world.copy(), self._when_full)
+            except Exception as error:
+                raise Broken(repr(error)) from error
             shutil.rmtree(self._image)
         self._dies_in -= 1
         if self._dies_in == 0:
