@@ -5,6 +5,7 @@ What a collector's answer means for the block that was sent.
 |---|---|
 | 2xx | shipped; a duplicate when the collector says that it had the block |
 | 401 | refused: the key is wrong, not the block; tried again slowly, with the key read from its file anew |
+| 407, 4xx that is a web page (but 413) | refused: a proxy or a wrong server, not a collector, speaks |
 | 408, 429, 3xx, 503 with ``Retry-After`` | refused: any collector may be asked next |
 | other 4xx, 413 too | rejected: quarantine file, counted; a block is never cut again, it would be another block |
 | other 5xx, a 2xx that is a web page | fate unknown: something between us and the collector may have given up after it took it |
@@ -25,14 +26,21 @@ def judged(answer: Answer) -> str:
     """Say what an answer means for the block: taken, rejected, refused (not taken for sure) or unknown."""
     status = answer.status
     if 200 <= status < 300:
-        return "unknown" if answer.headers.get("content-type", "").startswith("text/html") else "taken"
+        return "unknown" if is_web_page(answer) else "taken"
     if (
-        status in {401, 408, 429}
+        status in {401, 407, 408, 429}
         or 300 <= status < 400
         or (status == 503 and "retry-after" in answer.headers)
     ):
         return "refused"
-    return "rejected" if 400 <= status < 500 else "unknown"
+    if 400 <= status < 500:
+        return "refused" if is_web_page(answer) and status != 413 else "rejected"
+    return "unknown"
+
+
+def is_web_page(answer: Answer) -> bool:
+    """Say whether something else than a collector has spoken."""
+    return answer.headers.get("content-type", "").startswith("text/html")
 
 
 def retry_after_s(text: str, now: float) -> float:

@@ -62,6 +62,8 @@ class Client:
                 self.close()
         except (OSError, http.client.HTTPException) as error:
             self.close()
+            if _is_our_certificate_refused(error):
+                raise Untrusted(self.url, repr(error)) from error
             raise UnknownFate(self.url, repr(error)) from error
         return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, text)
 
@@ -184,6 +186,11 @@ def _send(connection: _Connection, target: str, headers: dict[str, str], body: b
         connection.request("POST", target, body, headers)
     except (BrokenPipeError, ConnectionResetError):
         return
+
+
+def _is_our_certificate_refused(error: Exception) -> bool:
+    """TLS 1.3 says so only at the first read, in place of an answer: the request was not looked at (RFC 8446 §4.4.2.4)."""
+    return "ALERT" in str(error) and ("CERTIFICATE" in str(error) or "UNKNOWN_CA" in str(error))
 
 
 def _proxy_headers(proxy: SplitResult) -> dict[str, str]:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agents.access import Access
-from agents.answers import is_duplicate, judged, retry_after_s
+from agents.answers import is_duplicate, is_web_page, judged, retry_after_s
 from agents.client import Answer, Clients
 from agents.errors import AgentError, UnknownFate, Unreached
 from agents.frame import FrameHead
@@ -30,7 +30,7 @@ KEY_RETRY_S = 30.0  # ± half: a wrong key needs a person, or a file that is rep
 DISK_RETRY_S = 1.0
 LOG_EVERY_S = 10.0  # an outage is one line now and then, not one per attempt
 CLAIM_S = 0.5
-NEEDS_A_PERSON = frozenset({"key_refused", "untrusted", "disk", "unforeseen"})
+NEEDS_A_PERSON = frozenset({"key_refused", "untrusted", "not_a_collector", "disk", "unforeseen"})
 
 
 @dataclass(slots=True)
@@ -273,7 +273,8 @@ class Exporter:
 
 
 def _said(url: str, head: FrameHead, answer: Answer) -> AgentError:
-    return AgentError("refused", f"{url}{head.path} answered {answer.status}: {answer.body[:200]!r}")
+    code = "not_a_collector" if is_web_page(answer) or answer.status == 407 else "refused"
+    return AgentError(code, f"{url}{head.path} answered {answer.status}: {answer.body[:200]!r}")
 
 
 def _disk_error(error: OSError) -> AgentError:

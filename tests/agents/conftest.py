@@ -33,8 +33,8 @@ class Collector:
     """
     Records what it has taken, once per Idempotency-Key.
 
-    ``script`` is asked for each request (path, number of it, from 0) and may answer a status with headers, or "cut": take it and
-    cut the connection before the answer.
+    ``script`` is asked for each request (path, number of it, from 0) and may answer a status with headers, "cut": take it and
+    cut the connection before the answer, or "502": take it, and something in between answers 502.
     """
 
     taken: dict[str, Request] = field(default_factory=dict)
@@ -79,6 +79,8 @@ class Collector:
                 self.conflicts.append(key)
             else:
                 self.taken.setdefault(key, Request(path, headers, plain))
+        if verdict == "502":
+            return 502, {}, duplicate
         return "cut" if verdict == "cut" else (200, {}, duplicate)
 
 

@@ -78,6 +78,21 @@ def test_we_show_our_certificate(tmp_path, secure, agent, wait_for, follow_toml)
     wait_for(lambda: secure.lines() == [b"x"], "the line")
 
 
+@needs_openssl
+def test_without_our_certificate_nothing_is_taken(tmp_path, secure, agent, wait_for, follow_toml):
+    """A collector that wants one refuses; the block waits, and the log says so."""
+    ours, _ = certificate(tmp_path, "agent")
+    secure.context.load_verify_locations(ours)
+    secure.context.verify_mode = ssl.CERT_REQUIRED
+    (tmp_path / "app.log").write_bytes(b"x\n")
+    agent.start(follow_toml(secure.url, tmp_path / "app.log", f'[tls]\nca_file = "{secure.certificate}"\n'))
+    wait_for(lambda: bool(agent.happened("block_refused")), "the refusal")
+
+    # the alert may be overtaken by the end of the connection
+    assert agent.happened("block_refused")[0]["code"] in {"untrusted", "unknown_fate"}
+    assert secure.attempts == []
+
+
 class Proxy(ThreadingHTTPServer):
     """Forwards absolute-form requests and tunnels CONNECT, for whoever knows the password."""
 
