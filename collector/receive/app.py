@@ -161,7 +161,10 @@ class Receiver:
         encoding: str,
     ) -> Batch | None:
         decoded = decode(raw, encoding, self._limits)
-        judged = protocol.judge(decoded.body, headers)
+        try:
+            judged = protocol.judge(decoded.body, headers)
+        except RecursionError as error:
+            raise Malformed("too_deep", "the body nests deeper than it can be read; nothing was stored") from error
         if judged.records == 0:
             return None
         identity, body_hash, expires_ns = _identity(path, headers, head, decoded, judged)

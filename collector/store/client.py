@@ -52,7 +52,6 @@ _TRANSIENT_CODES = frozenset(
         243,
         252,
         279,
-        290,
         319,
         373,
         425,
