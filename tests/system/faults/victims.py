@@ -8,10 +8,11 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -154,10 +155,10 @@ class Agent:
         return sorted(path.name for path in (self.data_dir / "quarantine").glob("*"))
 
 
-def folder_bytes(folder: Path) -> int:
-    """Bytes of all files below *folder*; one that goes meanwhile counts nothing."""
+def folder_bytes(folder: Path, pattern: str = "**/*") -> int:
+    """Bytes of the files that match; one that goes meanwhile counts nothing."""
     total = 0
-    for path in folder.rglob("*"):
+    for path in folder.glob(pattern):
         try:
             total += path.stat().st_size if path.is_file() else 0
         except FileNotFoundError:
@@ -171,6 +172,37 @@ def rss_bytes(pid: int) -> int:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, IndexError):
         return 0
+
+
+class Peaks:
+    """Samples quantities from a thread and keeps the most of each in ``most``."""
+
+    def __init__(self, every_s: float = 0.1) -> None:
+        self.most: dict[str, int] = {}
+        self._watched: dict[str, Callable[[], int]] = {}
+        self._every_s = every_s
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def watch(self, name: str, ask: Callable[[], int]) -> None:
+        """Sample what *ask* answers."""
+        self.most[name] = 0
+        self._watched[name] = ask
+
+    def watch_memory(self, name: str, pid: int) -> None:
+        """Sample the resident memory of a process."""
+        self.watch(name, lambda: rss_bytes(pid))
+
+    def close(self) -> None:
+        """Stop sampling."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._every_s):
+            for name, ask in list(self._watched.items()):
+                self.most[name] = max(self.most[name], ask())
 
 
 class Killer:
