@@ -164,7 +164,9 @@ class Receiver:
         try:
             judged = protocol.judge(decoded.body, headers)
         except RecursionError as error:
-            raise Malformed("too_deep", "the body nests deeper than it can be read; nothing was stored") from error
+            raise Malformed(
+                "too_deep", "the body nests deeper than it can be read; nothing was stored"
+            ) from error
         if judged.records == 0:
             return None
         identity, body_hash, expires_ns = _identity(path, headers, head, decoded, judged)
