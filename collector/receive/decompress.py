@@ -20,7 +20,9 @@ from collector.errors import Malformed, TooLarge, Unsupported
 _WINDOW_LOG_MAX = 23  # 8 MiB: what ClickHouse's reader and any client at a sane level need
 _LEVEL = 1  # the journal is short-lived: speed before size
 _PARAMETERS = {int(zstd.DecompressionParameter.window_log_max): _WINDOW_LOG_MAX}
-_RATIO_FREE_BYTES = 1 << 20  # small bodies may compress as well as they like
+# One line a million times over is an agent's block as good as any: what a block of 1 MiB becomes when marks, redaction or
+# another encoding make it longer may compress as well as it likes.
+_RATIO_FREE_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Limits:
     Attributes:
         body_bytes: As sent.
         decoded_bytes: Undone.
-        ratio: Undone over sent, for bodies over 1 MiB.
+        ratio: Undone over sent, for bodies over 4 MiB.
     """
 
     body_bytes: int = 32 << 20
