@@ -142,11 +142,13 @@ def test_a_broken_body_is_malformed(encoding: str, raw: bytes, code: str) -> Non
     ("encoding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress), ("zstd", zstd.compress)]
 )
 def test_a_bomb_is_refused_by_its_ratio(encoding: str, compress) -> None:
-    """More than a MiB, and more than 200 times what was sent."""
+    """More than 4 MiB, and more than 200 times what was sent; an agent's block of one line repeated is none."""
     with pytest.raises(TooLarge) as refused:
-        decode(compress(bytes(4 << 20)), encoding, LIMITS)
+        decode(compress(bytes((4 << 20) + 1)), encoding, LIMITS)
+    block = decode(compress(bytes(4 << 20)), encoding, LIMITS)
 
     assert refused.value.code == "ratio_too_large"
+    assert len(block.body) == 4 << 20
 
 
 @pytest.mark.parametrize(
