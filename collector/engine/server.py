@@ -2,7 +2,7 @@
 The ClickHouse HTTP interface over chDB: ``python -m collector.engine.server --path DIR --watch-stdin``.
 
 Spoken: ``GET /ping``; ``POST|GET /?query=…&database=…&param_x=…&<setting>=…`` with the statement in the
-query string, in the body, or both (an INSERT's data follows its statement); Basic or ``X-ClickHouse-*``
+query string, in the body, in a form, or in both of the first (an INSERT's data follows its statement); Basic or ``X-ClickHouse-*``
 credentials; ``Content-Encoding`` and chunked bodies; the ``X-ClickHouse-Format``, ``-Summary``,
 ``-Exception-Code`` and ``-Timezone`` headers. Not spoken: progress headers, external data, sessions.
 
@@ -31,6 +31,8 @@ import zlib
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email import message_from_bytes
+from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -172,6 +174,9 @@ class Handler(BaseHTTPRequestHandler):
             self._send(200, b"Ok.\n")
             return
         params = dict(parse_qsl(url.query, keep_blank_values=True))
+        form = self.headers.get("Content-Type", "")
+        if form.startswith("multipart/form-data"):
+            params, body = params | _fields(form, body), b""
         if not self._authorised(params):
             self._send_error(
                 516, "Code: 516. DB::Exception: Authentication failed. (AUTHENTICATION_FAILED)", status=403
@@ -259,6 +264,13 @@ def _undone(body: bytes, encoding: str) -> bytes:
         case "lz4":
             return bytes(lz4.frame.decompress(body))
     raise ValueError(f"a statement in a body of Content-Encoding {encoding} is not read here")
+
+
+def _fields(content_type: str, body: bytes) -> dict[str, str]:
+    """Read a form: parameters that are too long for a URL arrive so, and the statement with them."""
+    message = message_from_bytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body, policy=HTTP)
+    parts = [(part.get_param("name", header="Content-Disposition"), part) for part in message.iter_parts()]
+    return {str(name): bytes(part.get_payload(decode=True) or b"").decode() for name, part in parts if name}
 
 
 def _split(query: bytes, body: bytes) -> tuple[bytes, bytes | None]:

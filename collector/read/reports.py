@@ -27,8 +27,8 @@ from collector.read.sql import Reader, Row
 _DAY_NS = 86_400 * SECOND_NS
 _HOUR_NS = 3600 * SECOND_NS
 _NANOSECONDS_PER_MS = 1_000_000
-# Agents of one statement: their names and bounds travel in its parameters, which may take 4 KiB of a URL.
-CHUNK = 25
+# Agents of one statement: their names and bounds travel in its parameters.
+CHUNK = 100
 
 
 @dataclass(frozen=True, slots=True)

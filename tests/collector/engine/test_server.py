@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,6 +59,17 @@ def test_a_query_with_parameters_and_settings(client: Client) -> None:
         {"a": [1, 2]},
         1234,
     )
+
+
+def test_parameters_that_are_too_long_for_a_url(client: Client) -> None:
+    """The client sends more than 4 KiB of them as a form, with the statement as one of its fields."""
+    names = [f"näme \n '{number}'" for number in range(2000)]
+
+    raw = client.raw_query(
+        "SELECT {names:Array(String)} AS names, {n:UInt8} AS n", {"names": names, "n": 7}, fmt="JSONEachRow"
+    )
+
+    assert json.loads(raw) == {"names": names, "n": 7}
 
 
 def test_settings_of_one_query_do_not_reach_the_next(client: Client) -> None:
