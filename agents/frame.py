@@ -30,7 +30,7 @@ import json
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from agents.block import Block, FileMark, Position, Shed, Stream
@@ -176,6 +176,7 @@ def _next_head(data: bytes, offset: int) -> int:
 
 
 def _as_json(head: FrameHead) -> dict[str, object]:
+    mark = head.position.file
     return {
         "seq": head.sequence,
         "stream": [head.stream.service, head.stream.env, head.stream.signal, head.stream.source],
@@ -189,7 +190,7 @@ def _as_json(head: FrameHead) -> dict[str, object]:
         "shed": head.shed,
         "through": head.through,
         "range": [head.position.generation, head.position.start, head.position.end],
-        "file": head.position.file and list(astuple(head.position.file)),
+        "file": mark and [getattr(mark, name) for name in FileMark.__slots__],
     }
 
 

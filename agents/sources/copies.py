@@ -75,9 +75,10 @@ def is_named_after(path: str, source: str) -> bool:
     """Say whether *path* may be a rotated copy of *source* by its name: app.log -> app.log.1, app-20261127.log, old/app.log."""
     name, original = os.path.basename(path), os.path.basename(source)  # noqa: PTH119 - names, not paths
     stem, extension = os.path.splitext(original)  # noqa: PTH122
-    if path == source or not name.startswith(stem):
+    rest = name[len(stem) :].replace(extension, "", 1)
+    if path == source or not name.startswith(stem) or not (rest or name == original):
         return False
-    return _ROTATED.fullmatch(name[len(stem) :].replace(extension, "", 1)) is not None
+    return _ROTATED.fullmatch(rest) is not None
 
 
 def begins_behind(copy: Tail, source: Ended) -> int:

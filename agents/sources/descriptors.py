@@ -7,17 +7,20 @@ their place, are kept open as long as there are others.
 
 import os
 from collections import OrderedDict
+from itertools import islice
 
 from agents.sources.discovery import inodes
 from agents.sources.identity import Inode
 from agents.sources.tail import Tail
+
+LOOK_AT = 8  # so many of the least recently used are asked whether they can be closed without harm
 
 
 class Descriptors:
     """Which tails are open, in the order of their use."""
 
     def __init__(self, most: int) -> None:
-        self._most = max(2, most)  # a copy is compared with its source
+        self._most = max(4, most)  # a copy is compared with its source, which may be one itself
         self._open: OrderedDict[Inode, Tail] = OrderedDict()
 
     def __len__(self) -> int:
@@ -28,7 +31,7 @@ class Descriptors:
         self._open[tail.identity] = tail
         self._open.move_to_end(tail.identity)
         if len(self._open) > self._most:
-            spare = next((one for one in self._open.values() if _may_close(one, tail)), None)
+            spare = next((one for one in islice(self._open.values(), LOOK_AT) if _may_close(one, tail)), None)
             self.close(spare or next(iter(self._open.values())))
 
     def has_opened(self, tail: Tail) -> bool:
@@ -40,7 +43,7 @@ class Descriptors:
 
     def relocate(self, tail: Tail) -> None:
         """Open a closed file that is not where it was, while it may still be found in that directory."""
-        if tail.is_open():
+        if self.has_opened(tail):
             return
         for path in inodes(os.path.dirname(tail.where)).get(tail.inode, ()):  # noqa: PTH120
             if self._reopen(tail, path):

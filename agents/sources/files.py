@@ -125,6 +125,7 @@ class FilesSource:
         """Take up new files, those that are known before others; follow renames, finish what has gone."""
         found = self._find()
         new = self._seen(found)
+        self._note_gone(found, now)
         known = [identity for identity in new if identity in self._generations.known]
         for identity in known:
             self._take_up(found[identity], now)
@@ -154,8 +155,7 @@ class FilesSource:
             if followed is None:
                 new.append(identity)
             else:
-                followed.tail.where = path
-                followed.tail.gone_since = None
+                followed.tail.is_seen_at(path)
         return new
 
     def _take_up(self, found: tuple[str, Watch, bool], now: float, *, must_resume: bool = False) -> None:
@@ -208,18 +208,24 @@ class FilesSource:
             if known.pop(identity, None) is not None:
                 self._generations.retain(generation, place, now)
 
+    def _note_gone(self, found: Found, now: float) -> None:
+        """Open files that are not found any more and were closed, while they may still be somewhere near."""
+        for followed in [self._followed[identity] for identity in self._followed if identity not in found]:
+            if followed.tail.gone_since is None:
+                followed.tail.gone_since = now
+                self._descriptors.relocate(followed.tail)
+
     def _let_go(self, found: Found, now: float) -> None:
-        """Finish files that are not found any more, once nobody has written to them for a while."""
+        """Finish files that have gone, once nobody has written to them for a while."""
         for identity in [identity for identity in self._followed if identity not in found]:
             followed = self._followed[identity]
-            tail = followed.tail
-            if tail.gone_since is None:
-                tail.gone_since = now
-                self._descriptors.relocate(tail)
-            elif now - max(tail.gone_since, followed.active_at) >= GONE_S and self._ships_rest(followed, now):
+            gone_since = followed.tail.gone_since
+            if gone_since is None or now - max(gone_since, followed.active_at) < GONE_S:
+                continue
+            if self._ships_rest(followed, now):
                 self._shipper.commit()
                 self._generations.finished(followed, now)
-                log("info", "file_finished", path=tail.path, offset=tail.offset)
+                log("info", "file_finished", path=followed.tail.path, offset=followed.tail.offset)
 
     def _ships_rest(self, followed: Followed, now: float) -> bool:
         """Ship the rest of a file, its partial last line included; False when the agent is stopping before that."""
@@ -280,7 +286,7 @@ class FilesSource:
             changed = followed.tail.look()
         except FileNotFoundError:  # a closed file that moved; the next scan knows where to
             return False
-        if changed:
+        if followed.tail.has_moved:
             followed.is_active(now)
         waiting = followed.due is not None and (followed.due <= now or flush)
         if changed or waiting or isinstance(followed.copy_of, Ended):

@@ -19,7 +19,7 @@ from agents.sources.discovery import identity_of
 from agents.sources.followed import Followed
 from agents.sources.identity import Inode
 from agents.sources.shipping import Shipper
-from agents.sources.tail import Rewritten, Tail
+from agents.sources.tail import Rewritten
 
 SETTLE_S = 2.5  # a copy made before a truncation is found by then (two scans)
 RETAIN_S = 60.0  # a slow copy, or one found after a kill, is recognised for so long
@@ -114,7 +114,7 @@ class Generations:
 
     def is_decided(self, followed: Followed, now: float) -> bool:
         """Decide about a copy, if that can be done now; it is then read from where its source was."""
-        if isinstance(followed.copy_of, Followed) and self._is_equal(followed.tail, followed.copy_of, now):
+        if isinstance(followed.copy_of, Followed) and self._is_equal(followed, followed.copy_of, now):
             return False
         offset = 0
         if isinstance(followed.copy_of, Ended):
@@ -155,23 +155,32 @@ class Generations:
     def _source_of(self, followed: Followed, now: float) -> Followed | Ended | None:
         """Find what a new file may be a copy of: what it begins like and still lives, else what it continues."""
         path = followed.tail.path
+        followed.copy_of = followed  # nothing is taken for a copy of it meanwhile
         for other in list(self.followed.values()):
-            if other.copy_of is not None or other is followed or not is_named_after(path, other.tail.path):
+            if other is followed or not is_named_after(path, other.tail.path):
                 continue
-            if self._is_equal(followed.tail, other, now):
+            if other.copy_of is not None and (other.copy_of is other or not self._is_own(other, now)):
+                continue
+            if self._is_equal(followed, other, now) and other.tail.identity in self.followed:
                 return other
         named = (one for one in reversed(self._ended) if is_named_after(path, one.place.mark.path))
         return next((one for one in named if begins_behind(followed.tail, one)), None)
 
-    def _is_equal(self, copy: Tail, source: Followed, now: float) -> bool:
+    def _is_own(self, followed: Followed, now: float) -> bool:
+        """Say whether what might have been a copy has turned out to be none, or to go on."""
+        return self.has_opened(followed, now) and self.is_decided(followed, now)
+
+    def _is_equal(self, followed: Followed, source: Followed, now: float) -> bool:
         """
-        Say whether *copy* holds what its living source begins with.
+        Say whether *followed* holds what its living source begins with.
 
         When the source's generation turns out to have ended, ``copy_of`` of its copies says so.
         """
-        self._descriptors.use(copy)
-        if not self.has_opened(source, now):
+        copy = followed.tail
+        if not self.has_opened(followed, now):
             return False
+        if not self.has_opened(source, now):  # deleted while it was closed: what was read of it has to do
+            return begins_behind(copy, ended(source, now)) > 0
         is_prefix = is_prefix_of(copy, source.tail)
         try:
             source.tail.look()

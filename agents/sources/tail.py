@@ -48,30 +48,41 @@ class Tail:
 
     Attributes:
         path: The name under which it was first seen: a rename does not make it another source.
-        where: The name under which it was last seen.
+        name: The name under which it was last seen.
+        where: The same without links: where it still is when a link leads elsewhere.
         offset: Up to where blocks have been handed over.
         size: What it was when it was last looked at.
         known_end: Up to where this generation is known to have been written.
         held: Bytes behind ``offset`` that were seen and wait, 16 KiB of them at most.
         cut: ``offset`` lies inside a line that was too long.
+        has_moved: Size or mtime were others at the last look than before it.
         gone_since: When its path was seen to lead elsewhere; None while it is in its place.
     """
 
     __slots__ = (
-        *("path", "where", "descriptor", "device", "inode", "version", "generation", "offset", "size"),
-        *(
-            "known_end",
-            "held",
-            "cut",
-            "gone_since",
-            "packed",
-            "_encoding_name",
-            "_encoding",
-            "_stamp",
-            "_head",
-            "_head_bytes",
-            "_joint",
-        ),
+        "_encoding",
+        "_encoding_name",
+        "_head",
+        "_head_bytes",
+        "_is_settled",
+        "_joint",
+        "_stamp",
+        "cut",
+        "descriptor",
+        "device",
+        "generation",
+        "gone_since",
+        "has_moved",
+        "held",
+        "inode",
+        "known_end",
+        "name",
+        "offset",
+        "packed",
+        "path",
+        "size",
+        "version",
+        "where",
     )
 
     def __init__(self, path: str, encoding: str) -> None:
@@ -81,7 +92,8 @@ class Tail:
         Raises:
             OSError: The file is gone or may not be read.
         """
-        self.path = self.where = path
+        self.path = self.name = path
+        self.where = os.path.realpath(path)
         self.descriptor = _open(path)
         state = os.fstat(self.descriptor)
         self.device, self.inode = state.st_dev, state.st_ino
@@ -103,6 +115,7 @@ class Tail:
         self.cut = self.packed = False
         self._encoding: Encoding | None = None
         self._stamp: tuple[int, int] | None = None
+        self.has_moved = self._is_settled = False
         self._head_bytes, self._head = 0, digest(b"")
         self.size = os.fstat(self.descriptor).st_size
         self._grow_head()
@@ -157,14 +170,15 @@ class Tail:
             raise FileNotFoundError(self.where)
         self.size = state.st_size
         stamp = (state.st_size, state.st_mtime_ns)
-        if stamp == self._stamp:
+        self.has_moved = stamp != self._stamp
+        if self._is_settled and not self.has_moved:
             return False
-        self._stamp = stamp if abs(time.time_ns() - state.st_mtime_ns) > RACY_NS else None
+        self._stamp, self._is_settled = stamp, abs(time.time_ns() - state.st_mtime_ns) > RACY_NS
         return True
 
     def look_again(self) -> None:
         """Make the next ``look`` find a change: not everything was read."""
-        self._stamp = None
+        self._is_settled = False
 
     def verify(self) -> None:
         """
@@ -206,6 +220,12 @@ class Tail:
     def lag_bytes(self) -> int:
         """Give the bytes behind ``offset`` when it was last looked at."""
         return 0 if self.packed else max(0, self.size - self.offset)
+
+    def is_seen_at(self, path: str) -> None:
+        """Note under which name it is now."""
+        self.gone_since = None
+        if path != self.name:
+            self.name, self.where = path, os.path.realpath(path)
 
     def is_open(self) -> bool:
         """Say whether it holds a descriptor."""
