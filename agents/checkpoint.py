@@ -183,6 +183,11 @@ class CheckpointFile:
         Raises:
             OSError: The disk refuses; the former checkpoint stands.
         """
+        self._save(checkpoint)
+        if not self._paths[1 - self._newest].exists():  # have both from the beginning, while there is space
+            self._save(checkpoint)
+
+    def _save(self, checkpoint: Checkpoint) -> None:
         slot = 1 - self._newest
         checkpoint.saves = self._saves + 1
         self._known[slot] = None

@@ -1,5 +1,7 @@
 """Which collector a block goes to: the promises that hold over refusals, silence and restarts."""
 
+import errno
+
 import pytest
 
 from agents.block import Block, Position, Stream
@@ -7,6 +9,7 @@ from agents.frame import head_of
 from agents.ledger import SENT_AHEAD, Ledger
 from agents.route import Permit, Route
 from agents.settings_values import BreakerSettings
+from tests.small_disk import Refusing
 
 A, B = "http://a", "http://b"
 BREAKER = BreakerSettings(failures=3, open_s=5.0)
@@ -128,17 +131,17 @@ def test_an_open_breaker_lets_one_try(path):
     assert [(it.url, it.state) for it in route.standings()] == [(A, "open")]
 
 
-def test_a_disk_that_refuses_the_choice_changes_nothing(path):
+def test_a_disk_that_refuses_the_choice_changes_nothing(path, monkeypatch):
     """Without a durable choice nothing is sent elsewhere; the next attempt makes it."""
     ledger = Ledger(path)
     route = route_of(ledger, A, B)
     route.refused(route.begin(1), 1, 60.0, failed=False)
-    next_save = next(it for it in (path, path.with_name(f"{path.name}.1")) if not it.exists())
-    next_save.mkdir()
+    layer = Refusing(monkeypatch)
+    layer.fail(errno.ENOSPC)
 
-    with pytest.raises(OSError, match="directory"):
+    with pytest.raises(OSError, match="space"):
         route.begin(1)
-    next_save.rmdir()
+    layer.work()
 
     assert ledger.route()[0] == A
     assert route.begin(1) == Permit(B, trial=False)
