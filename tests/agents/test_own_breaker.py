@@ -1,8 +1,20 @@
 """The agent's own breakers, and what of them is told."""
 
 import json
+import random
+import threading
 
+import pytest
+
+from agents.block import Block, Position, Stream
+from agents.errors import NoRoom
+from agents.intake import Intake
+from agents.ledger import Ledger
 from agents.own_breaker import Change, OwnBreaker
+from agents.own_transitions import PENDING, OwnTransitions
+from agents.settings import load
+from agents.sources import Origin
+from agents.spool import Spool
 
 
 def opened(failures=3, open_s=5.0):
@@ -145,3 +157,39 @@ def test_a_collector_taken_away_is_not_open_for_ever(
         file.write(b"last\n")
 
     wait_for(lambda: ("open", "closed") in changes(second_collector, collector.url), "the closing")
+
+
+@pytest.fixture
+def transitions(tmp_path):
+    """What ships transitions, over a real spool of 64 KiB, and that spool."""
+    ledger = Ledger(tmp_path / "checkpoint.json")
+    spool = Spool(tmp_path / "spool", ledger, 1 << 16, "block")
+    settings = load(None, {"FUSEBOARD_AGENT_COLLECTOR": "http://a"})
+    origin = Origin(ledger.agent, settings.resource)
+    path = tmp_path / "breakers.json"
+    yield OwnTransitions(settings, origin, Intake(spool, threading.Event()), ledger, path), spool
+    spool.close()
+
+
+def test_a_transition_without_room_is_dropped_and_counted(transitions):
+    """A full spool holds nobody up: what could not be told is counted, and the next change tells the state again."""
+    own, spool = transitions
+    position = Position("g", 0, 1)
+    full = Block(Stream("s", "", "logs", "n"), "/v1/lines", "k", position, random.Random(1).randbytes(70_000))
+    with pytest.raises(NoRoom):
+        while True:
+            spool.append(full)
+    own.changed("http://a", Change("closed", "open", 1.0))
+    own.ship()
+    own.ship()
+
+    assert own.dropped == 1
+
+
+def test_transitions_that_nobody_hears_are_bounded(transitions):
+    """The oldest go, counted."""
+    own, _ = transitions
+    for _ in range(PENDING + 3):
+        own.changed("http://a", Change("closed", "open", 1.0))
+
+    assert own.dropped == 3
