@@ -5,12 +5,14 @@ Starting one anew is not free: the series of a scraped target would be ended, an
 """
 
 from collections.abc import Iterable, Sequence
+from urllib.parse import urlsplit
 
 from agents.intake import Intake
 from agents.ledger import Ledger
 from agents.settings_values import ContainerSettings, NodeSettings, ProbeSettings, ScrapeSettings, Settings
 from agents.sources import Origin, Source
 
+INSTANCE = "service.instance.id"
 One = ScrapeSettings | ProbeSettings | ContainerSettings | NodeSettings
 
 
@@ -20,10 +22,26 @@ def asked(settings: Settings) -> list[One]:
     return [*settings.scrape, *settings.probe, *alone]
 
 
+def wanted(settings: Settings, origin: Origin) -> list[tuple[One, Origin]]:
+    """
+    List what is to be measured, and for whom.
+
+    A target that is alone is the service beside us, its instance included. Several are told apart by their addresses, as Prometheus does:
+    two of them may well expose a series of the same name and labels.
+    """
+    several = len(settings.scrape) > 1
+    return [
+        (one, origin.with_resource({INSTANCE: place(one.url)}))
+        if isinstance(one, ScrapeSettings) and several
+        else (one, origin)
+        for one in asked(settings)
+    ]
+
+
 def kept(sources: Iterable[Source], settings: Settings, origin: Origin) -> list[Source]:
     """Pick the running sources that *settings* ask for as they are."""
-    wanted = [(one, origin) for one in asked(settings)]
-    return [source for source in sources if getattr(source, "made_of", None) in wanted]
+    as_they_are = wanted(settings, origin)
+    return [source for source in sources if getattr(source, "made_of", None) in as_they_are]
 
 
 def sources(
@@ -32,9 +50,9 @@ def sources(
     """Give a source for all that is asked for: the *running* one, else a new one."""
     by = [(getattr(source, "made_of", None), source) for source in running]
     found: list[Source] = []
-    for one in asked(settings):
-        same = next((source for made_of, source in by if made_of == (one, origin)), None)
-        found.append(same or _made(one, origin, intake, ledger))
+    for one, owner in wanted(settings, origin):
+        same = next((source for made_of, source in by if made_of == (one, owner)), None)
+        found.append(same or _made(one, owner, intake, ledger))
     return found
 
 
@@ -55,3 +73,8 @@ def _made(one: One, origin: Origin, intake: Intake, ledger: Ledger) -> Source:
     from agents.sources.node import NodeSource
 
     return NodeSource(one, origin, intake, ledger)
+
+
+def place(url: str) -> str:
+    """Give host and port as they are written in *url*, without a password: Prometheus' ``instance``."""
+    return urlsplit(url).netloc.rpartition("@")[2]

@@ -63,10 +63,10 @@ def lines_of(body: bytes, targets: Sequence[str]) -> bytes:
     """
     wanted = tuple(target.encode() for target in targets)
     kept: list[bytes] = []
-    for line in body.splitlines(keepends=True):
+    for line in body.split(b"\n"):
         rest = line.partition(b"{")[2]
         if any(rest.startswith((target + b"}", target + b",")) for target in wanted):
-            kept.append(line)
+            kept.append(line + b"\n")
     return b"".join(kept)
 
 

@@ -8,7 +8,6 @@ answers is not ended: that would take reading the text.
 
 import threading
 import time
-from urllib.parse import urlsplit
 
 from agents.intake import Intake
 from agents.ledger import Ledger
@@ -17,11 +16,10 @@ from agents.settings_values import ScrapeSettings
 from agents.sources import Origin
 from agents.sources.http_get import HttpError
 from agents.sources.last_good import LastGood
+from agents.sources.measuring import INSTANCE, place
 from agents.sources.numbered import PLAIN, Expositions
 from agents.sources.schedule import Slots
 from agents.sources.scrape_target import END, Target
-
-INSTANCE = "service.instance.id"
 
 
 class ScrapeSource:
@@ -97,11 +95,6 @@ class ScrapeSource:
                 reason=reason,
             )
         self._state = code
-
-
-def place(url: str) -> str:
-    """Give host and port as they are written in *url*, without a password: Prometheus' ``instance``."""
-    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def with_verdict(body: bytes, url: str, *, up: bool, duration_s: float, samples: int) -> bytes:

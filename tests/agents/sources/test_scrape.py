@@ -153,6 +153,28 @@ def test_the_end_of_scraping_ends_the_series_too(target, collector, agent, wait_
     assert b"\nup{" in ended.body
 
 
+def test_several_targets_are_told_apart(target, collector, agent, wait_for):
+    """A target alone is the service's own instance; beside another each is known by its address, as in Prometheus."""
+    who = '[resource]\n"service.instance.id" = "checkout-1"\n'
+    other = f'[[scrape]]\nurl = "{target.url.replace("127.0.0.1", "localhost")}"\ninterval_s = 0.2\n'
+    agent.start(config(collector, target.url, who))
+    wait_for(lambda: bool(scrapes(collector)), "a scrape")
+    assert agent.terminate() == 0
+    alone = {request.headers["fuseboard-resource"] for request in scrapes(collector)}
+    before = len(scrapes(collector))
+    agent.start(config(collector, target.url, other + who))
+    wait_for(lambda: len(scrapes(collector)) >= before + 4, "scrapes of both")
+
+    together = {request.headers["fuseboard-resource"] for request in scrapes(collector)} - alone
+    assert all("service.instance.id=checkout-1" in found for found in alone)
+    assert {
+        found.partition("service.instance.id=")[2].partition(":")[0].partition("%")[0] for found in together
+    } == {
+        "127.0.0.1",
+        "localhost",
+    }
+
+
 def test_credentials_are_read_at_each_scrape(tmp_path, target, collector, agent, wait_for):
     """A rotated token is used without a restart; a token file that has gone is a failed scrape, not a crash."""
     token = tmp_path / "token"
