@@ -17,11 +17,11 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class Process(NamedTuple):
-    """One line of ``/proc/PID/stat``: CPU in seconds, memory in bytes, start in seconds since boot."""
+    """One line of ``/proc/PID/stat``: CPU in clock ticks, memory in bytes, start in seconds since boot."""
 
     pid: int
     parent: int
-    cpu_s: float
+    cpu_ticks: int
     resident_bytes: int
     threads: int
     started_s: float
@@ -39,7 +39,7 @@ def read_process(pid: int, proc: Path = PROC) -> Process:
     return Process(
         pid=pid,
         parent=int(fields[1]),
-        cpu_s=sum(int(field) for field in fields[11:15]) / _TICKS,
+        cpu_ticks=sum(int(field) for field in fields[11:15]),
         resident_bytes=int(fields[21]) * _PAGE_BYTES,
         threads=int(fields[17]),
         started_s=int(fields[19]) / _TICKS,
@@ -75,7 +75,11 @@ def tree_samples(root: int, proc: Path = PROC) -> list[Sample]:
     processes = tree(root, proc)
     resident = sum(process.resident_bytes for process in processes)
     return [
-        Sample("container_cpu_usage_seconds_total", "counter", sum(process.cpu_s for process in processes)),
+        Sample(
+            "container_cpu_usage_seconds_total",
+            "counter",
+            sum(process.cpu_ticks for process in processes) / _TICKS,
+        ),
         Sample("container_memory_working_set_bytes", "gauge", resident),
         Sample("container_memory_rss", "gauge", resident),
         Sample("container_spec_memory_limit_bytes", "gauge", 0),

@@ -325,7 +325,7 @@ def test_a_process_tree_is_summed():
 
     assert (both["container_processes"], one["container_processes"]) == (2, 1)
     assert both["container_memory_working_set_bytes"] > one["container_memory_working_set_bytes"] + 20_000_000
-    assert 0.2 <= both["container_cpu_usage_seconds_total"] <= one["container_cpu_usage_seconds_total"]
+    assert 0.15 <= both["container_cpu_usage_seconds_total"] <= one["container_cpu_usage_seconds_total"]
     assert abs(both["container_start_time_seconds"] - time.time()) < 60
 
 
