@@ -60,9 +60,22 @@ def _agent(row: Row, window: Window) -> Row:
 
 
 def _breaker(exporter: str) -> Row | None:
+    """Read what an agent says of its way to its collectors; None: nothing, or nothing we know."""
     told = json.loads(exporter) if exporter else {}
     state = told.get("breaker") if isinstance(told, dict) else None
-    return {"state": state} if isinstance(state, str) else None
+    if not isinstance(state, str):
+        return None
+    ways = [way for way in told.get("collectors", ()) if isinstance(way, dict)]
+    return {
+        "state": state,
+        "key_refused": told.get("key_refused") is True,
+        "collectors": [_way(way) for way in ways],
+    }
+
+
+def _way(told: Row) -> Row:
+    texts = {"url": str(told.get("url", "")), "state": str(told.get("breaker", "unknown"))}
+    return texts | {name: told.get(name) is True for name in ("key_refused", "current")}
 
 
 def _state(row: Row, breaker: Row | None, window: Window) -> str:
@@ -70,6 +83,6 @@ def _state(row: Row, breaker: Row | None, window: Window) -> str:
     interval_ns = (last_ns - row["first_ns"]) / max(row["reports"] - 1, 1)
     if last_ns < window.end_ns - max(_SILENT_NS, _MISSING * interval_ns):
         return "silent"
-    if breaker is not None and breaker["state"] != "closed":
+    if breaker is not None and (breaker["state"] != "closed" or breaker["key_refused"]):
         return "refused"
     return "spooling" if row["spool_blocks"] and row["oldest_age_s"] > _SPOOLING_S else "up"

@@ -424,7 +424,19 @@ def agent(name: str) -> dict[str, Any]:
         "spool_bytes": 3_000_000 if waits else 0,
         "spool_blocks": 3 if waits else 0,
         "oldest_age_s": 41.5 if waits else 0.0,
-        "breaker": None,
+        "breaker": {
+            "state": "closed",
+            "key_refused": False,
+            "collectors": [
+                {
+                    "url": "http://one:4318",
+                    "state": "open" if waits else "closed",
+                    "key_refused": False,
+                    "current": False,
+                },
+                {"url": "http://two:4318", "state": "closed", "key_refused": False, "current": True},
+            ],
+        },
         "dropped": {"spool_full": 7} if waits else {},
         "rejected": 0,
         "state": "spooling" if waits else "up",

@@ -77,10 +77,21 @@ class LedgerEntry(BaseModel):
     stored_rows: int = Field(description="As ClickHouse counted them.")
 
 
-class Breaker(BaseModel):
-    """The agent's own breaker on its collector."""
+class Way(BaseModel):
+    """An agent's way to one of its collectors."""
 
-    state: str
+    url: str
+    state: str = Field(description="Of its breaker: closed, half_open, open.")
+    key_refused: bool
+    current: bool = Field(description="New blocks go there.")
+
+
+class Breaker(BaseModel):
+    """The agent's own breaker on its collectors."""
+
+    state: str = Field(description="Of the best of them: closed, half_open, open.")
+    key_refused: bool = Field(description="None of them takes its key.")
+    collectors: list[Way]
 
 
 class Agent(BaseModel):
@@ -103,7 +114,7 @@ class Agent(BaseModel):
     dropped: dict[str, int] = Field(description="Blocks by reason, since its data directory was made.")
     rejected: int = Field(description="Blocks, since its data directory was made.")
     state: str = Field(
-        description="up, spooling (blocks wait for the collector), refused (its breaker on the collector is not closed), "
+        description="up, spooling (blocks wait for the collector), refused (its breaker on the collector is not closed, or its key is not taken), "
         "silent (three reports are missing)."
     )
 

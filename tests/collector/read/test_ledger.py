@@ -539,7 +539,25 @@ def test_an_agent_shows_its_last_word_and_what_it_gave_up(fill, reader):
         4,
         {"spool_full": 2},
     )
-    assert (row["breaker"], row["state"], row["clock_skew_ms"]) == ({"state": "open"}, "refused", 90_000)
+    assert (row["breaker"]["state"], row["state"], row["clock_skew_ms"]) == ("open", "refused", 90_000)
+
+
+def test_an_agents_way_to_its_collectors_is_shown(fill, reader):
+    """Each collector with its breaker; a key that nobody takes is a refusal though every breaker is closed."""
+    ways = [{"url": "http://one:4318", "breaker": "closed", "key_refused": True, "current": True}]
+    told = [{"breaker": "closed", "key_refused": True, "collectors": ways}, {"breaker": 7}, ["no"], {}]
+    fill(
+        "agent_reports",
+        [report(-5, 1, 3, agent=f"a{n}", exporter=json.dumps(said)) for n, said in enumerate(told)],
+    )
+
+    rows = agents(reader, window())
+
+    assert rows[0]["breaker"]["collectors"] == [
+        {"url": "http://one:4318", "state": "closed", "key_refused": True, "current": True}
+    ]
+    assert [row["state"] for row in rows] == ["refused", "up", "up", "up"]
+    assert [row["breaker"] for row in rows[1:]] == [None, None, None]
 
 
 def test_an_agent_is_silent_after_three_missing_reports_of_its_own_pace(fill, reader):

@@ -102,6 +102,7 @@ def test_agents_that_wait_come_before_those_that_are_up() -> None:
         "up",
     ]
     assert "3 blocks, 2.86 MiB, 42 s old" in page.having(data_testid="agent-row")[0].text
+    assert "http://one:4318 open" in page.having(data_testid="agent-row")[0].text
 
 
 def test_the_page_is_one_click_away_from_everywhere() -> None:
