@@ -177,8 +177,7 @@ def test_a_transition_without_room_is_dropped_and_counted(transitions):
     position = Position("g", 0, 1)
     full = Block(Stream("s", "", "logs", "n"), "/v1/lines", "k", position, random.Random(1).randbytes(70_000))
     with pytest.raises(NoRoom):
-        while True:
-            spool.append(full)
+        _append_for_ever(spool, full)
     own.changed("http://a", Change("closed", "open", 1.0))
     own.ship()
     own.ship()
@@ -193,3 +192,8 @@ def test_transitions_that_nobody_hears_are_bounded(transitions):
         own.changed("http://a", Change("closed", "open", 1.0))
 
     assert own.dropped == 3
+
+
+def _append_for_ever(spool: Spool, block: Block) -> None:
+    while True:
+        spool.append(block)
