@@ -113,21 +113,36 @@ def _ship(settings: Settings, config: Path | None) -> int:
 
 def _run(settings: Settings, command: list[str]) -> int:
     """Run a process beside the sources; its exit code is ours (128 + signal when one ended it)."""
+    from agents import child as children
     from agents.pipeline import Pipeline
 
+    mask = children.block_signals()
     pipeline = Pipeline(settings)
     pipeline.start()
+    asked = children.asked_to_end()
+    if asked:
+        pipeline.stop()
+        return 128 + asked
     try:
-        child = pipeline.run(command).child
+        child = children.start(command, mask)
     except OSError as error:
         sys.stderr.write(f"fuseboard-agent: {command[0]!r} cannot be run: {error}\n")
         pipeline.stop()
-        return 127
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
-        signal.signal(number, lambda received, _: child.send_signal(received))
-    code = child.wait()
+        return 126 if isinstance(error, PermissionError) else 127
+    source = pipeline.follow(child, command[0])
+    code = children.supervise(child)
+    source.finish(settings.drain_s)
     pipeline.stop()
-    return code if code >= 0 else 128 - code
+    _let_go_of_standard_error()
+    return code
+
+
+def _let_go_of_standard_error() -> None:
+    """Keep the interpreter from ending with a code of its own, 120, when nobody reads our standard error any more."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:

@@ -31,6 +31,7 @@ from agents.sources import Origin, Source, measuring
 from agents.spool import Spool
 
 if TYPE_CHECKING:
+    from agents.child import Child
     from agents.metrics import MetricsServer, Watched
     from agents.sources.command import CommandSource
     from agents.sources.relay import RelaySource
@@ -249,16 +250,13 @@ class Pipeline:
             lambda: sum(getattr(source, "turned_away", 0) for source in self.sources),
         )
 
-    def run(self, command: list[str]) -> "CommandSource":
-        """
-        Run *command* as one more source; to be called after ``start``.
-
-        Raises:
-            OSError: There is no such program.
-        """
+    def follow(self, child: "Child", name: str) -> "CommandSource":
+        """Ship the output of *child*, whose program is *name*, as one more source; to be called after ``start``."""
         from agents.sources.command import CommandSource
 
-        source = CommandSource(command, self.parts.origin, self.parts.intake, self.parts.shapers)
+        parts = self.parts
+        may_wait = parts.settings.spool.when_full == "block"
+        source = CommandSource(child, name, parts.origin, parts.intake, parts.shapers, may_wait=may_wait)
         self.sources.append(source)
         source.start()
         return source
