@@ -150,6 +150,8 @@ class Backlog:
             self._cursor = (segment, segment.durable_bytes)
         if self._has_more(segment):
             return segment, offset
+        if not segment.is_durable():
+            return None  # its frames come before those of the files behind it
         following = self._segments.index(segment) + 1
         if following == len(self._segments):
             return None

@@ -79,7 +79,20 @@ class Segment:
         Raises:
             OSError: What was written since the last success may be gone: it must be written again, elsewhere.
         """
+        self.flush()
+        self.made_durable(written_bytes)
+
+    def flush(self) -> None:
+        """
+        Make what is written durable; ``made_durable`` says so.
+
+        Raises:
+            OSError: As ``sync``.
+        """
         os.fdatasync(self.descriptor)
+
+    def made_durable(self, written_bytes: int) -> None:
+        """Note that a flush begun when *written_bytes* were written has succeeded."""
         self.durable_bytes = max(self.durable_bytes, written_bytes)
 
     def is_durable(self) -> bool:

@@ -329,13 +329,15 @@ class Spool:
             below = self._tickets
             written = [(segment, segment.written_bytes) for segment in self._shelf.not_durable()]
         try:
-            for segment, size in written:
-                segment.sync(size)
+            for segment, _ in written:
+                segment.flush()
         except OSError:
             with self._lock:
                 self._shelf.torn = True
             raise
         with self._lock:
+            for segment, size in written:  # only now: who looks sees bytes and counts change together
+                segment.made_durable(size)
             self._publish(below)
         if self._unbooked:
             self._ledger.save()

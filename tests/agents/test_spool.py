@@ -60,6 +60,39 @@ def test_nothing_is_visible_before_its_fsync(tmp_path):
     spool.close()
 
 
+def test_a_look_before_the_fsync_passes_nothing_over(tmp_path):
+    """Blocks that fill several files under one fsync all come, in order, though somebody looked in between."""
+    spool, _ = opened(tmp_path, max_bytes=1 << 20)
+    for number in range(6):
+        spool.append(block(number, os.urandom(100_000)))
+        assert spool.claim(0.0) is None
+    spool.sync()
+
+    assert [key for key, _ in claimed(spool)] == [f"key-{number}" for number in range(6)]
+    spool.close()
+
+
+def test_a_look_between_an_fsync_and_its_being_counted_passes_nothing_over(tmp_path, monkeypatch):
+    """While the second of two files is made durable, nothing of the first is to be seen; then every block comes, in order."""
+    spool, _ = opened(tmp_path, max_bytes=1 << 20)
+    for number in range(4):
+        spool.append(block(number, os.urandom(100_000)))
+    to_disk = os.fdatasync
+    seen = []
+
+    def then_look(descriptor: int) -> None:
+        to_disk(descriptor)
+        seen.append(spool.claim(0.0))
+
+    monkeypatch.setattr(os, "fdatasync", then_look)
+    spool.sync()
+
+    assert len(seen) > 1
+    assert set(seen) == {None}
+    assert [key for key, _ in claimed(spool)] == [f"key-{number}" for number in range(4)]
+    spool.close()
+
+
 def test_a_restart_replays_what_no_checkpoint_has_counted(tmp_path):
     """Counters and positions are the checkpoint plus the frames after it; a settled block does not come again."""
     spool, ledger = opened(tmp_path)
