@@ -1,7 +1,7 @@
 """
 Where bytes come from. A source cuts blocks, gives each its identity, and hands it to the intake; it never parses.
 
-``files``      follows files (``tail`` is one file, ``discovery`` finds them)
+``files``      follows files (``tail`` is one file, ``discovery`` finds them; its docstring lists the others)
 ``command``    runs a process and reads its output
 ``scrape``     fetches an exposition (``scrape_target`` asks, ``last_good`` remembers, ``http_get`` speaks HTTP)
 ``probe``      asks the service whether it is well

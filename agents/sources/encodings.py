@@ -1,7 +1,7 @@
 """
 How a file's bytes become UTF-8, and where its lines end.
 
-``utf-8`` stays byte for byte, also where it is none. The others are converted a block at a time by C codecs; positions
+``utf-8`` stays byte for byte, also where it is none (the collector stores the bytes and shows U+FFFD). The others are converted a block at a time by C codecs; positions
 remain those of the file's own bytes. UTF-16 without a byte order mark is taken for little-endian. A lone surrogate is
 kept as the three bytes that its code point has; a last odd byte becomes U+FFFD.
 """

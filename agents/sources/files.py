@@ -1,10 +1,10 @@
 """
 Follows files: finds them, reads whole lines in turn, notices rotation and truncation.
 
-``discovery``  finds them                         ``identity``    tells whether a file is still the same
-``tail``       one file: what is in it            ``encodings``   where its lines end, and their UTF-8
-``followed``   what is cut from it next           ``long_lines``  lines beyond the limit
-``descriptors``  which files are open             ``shipping``    blocks
+``discovery``    finds them                          ``descriptors``  which are open
+``tail``         one file: what is in it             ``identity``     whether a file is still the same
+``followed``     what is cut from it next            ``encodings``    where its lines end, and their UTF-8
+``long_lines``   lines beyond the limit              ``shipping``     blocks
 ``generations``  truncated, rewritten and finished files, and who goes on with them; ``copies`` of them
 
 One thread polls each 0.25 s, so a line leaves within that time; beyond a thousand files those without news for ten seconds

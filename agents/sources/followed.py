@@ -119,6 +119,8 @@ class Followed:
         self.due = None
         limit = self.watch.settings.max_line_bytes
         chunk = self.tail.read(limit)
+        if chunk is not None and self.tail.offset == 0 and chunk.raw.startswith(b"\0"):
+            chunk = self._behind_hole(chunk, limit)
         if chunk is None or self._is_packed(chunk):
             return None
         if self.tail.cut:
@@ -128,6 +130,13 @@ class Followed:
         if chunk.whole == chunk.start:
             return self._last_line(chunk, now, limit, finishing=finishing)
         return self._lines(chunk, now, limit, flush=flush or finishing)
+
+    def _behind_hole(self, chunk: Chunk, limit: int) -> Chunk | None:
+        skipped = self.tail.skip_hole()
+        if skipped > 0:
+            log("info", "file_hole_skipped", path=self.tail.path, size=skipped)
+            return self.tail.read(limit)
+        return chunk if skipped == 0 else None
 
     def _lines(self, chunk: Chunk, now: float, limit: int, *, flush: bool) -> Piece | None:
         taken = chunk.raw[chunk.start : chunk.whole]

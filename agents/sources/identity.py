@@ -1,5 +1,5 @@
 """
-How a file is recognised, by what it is (device, inode, the inode's version) and by what it holds (docs/adr/0009).
+How a file is recognised, by what it is (device, inode, the inode's version) and by what it holds (docs/adr/0013).
 
 *head*     a signature of the first bytes, from the first byte on, growing with the file to 1024
 *joint*    a signature of the (up to 256) bytes in front of the place that was read to

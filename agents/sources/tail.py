@@ -18,6 +18,7 @@ from agents.sources.identity import HEAD_BYTES, JOINT_BYTES, digest, inode_versi
 RACY_NS = (
     50_000_000  # a file written to so shortly before it was looked at may change again under the same mtime
 )
+MAX_HOLE_REST = 1 << 16  # a hole ends with a block of the file system, the text begins within it
 CLOSED = -1
 
 
@@ -211,6 +212,24 @@ class Tail:
             return None
         self.known_end = max(self.size, self.offset + length)
         return Chunk(raw, start, whole, length == size, whole == start and length > limit)
+
+    def skip_hole(self) -> int:
+        """
+        Move from offset 0 behind a hole: a file was truncated whose writer goes on where it was (no ``O_APPEND``).
+
+        Returns:
+            How many bytes nobody has written there; -1 when nothing is written behind them yet.
+        """
+        try:
+            data = os.lseek(self.descriptor, 0, os.SEEK_DATA)
+        except OSError:
+            return -1
+        if data:
+            block = os.pread(self.descriptor, MAX_HOLE_REST, data)
+            self.offset = data + len(block) - len(block.lstrip(b"\0"))
+            length = min(JOINT_BYTES, self.offset)
+            self._joint = os.pread(self.descriptor, length, self.offset - length)
+        return self.offset
 
     def advance(self, taken: bytes) -> None:
         """Note that *taken*, the bytes behind ``offset``, has been handed over."""

@@ -1,5 +1,10 @@
 """Following files: rotation, truncation, partial lines, where to begin."""
 
+import os
+import shutil
+
+import pytest
+
 
 def test_lines_arrive_soon_after_they_are_written(tmp_path, collector, agent, wait_for, follow_toml):
     """A line leaves within half a second or so of being written, with its resource and its place."""
@@ -174,3 +179,31 @@ def test_files_with_their_own_resource(tmp_path, collector, agent, wait_for, fol
     assert "service.name=checkout" in resources[b"ours\n"]
     assert "service.name=proxy" in resources[b"theirs\n"]
     assert "deployment.environment.name=test" in resources[b"theirs\n"]
+
+
+@pytest.mark.system
+def test_killed_agents_and_copytruncate_under_load(tmp_path, collector, agent, wait_for, follow_toml):
+    """A log copied and truncated again and again, its copies in the pattern, the agent killed: what was readable comes once."""
+    log = tmp_path / "app.log"
+    log.touch()
+    agent.start(follow_toml(collector.url, f"{log}*", 'multiline = "off"\n'))
+    written: list[bytes] = []
+    for round_ in range(6):
+        lines = [b"line %d of round %d %s\n" % (number, round_, b"x" * 80) for number in range(3000)]
+        written += [line.strip() for line in lines]
+        with log.open("ab") as file:
+            file.writelines(lines)
+        if round_ % 2:
+            agent.kill()
+        for number in range(round_, 0, -1):
+            (tmp_path / f"app.log.{number}").rename(tmp_path / f"app.log.{number + 1}")
+        shutil.copyfile(log, tmp_path / "app.log.1")
+        os.truncate(log, 0)
+        if round_ % 2:
+            agent.start()
+
+    wait_for(lambda: len(collector.lines()) >= len(written), "all lines")
+    assert agent.terminate() == 0
+
+    assert sorted(collector.lines()) == sorted(written)
+    assert collector.conflicts == []

@@ -1,5 +1,6 @@
 """Which file is which: reuse of inodes, equal beginnings, copies, rewriting, and restarts in between."""
 
+import os
 import shutil
 
 HEADER = b"=== service started ===\n"
@@ -147,6 +148,22 @@ def test_a_file_of_another_name_is_no_copy(tmp_path, by_hand):
     (tmp_path / "app-errors.log").write_bytes(HEADER)
 
     assert agent.poll().lines() == [HEADER.strip(), HEADER.strip()]
+
+
+def test_a_writer_that_does_not_append_leaves_a_hole_that_is_skipped(tmp_path, by_hand):
+    """Truncated under a writer that goes on at its old place: no line of a million NULs, and what it writes comes whole."""
+    log = tmp_path / "app.log"
+    with log.open("wb", buffering=0) as file:
+        file.write(b"x" * 1_000_000 + b"\nfirst\n")
+        agent = by_hand(log).poll()
+        os.truncate(log, 0)
+        agent.poll()
+        file.write(b"second\n")
+        agent.poll()
+        file.write(b"third\n")
+        agent.again().poll()
+
+    assert agent.lines()[1:] == [b"first", b"second", b"third"]
 
 
 def test_bytes_seen_and_truncated_away_are_counted(tmp_path, by_hand):
