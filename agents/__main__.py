@@ -72,24 +72,8 @@ def _check(config: Path | None, *, as_json: bool) -> int:
         sys.stdout.write(check.refusal_as_json(error.setting, error.message) + "\n")
         return 2
     sys.stdout.write((check.as_json(settings) if as_json else check.described(settings)) + "\n")
-    sys.stderr.writelines(f"fuseboard-agent: note: {note}\n" for note in _notes(settings))
+    sys.stderr.writelines(f"fuseboard-agent: note: {note}\n" for note in check.notes(settings))
     return 0
-
-
-def _notes(settings: Settings) -> list[str]:
-    """Say what is allowed and worth a second look."""
-    from agents.processors.patterns import costly
-
-    named = {
-        "redact.patterns": settings.redact.patterns,
-        "filter.include": settings.filter.include,
-        "filter.exclude": settings.filter.exclude,
-    }
-    return [
-        f"{name}: {expression!r} holds no fixed text of three characters, so every line is searched (see docs/adr/0009)"
-        for name, expressions in named.items()
-        for expression in costly(expressions)
-    ]
 
 
 def _ship(settings: Settings, config: Path | None) -> int:

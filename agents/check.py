@@ -1,10 +1,12 @@
 """``fuseboard-agent check``: every setting with its help and the value that it has, secrets masked."""
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from agents.settings_fields import Field
 from agents.settings_tables import LISTS, TABLES, TOP
@@ -34,6 +36,46 @@ def as_json(settings: Settings) -> str:
     shown |= {name: _values(fields, getattr(settings, name)) for name, fields in TABLES.items()}
     shown |= {name: [_values(fields, it) for it in getattr(settings, name)] for name, fields in LISTS.items()}
     return json.dumps({"ok": True, "settings": shown}, indent=2)
+
+
+def notes(settings: Settings) -> list[str]:
+    """Say what is allowed and worth a second look, as far as it can be seen from here."""
+    return [*_clear_text(settings), *_unreadable(settings), *_costly(settings)]
+
+
+def _clear_text(settings: Settings) -> Iterator[str]:
+    for collector in settings.collector:
+        parts = urlsplit(collector)
+        away = parts.hostname not in {"127.0.0.1", "localhost", "::1"}
+        if settings.key and parts.scheme == "http" and away:
+            yield f"collector: {collector!r} is not https, so the key travels in clear text"
+
+
+def _unreadable(settings: Settings) -> Iterator[str]:
+    home = next(it for it in (settings.data_dir, *settings.data_dir.parents) if it.exists())
+    if not os.access(home, os.W_OK):
+        yield f"data_dir: {str(settings.data_dir)!r} cannot be written by this user"
+    for scrape in settings.scrape:
+        for name in ("password_file", "bearer_token_file"):
+            file = getattr(scrape, name)
+            if file is not None and not os.access(file, os.R_OK):
+                yield f"scrape.{name}: {str(file)!r} cannot be read (yet) by this user"
+
+
+def _costly(settings: Settings) -> Iterator[str]:
+    from agents.processors.patterns import costly
+
+    named = {
+        "redact.patterns": settings.redact.patterns,
+        "filter.include": settings.filter.include,
+        "filter.exclude": settings.filter.exclude,
+    }
+    for name, expressions in named.items():
+        for expression in costly(expressions):
+            yield (
+                f"{name}: {expression!r} holds no fixed text of three characters, so every line is searched "
+                "(see docs/adr/0009)"
+            )
 
 
 def refusal_as_json(setting: str, message: str) -> str:

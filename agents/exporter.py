@@ -17,6 +17,7 @@ from agents.answers import is_duplicate, is_web_page, judged, retry_after_s
 from agents.client import Answer, Clients
 from agents.errors import AgentError, UnknownFate, Unreached
 from agents.frame import FrameHead
+from agents.headers import headers_of
 from agents.health import backoff_s
 from agents.ledger import Ledger
 from agents.own_log import log
@@ -138,7 +139,7 @@ class Exporter:
         if found is not None:
             return found
         route_s = self._route.wait_s()
-        if route_s > 0 or sum(len(parcel.body) for parcel in self._shelf) > SHELF_BYTES:
+        if route_s > 0 or self._is_shelf_full():
             self._abandoned.wait(min(shelved_s, route_s or CLAIM_S, CLAIM_S))
             return None
         patience_s = min(shelved_s, CLAIM_S)
@@ -149,6 +150,13 @@ class Exporter:
         if self._draining.is_set() and self._shelf:
             self._abandoned.wait(patience_s)
         return None
+
+    def _is_shelf_full(self) -> bool:
+        """Say whether nothing new may be taken: too much waits in memory, or all of it for the one collector."""
+        shelved = list(self._shelf)
+        if sum(len(parcel.body) for parcel in shelved) > SHELF_BYTES:
+            return True
+        return bool(shelved) and self._route.is_closed_to_more()
 
     def _from_shelf(self) -> tuple[tuple[Parcel, Permit] | None, float]:
         """Take the oldest shelved block that may go; without one, the seconds until one may (infinite: none is there)."""
@@ -174,7 +182,7 @@ class Exporter:
         self.seen.requests += 1
         try:
             client = clients.get(permit.url, access)
-            answer = client.post(parcel.head.path, _headers(parcel.head), parcel.body)
+            answer = client.post(parcel.head.path, headers_of(parcel.head), parcel.body)
             self.seen.answered += 1
             self.seen.seconds += time.monotonic() - began
             self._judge(parcel, permit, answer, access)
@@ -279,18 +287,3 @@ def _said(url: str, head: FrameHead, answer: Answer) -> AgentError:
 
 def _disk_error(error: OSError) -> AgentError:
     return AgentError("disk", f"the data directory cannot be written: {error}")
-
-
-def _headers(head: FrameHead) -> dict[str, str]:
-    """
-    Say what the request holds.
-
-    The spool's sequence number joins ``Fuseboard-Source``: a report counts through one, so the ledger can tell for any
-    range which of the blocks counted in it are stored.
-    """
-    source = f"{head.headers['Fuseboard-Source']},sequence={head.sequence}"
-    return head.headers | {
-        "Fuseboard-Source": source,
-        "Content-Encoding": "zstd",
-        "Idempotency-Key": head.key,
-    }

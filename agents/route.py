@@ -87,6 +87,12 @@ class Route:
             now = time.monotonic()
             return min(health.wait_s(now) for health in self._healths.values())
 
+    def is_closed_to_more(self) -> bool:
+        """Say whether there is one collector and its breaker is not closed: a trial is for what was sent before."""
+        with self._lock:
+            states = [health.breaker.state for health in self._healths.values()]
+            return len(states) == 1 and states[0] != "closed"
+
     def begin(self, sequence: int) -> Permit | float:
         """
         Ask where to send the block of *sequence*; it counts as being sent from now on.

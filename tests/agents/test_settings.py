@@ -177,6 +177,19 @@ def test_check_says_what_is_wrong_to_programs(tmp_path):
     assert "'big'" in said["message"]
 
 
+def test_check_notes_what_is_worth_a_second_look(tmp_path):
+    """A key in clear text and a file that is not there yet are said, and no reason to refuse."""
+    text = (
+        'collector = "http://collector:4318"\nkey = "k"\n[[scrape]]\nurl = "http://a/metrics"\n'
+        'bearer_token_file = "/nowhere/token"\n'
+    )
+    done = run("check", "--config", write(tmp_path, text))
+
+    assert done.returncode == 0
+    assert "collector: 'http://collector:4318' is not https" in done.stderr
+    assert "scrape.bearer_token_file: '/nowhere/token' cannot be read" in done.stderr
+
+
 HTTPS = 'collector = "https://a"\n'
 
 
