@@ -12,7 +12,7 @@ PYTEST_WORKERS ?= 2
 up: $(VENV)/.run ## collector + dashboards + sample shop at http://127.0.0.1:4318
 	$(BIN)/fuseboard up --demo
 
-test: $(VENV)/.dev chromium lint ## everything the tests need, then the whole suite
+test: $(VENV)/.dev debian lint ## everything the tests need, then the whole suite
 	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadgroup
 
 check: format lint ## what a commit must pass besides the tests
@@ -48,6 +48,10 @@ $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[collector,embedded,dashboards,demo,dev]'
 	touch $@ $(VENV)/.run
 
-.PHONY: chromium
-chromium: # the browser tests drive Debian's
-	@command -v chromium >/dev/null || { $(APT) update -qq && $(APT) install -y -qq chromium; }
+# Debian's programs that tests drive, each by the command it brings: the browser of the pages, a real remote_write sender.
+DEBIAN := chromium prometheus
+
+.PHONY: debian
+debian:
+	@for name in $(DEBIAN); do command -v $$name >/dev/null || missing="$$missing $$name"; done; \
+	[ -z "$$missing" ] || { $(APT) update -qq && $(APT) install -y -qq $$missing; }

@@ -1,13 +1,14 @@
 """
 Records per CPU-second of every mapping, and what a statement costs before its first row.
 
-Run: ``python -m benchmarks.mappings``. Seeded; one thread; into the real tables with their views and indexes.
+Run: ``python -m benchmarks.mappings [name …]``. Seeded; one thread; into the real tables with their views and indexes.
 """
 
 from __future__ import annotations
 
 import random
 import resource
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from collector.formats.prometheus import message_of
 from collector.journal.envelope import Head
 from tests.collector.formats.segments import Warehouse, any_value, pairs
 
@@ -77,6 +79,24 @@ def exposition(rng: random.Random, count: int) -> bytes:
     return "".join(["# TYPE http_requests_total counter\n", *lines]).encode()
 
 
+def remote_write(rng: random.Random, count: int) -> bytes:
+    """Return a WriteRequest of *count* series with nine labels and a sample each, as Prometheus sends them."""
+    message = message_of("remote_write")()
+    for _ in range(count):
+        series = message.timeseries.add()
+        for name, value in _labels(rng.getrandbits(30)).items():
+            series.labels.add(name=name, value=value)
+        series.samples.add(value=rng.randrange(999), timestamp=NOW_NS // 10**6)
+    return message.SerializeToString()
+
+
+def _labels(n: int) -> dict[str, str]:
+    return {
+        "__name__": "http_requests_total", "code": "200", "env": "prod", "instance": f"10.0.0.{n % 50}:8080", "job": "checkout",
+        "method": "GET", "namespace": "shop", "pod": f"checkout-7d9f8b6c5-{n % 50:05}", "route": f"/orders/{n}",
+    }  # fmt: skip
+
+
 def _attributes(rng: random.Random) -> list:
     return pairs(
         {
@@ -98,7 +118,14 @@ def _cpu_s(warehouse: Warehouse, name: str, bodies: list[bytes]) -> float:
 
 def main() -> None:
     """Print one line per format: CPU of an insert of one record, and records per CPU-second beyond that."""
-    made = {"otlp_logs": logs, "otlp_traces": spans, "otlp_metrics": metrics, "exposition": exposition}
+    made = {
+        "otlp_logs": logs,
+        "otlp_traces": spans,
+        "otlp_metrics": metrics,
+        "exposition": exposition,
+        "remote_write": remote_write,
+    }
+    made = {name: make for name, make in made.items() if not sys.argv[1:] or name in sys.argv[1:]}
     with tempfile.TemporaryDirectory() as folder:
         warehouse = Warehouse(Path(folder))
         for name, make in made.items():

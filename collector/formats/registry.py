@@ -13,6 +13,7 @@ from collector.formats.otlp_metrics.receive import PROTOCOL as OTLP_METRICS
 from collector.formats.otlp_metrics_json.receive import PROTOCOL as OTLP_METRICS_JSON
 from collector.formats.otlp_traces.receive import PROTOCOL as OTLP_TRACES
 from collector.formats.otlp_traces_json.receive import PROTOCOL as OTLP_TRACES_JSON
+from collector.formats.remote_write.receive import PROTOCOL as REMOTE_WRITE
 from collector.formats.reports.receive import PROTOCOL as REPORTS
 from collector.load.loader import Group
 from collector.load.mapping import read_mappings
@@ -27,6 +28,7 @@ PROTOCOLS: tuple[Protocol, ...] = (
     OTLP_METRICS,
     OTLP_METRICS_JSON,
     EXPOSITION,
+    REMOTE_WRITE,
     BREAKERS,
     REPORTS,
 )

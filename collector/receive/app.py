@@ -114,7 +114,7 @@ class Receiver:
         _check_type(self._by_path[scope["path"]], headers)
         head = _head(headers, key, self._now_ns())
         raw = await self._read(headers, receive)
-        encoding = headers.get(b"content-encoding", b"").decode("latin-1")
+        encoding = headers.get(b"content-encoding", b"").decode("latin-1") or protocol.encoding
         if len(raw) < _INLINE_BYTES:
             prepared = self._prepare(protocol, scope["path"], headers, head, raw, encoding)
         else:
@@ -184,7 +184,7 @@ class Receiver:
             identity=identity,
             body_hash=body_hash,
             expires_ns=expires_ns,
-            answer=protocol.answer(head.batch_id, len(decoded.body), judged.records),
+            answer={**protocol.answer(head.batch_id, len(decoded.body), judged.records), **judged.told},
         )
         return Batch(protocol.group, frame + decoded.frame, info)
 
@@ -232,7 +232,11 @@ def _check_type(protocols: Sequence[Protocol], headers: Mapping[bytes, bytes]) -
 
 
 def _content_type(headers: Mapping[bytes, bytes]) -> str:
-    return headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
+    """Return the type in lower case; of its parameters only ``proto`` says what the body is: ``type;proto=Message``."""
+    name, *parameters = headers.get(b"content-type", b"").decode("latin-1").split(";")
+    pairs = (parameter.partition("=") for parameter in parameters)
+    proto = next((value.strip(' \t"') for key, _, value in pairs if key.strip().lower() == "proto"), "")
+    return name.strip().lower() + (f";proto={proto}" if proto else "")
 
 
 def _head(headers: Mapping[bytes, bytes], key: Key, now_ns: int) -> envelope.Head:
@@ -275,11 +279,10 @@ def _text(headers: Mapping[bytes, bytes], name: str) -> str:
 
 
 async def send_response(send: Send, response: Response) -> None:
-    """Send *response* over ASGI."""
-    headers = [
-        (b"content-type", response.content_type.encode()),
-        (b"content-length", str(len(response.body)).encode()),
-        *((name.lower().encode(), value.encode()) for name, value in response.headers.items()),
-    ]
+    """Send *response* over ASGI; a 204 has no body to say anything of."""
+    headers = [(name.lower().encode(), value.encode()) for name, value in response.headers.items()]
+    if response.status != 204:
+        headers.append((b"content-type", response.content_type.encode()))
+        headers.append((b"content-length", str(len(response.body)).encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body})

@@ -13,6 +13,7 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 
+import cramjam
 from backports import zstd
 
 from collector.errors import Malformed, TooLarge, Unsupported
@@ -23,6 +24,7 @@ _PARAMETERS = {int(zstd.DecompressionParameter.window_log_max): _WINDOW_LOG_MAX}
 # One line a million times over is an agent's block as good as any: what a block of 1 MiB becomes when marks, redaction or
 # another encoding make it longer may compress as well as it likes.
 _RATIO_FREE_BYTES = 4 << 20
+_SNAPPY_PREAMBLE = 5  # bytes of the longest varint that a 32-bit length needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +53,10 @@ class Decoded:
 
 def decode(raw: bytes, encoding: str, limits: Limits) -> Decoded:
     """
-    Undo *encoding* (identity, gzip, deflate, zstd) and return the body with a frame for the journal.
+    Undo *encoding* (identity, gzip, deflate, zstd, snappy in its block format) and return the body with a frame for the journal.
 
     Raises:
-        Malformed: ``bad_gzip``, ``bad_deflate`` or ``bad_zstd``: truncated, corrupt, or with a tail.
+        Malformed: ``bad_gzip``, ``bad_deflate``, ``bad_zstd`` or ``bad_snappy``: truncated, corrupt, or with a tail.
         TooLarge: Over a limit; named in the message.
         Unsupported: An encoding nobody here reads.
     """
@@ -64,7 +66,9 @@ def decode(raw: bytes, encoding: str, limits: Limits) -> Decoded:
         return Decoded(raw, compress(raw))
     if name == "zstd":
         return _zstd(raw, limits)
-    if name in {"gzip", "x-gzip"}:
+    if name == "snappy":
+        body = _snappy(raw, limits)
+    elif name in {"gzip", "x-gzip"}:
         body = _zlib(raw, zlib.MAX_WBITS | 16, "gzip", limits)
     elif name == "deflate":
         body = _zlib(
@@ -73,7 +77,7 @@ def decode(raw: bytes, encoding: str, limits: Limits) -> Decoded:
     else:
         raise Unsupported(
             "unsupported_encoding",
-            f"Content-Encoding {encoding[:40]!r} is not read here; send identity, gzip, deflate or zstd",
+            f"Content-Encoding {encoding[:40]!r} is not read here; send identity, gzip, deflate, zstd or snappy",
             "Content-Encoding",
         )
     return Decoded(body, compress(body))
@@ -150,6 +154,22 @@ def _zlib(raw: bytes, window: int, name: str, limits: Limits) -> bytes:
             f"bad_{name}", f"the body is not valid {name}: {error}", "Content-Encoding"
         ) from error
     return b"".join(parts)
+
+
+def _snappy(raw: bytes, limits: Limits) -> bytes:
+    """Undo one block. Its length stands before it, so that a lie about it costs nothing: more than it never comes out."""
+    size = 0
+    for place, byte in enumerate(raw[:_SNAPPY_PREAMBLE]):
+        size |= (byte & 0x7F) << (7 * place)
+        if byte < 0x80:
+            break
+    _within(len(raw), size, limits)
+    try:
+        return bytes(cramjam.snappy.decompress_raw(raw))
+    except cramjam.DecompressionError as error:
+        raise Malformed(
+            "bad_snappy", f"the body is not a valid snappy block: {error}", "Content-Encoding"
+        ) from error
 
 
 def _within(sent: int, undone: int, limits: Limits) -> None:

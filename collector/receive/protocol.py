@@ -17,10 +17,12 @@ class Judged:
     Attributes:
         records: Counted in the body; 0 = nothing to store, answer success at once.
         timed: The records carry the client's own time, so that a byte-identical body is a retry.
+        told: What the answer says of this body besides; kept with it.
     """
 
     records: int
     timed: bool = False
+    told: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,8 @@ class Protocol:
         answer: The success answer's JSON for a batch (kept, and repeated to a repeat).
         respond: That JSON, duplicate or not, as the HTTP answer.
         refuse: An error as the protocol's own error answer; ``None`` = the common error body.
-        content_types: Accepted without parameters; empty = any.
+        content_types: Accepted without parameters other than ``proto``; empty = any.
+        encoding: What a body without ``Content-Encoding`` is taken for.
         seal_age_s: Seconds a segment gathers before it is sealed: what people wait for is sealed soon; each load costs
             the engine a fixed analysis of its statement, so the rest gathers longer.
     """
@@ -63,4 +66,5 @@ class Protocol:
     respond: Callable[[Mapping[str, Any], bool], Response]
     refuse: Callable[[FuseboardError], Response] | None = None
     content_types: Sequence[str] = ()
+    encoding: str = "identity"
     seal_age_s: float = 1.0

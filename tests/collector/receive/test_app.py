@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import cramjam
 import httpx
 import pytest
 from backports import zstd
@@ -18,10 +19,12 @@ from prometheus_client import CollectorRegistry
 from collector.formats.lines.receive import PROTOCOL as LINES
 from collector.formats.otlp_logs.receive import PROTOCOL as OTLP_LOGS
 from collector.formats.otlp_logs_json.receive import PROTOCOL as OTLP_LOGS_JSON
+from collector.formats.remote_write.receive import PROTOCOL as REMOTE_WRITE
 from collector.metrics import ReceiveMetrics
 from collector.receive.app import Receiver
 from collector.receive.authenticate import Key, Keys
 from collector.receive.decompress import Limits
+from tests.collector.formats.write_requests import Request, add_series
 from tests.collector.journal.batches import NOW_NS, Kept, bodies
 
 LINE = b'{"msg":"paid"}\n'
@@ -37,7 +40,7 @@ class Site:
         self.registry = CollectorRegistry()
         self.now_ns = NOW_NS
         self._app = Receiver(
-            (LINES, OTLP_LOGS, OTLP_LOGS_JSON),
+            (LINES, OTLP_LOGS, OTLP_LOGS_JSON, REMOTE_WRITE),
             self.journal,
             Keys(keys),
             LIMITS,
@@ -215,6 +218,41 @@ def test_the_content_type_chooses_between_the_protocols_of_a_path(site: Site) ->
     assert (bad.status_code, bad.json()["code"]) == (400, 3)
     assert bad.json()["message"].startswith("bad_json: ")
     assert "application/x-protobuf or application/json" in neither.json()["error"]["message"]
+    assert site.stored() == [body]
+
+
+def test_remote_write_is_snappy_unless_it_says_otherwise(site: Site) -> None:
+    """204 without a body; the type may name its message, another message or encoding is a 415, bad data a line of text."""
+    request = Request()
+    add_series(request, "up").samples.add(value=1, timestamp=5)
+    body = request.SerializeToString()
+    block = bytes(cramjam.snappy.compress_raw(body))
+
+    def post(content: bytes, kind: str = "application/x-protobuf", **headers: str) -> httpx.Response:
+        return site.post(content, "/api/v1/write", Content_Type=kind, **headers)
+
+    good = [
+        post(block),
+        post(block, 'application/x-protobuf; proto="prometheus.WriteRequest"', Content_Encoding="snappy"),
+        post(zstd.compress(body), Content_Encoding="zstd"),
+    ]
+    bad = [post(block[:-1]), post(bytes(cramjam.snappy.compress_raw(b"\x0a\xff")))]
+    other = [
+        post(block, "application/json"),
+        post(block, "application/x-protobuf;proto=other.Message"),
+        post(block, ""),
+        post(block, Content_Encoding="br"),
+    ]
+
+    assert [(answer.status_code, answer.content, "content-length" in answer.headers) for answer in good] == [
+        (204, b"", False)
+    ] * 3
+    assert [answer.headers.get("fuseboard-duplicate") for answer in good] == [None, "true", "true"]
+    assert [(answer.status_code, answer.text.partition(":")[0]) for answer in bad] == [
+        (400, "bad_snappy"),
+        (400, "bad_protobuf"),
+    ]
+    assert [answer.status_code for answer in other] == [415] * 4
     assert site.stored() == [body]
 
 

@@ -6,6 +6,7 @@ import gzip
 import os
 import zlib
 
+import cramjam
 import pytest
 from backports import zstd
 from hypothesis import given, settings
@@ -42,6 +43,7 @@ def _one_frame_of(frame: bytes, body: bytes) -> bool:
         ("deflate", zlib.compress(BODY)),
         ("deflate", zlib.compress(BODY, wbits=-15)),
         ("zstd", zstd.compress(BODY)),
+        ("snappy", bytes(cramjam.snappy.compress_raw(BODY))),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -177,7 +179,9 @@ def test_many_small_parts_are_added_up(encoding: str, compress) -> None:
 
 def test_an_unknown_encoding_is_unsupported() -> None:
     """415, quoting it and naming what is read."""
-    with pytest.raises(Unsupported, match="'br' is not read here; send identity, gzip, deflate or zstd"):
+    with pytest.raises(
+        Unsupported, match="'br' is not read here; send identity, gzip, deflate, zstd or snappy"
+    ):
         decode(BODY, "br", LIMITS)
 
 
@@ -204,3 +208,33 @@ def test_any_damage_is_an_error_or_an_honest_body(
         return
 
     assert _one_frame_of(decoded.frame, decoded.body)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"\xff" * 9,
+        BODY,
+        bytes(cramjam.snappy.compress_raw(BODY))[:-1],
+        bytes(cramjam.snappy.compress_raw(BODY)) + b"x",
+    ],
+    ids=["empty", "endless length", "plain", "cut off", "a tail"],
+)
+def test_a_broken_snappy_block_is_malformed(raw: bytes) -> None:
+    """And so is the framed format, which is another one."""
+    with pytest.raises((Malformed, TooLarge)) as refused:
+        decode(raw, "snappy", LIMITS)
+
+    assert refused.value.code in {"bad_snappy", "body_too_large"}
+
+
+def test_the_length_before_a_snappy_block_is_believed_before_it_is_undone() -> None:
+    """A block that says it is too large is refused by its first bytes; one that compresses too well by the ratio."""
+    says_4_gib = b"\xff\xff\xff\xff\x0f" + b"x"
+    with pytest.raises(TooLarge) as large:
+        decode(says_4_gib, "snappy", LIMITS)
+    with pytest.raises(TooLarge) as ratio:
+        decode(bytes(cramjam.snappy.compress_raw(bytes(5 << 20))), "snappy", Limits(ratio=2))
+
+    assert (large.value.code, ratio.value.code) == ("body_too_large", "ratio_too_large")

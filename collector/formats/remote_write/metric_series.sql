@@ -1,0 +1,41 @@
+-- Series of remote_write 1.0 -> metric_series, one row per series and request; the table's engine makes one of them. A request says what its
+-- series are, or what families are (metadata): a family is a row of its own without labels and samples, and a series' type is what its name says.
+INSERT INTO metric_series (series_id, name, type, unit, temporality, service, env, labels, help, original_name, first_seen, last_seen)
+-- include _series.sql
+SELECT
+    if(is_family, cityHash64('metadata', service, env, base_name), id_of(base_id(labels_told, sender), part.1, part.2)) AS series_id,
+    concat(base_name, part.1) AS name,
+    multiIf(is_family, ['unknown', 'counter', 'gauge', 'histogram', 'gaugehistogram', 'summary', 'info', 'stateset', 'unknown'][least(greatest(family.type, 0), 8) + 1],
+            part.1 != '', if(gauge, 'gaugehistogram', 'histogram'), endsWith(base_name, '_total'), 'counter',
+            endsWith(base_name, '_bucket') AND label(labels_told, 'le') != '', 'histogram', label(labels_told, 'quantile') != '', 'summary', 'unknown') AS type,
+    family.unit AS unit,
+    if(type IN ('counter', 'histogram', 'summary'), 'cumulative', '') AS temporality,
+    if(is_family, permitted(sender.3, sender.1), service_of(telling(labels_told), sender)) AS service,
+    if(is_family, permitted(sender.4, sender.2), env_of(telling(labels_told), sender)) AS env,
+    CAST(if(part.2 = '', other_labels, arrayPushBack(other_labels, ('le', part.2))), 'Map(LowCardinality(String), String)') AS labels,
+    family.help AS help,
+    base_name AS original_name,
+    fromUnixTimestamp64Milli(in_range(if(empty(times), received_ms, arrayMin(times)), received_ms), 'UTC') AS first_seen,
+    fromUnixTimestamp64Milli(in_range(if(empty(times), received_ms, arrayMax(times)), received_ms), 'UTC') AS last_seen
+FROM
+(
+    SELECT
+        received_ms, sender, labels_told, times, gauge, part, families[part.3] AS family, part.3 > 0 AS is_family,
+        if(is_family, family.metric_family_name, label(labels_told, '__name__')) AS base_name,
+        arrayFilter(x -> NOT is_family AND x.1 != '__name__', labels_told) AS other_labels
+    FROM
+    (
+        SELECT
+            received_ms, sender, series.labels AS labels_told, series.histograms AS histograms, if(place < 2, metadata, []) AS families,
+            arrayConcat(tupleElement(series.samples, 'timestamp'), tupleElement(histograms, 'timestamp')) AS times,
+            arrayExists(x -> x.reset_hint = 3, histograms) AS gauge
+        FROM requests
+        LEFT ARRAY JOIN all_series AS series, arrayEnumerate(all_series) AS place
+    )
+    -- The (suffix, le) of each series that is meant, and the place of each family that is told beside the first.
+    ARRAY JOIN arrayConcat(
+        multiIf(empty(labels_told), [], empty(histograms), [('', '', toUInt32(0))],
+                arrayDistinct(arrayMap(x -> (x.1, x.2, toUInt32(0)), all_histogram_samples(histograms)))),
+        arrayMap(x -> ('', '', x), arrayEnumerate(families))) AS part
+)
+SETTINGS optimize_on_insert = 0

@@ -1,0 +1,22 @@
+"""The promise made to a remote_write 1.0 sender: ``POST /api/v1/write`` (or ``/api/v1/push``), 204."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from collector.formats import prometheus
+from collector.receive.protocol import Judged
+
+
+def look(request: Any) -> Judged:
+    """Count series and families; samples are counted by ClickHouse. Metadata alone carries no time."""
+    series = len(request.timeseries)
+    return Judged(series + len(request.metadata), timed=series > 0)
+
+
+PROTOCOL = prometheus.protocol(
+    "remote_write",
+    ("application/x-protobuf", "application/x-protobuf;proto=prometheus.WriteRequest"),
+    look,
+    prometheus.respond,
+)
