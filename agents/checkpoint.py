@@ -11,7 +11,7 @@ books' text. So one of the two is always whole, and a save needs no new space on
 the padding.
 
 A block is deleted from the spool only after *both* know it as settled. A torn or damaged checkpoint therefore costs nothing: the
-other one and the frames since say the same (docs/adr/0010). When neither can be read the agent begins anew under another
+other one and the frames since say the same (docs/adr/0015). When neither can be read the agent begins anew under another
 identity, says ``checkpoint_lost`` and keeps what it could not read as ``*.damaged``.
 """
 

@@ -7,7 +7,7 @@ several at a time. The rules that make a kill, a power cut and a failing disk ha
 1. ``append`` writes, ``sync`` makes durable and only then tells the ledger (so offsets are committed after the fsync)
    and lets the exporter see the block. Callers that sync at the same time share one fsync.
 2. What an fsync has refused is written again into a new segment, from memory: the kernel may have dropped the pages and call them
-   clean, so a second fsync of the same file proves nothing (docs/adr/0010).
+   clean, so a second fsync of the same file proves nothing (docs/adr/0014).
 3. A segment is deleted only when both durable checkpoints know all its blocks as settled.
 4. On opening, ``recovery`` tells the ledger what it has not counted and what was damaged; settled frames are passed over. A new
    segment is begun, so nothing is ever written behind damage.

@@ -19,7 +19,7 @@ Recovery: a sidecar's torn last line is cut off; a record counts if its line is 
 the first that does not ends the segment, and both files are truncated to what counts. What was acknowledged was fsynced in both.
 A sealed segment is as long as its records say; what is behind them is cut off.
 
-A failed fsync ends a segment (docs/adr/0010): the kernel may have dropped the pages and call them clean, so a second fsync of the same file
+A failed fsync ends a segment (docs/adr/0014): the kernel may have dropped the pages and call them clean, so a second fsync of the same file
 proves nothing. Its records since the last success are cut off and refused or written again elsewhere, and sealing it writes
 the sidecar anew, from memory, into a file of its own.
 
