@@ -209,7 +209,7 @@ class _Router:
         if scope["type"] != "http":
             return
         path = scope["path"]
-        if self._receiver.serves(path):
+        if self._receiver.serves(scope):
             await self._receiver(scope, receive, send)
         elif path in _PROBES:
             await self._probes(scope, receive, send)

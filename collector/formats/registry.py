@@ -5,8 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from collector.formats.breakers.receive import PROTOCOL as BREAKERS
+from collector.formats.elasticsearch.receive import PROTOCOL as ELASTICSEARCH
 from collector.formats.exposition.receive import PROTOCOL as EXPOSITION
+from collector.formats.hec.receive import PROTOCOL as HEC
+from collector.formats.hec_raw.receive import PROTOCOL as HEC_RAW
 from collector.formats.lines.receive import PROTOCOL as LINES
+from collector.formats.loki.receive import PROTOCOL as LOKI
+from collector.formats.loki_json.receive import PROTOCOL as LOKI_JSON
 from collector.formats.otlp_logs.receive import PROTOCOL as OTLP_LOGS
 from collector.formats.otlp_logs_json.receive import PROTOCOL as OTLP_LOGS_JSON
 from collector.formats.otlp_metrics.receive import PROTOCOL as OTLP_METRICS
@@ -21,6 +26,11 @@ from collector.receive.protocol import Protocol
 
 PROTOCOLS: tuple[Protocol, ...] = (
     LINES,
+    LOKI,
+    LOKI_JSON,
+    ELASTICSEARCH,
+    HEC,
+    HEC_RAW,
     OTLP_LOGS,
     OTLP_LOGS_JSON,
     OTLP_TRACES,

@@ -16,6 +16,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any
+from urllib.parse import parse_qsl
 
 import crc32c
 import msgspec
@@ -51,6 +52,8 @@ _INLINE_BYTES = 16 << 10
 _EXPLICIT_TTL_NS = 7 * 86_400 * 1_000_000_000
 _IMPLICIT_TTL_NS = 300 * 1_000_000_000
 _KEY_LENGTH = 256
+# A client declares a handful; a thousand are an attack or a bug.
+_MOST_PARAMETERS = 64
 
 
 class Receiver:
@@ -79,19 +82,36 @@ class Receiver:
         for protocol in protocols:
             for path in protocol.paths:
                 self._by_path.setdefault(path, []).append(protocol)
+        self._by_suffix = {protocol.suffix: [protocol] for protocol in protocols if protocol.suffix}
+        self._probes = [protocol.probe for protocol in protocols if protocol.probe]
         self._journal = journal
         self._keys = keys
         self._limits = limits
         self._metrics = metrics
         self._now_ns = now_ns
 
-    def serves(self, path: str) -> bool:
-        """Whether *path* is an ingest path."""
-        return path in self._by_path
+    def serves(self, scope: Scope) -> bool:
+        """Whether a request is for an ingest path, or a question that its clients ask before they send."""
+        return bool(self._spoken_at(scope["path"])) or self._probed(scope) is not None
+
+    def _spoken_at(self, path: str) -> Sequence[Protocol]:
+        """Return the protocols of a path; more than one are told apart by content type."""
+        found = self._by_path.get(path)
+        if found is None:
+            found = next((spoken for suffix, spoken in self._by_suffix.items() if path.endswith(suffix)), [])
+        return found
+
+    def _probed(self, scope: Scope) -> Response | None:
+        answers = (probe(scope["method"], scope["path"], dict(scope["headers"])) for probe in self._probes)
+        return next((answer for answer in answers if answer is not None), None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        protocol = _spoken(self._by_path[scope["path"]], scope)
+        probed = self._probed(scope)
+        if probed is not None:
+            await send_response(send, probed)
+            return
+        protocol = _spoken(self._spoken_at(scope["path"]), scope)
         began = time.perf_counter()
         try:
             response = await self._take(protocol, scope, receive)
@@ -107,12 +127,15 @@ class Receiver:
 
     async def _take(self, protocol: Protocol, scope: Scope, receive: Receive) -> Response:
         headers = dict(scope["headers"])
-        if scope["method"] != "POST":
-            raise MethodNotAllowed("method_not_allowed", f"{scope['path']} takes POST, not {scope['method']}")
+        if scope["method"] not in protocol.methods:
+            taken = " and ".join(protocol.methods)
+            raise MethodNotAllowed(
+                "method_not_allowed", f"{scope['path']} takes {taken}, not {scope['method']}"
+            )
         key = self._keys.authenticate(headers, "write")
         self._journal.room()
-        _check_type(self._by_path[scope["path"]], headers)
-        head = _head(headers, key, self._now_ns())
+        _check_type(self._spoken_at(scope["path"]), headers)
+        head = _head(headers, key, self._now_ns(), _declared(protocol, scope))
         raw = await self._read(headers, receive)
         encoding = headers.get(b"content-encoding", b"").decode("latin-1") or protocol.encoding
         if len(raw) < _INLINE_BYTES:
@@ -121,8 +144,8 @@ class Receiver:
             prepared = await asyncio.to_thread(
                 self._prepare, protocol, scope["path"], headers, head, raw, encoding
             )
-        if prepared is None:
-            return protocol.respond(protocol.answer(head.batch_id, 0, 0), False)  # noqa: FBT003 - a protocol of two answers
+        if not isinstance(prepared, Batch):
+            return protocol.respond(prepared, False)  # noqa: FBT003 - nothing was stored: nothing to repeat
         accepted = await asyncio.wrap_future(self._journal.submit(prepared))
         if not accepted.duplicate:
             self._metrics.accepted(protocol.name, prepared.info.bytes, prepared.info.records)
@@ -159,7 +182,8 @@ class Receiver:
         head: envelope.Head,
         raw: bytes,
         encoding: str,
-    ) -> Batch | None:
+    ) -> Batch | Mapping[str, Any]:
+        """Return what is to be journalled; the answer alone when there is nothing."""
         decoded = decode(raw, encoding, self._limits)
         try:
             judged = protocol.judge(decoded.body, headers)
@@ -168,15 +192,18 @@ class Receiver:
                 "too_deep", "the body nests deeper than it can be read; nothing was stored"
             ) from error
         if judged.records == 0:
-            return None
+            return {**protocol.answer(head.batch_id, 0, 0), **judged.told}
         identity, body_hash, expires_ns = _identity(path, headers, head, decoded, judged)
-        frame = compress(envelope.encode(head, len(decoded.body)))
+        kept, body_frame = decoded.body, decoded.frame
+        if judged.kept is not None:
+            kept, body_frame = judged.kept, compress(judged.kept)
+        frame = compress(envelope.encode(head, len(kept)))
         info = BatchInfo(
             batch_id=head.batch_id,
             received_at_ns=head.received_at_ns,
             format=protocol.name,
             signal=protocol.signal,
-            bytes=len(decoded.body),
+            bytes=len(kept),
             records=judged.records,
             resource=head.resource,
             source=head.source,
@@ -186,7 +213,7 @@ class Receiver:
             expires_ns=expires_ns,
             answer={**protocol.answer(head.batch_id, len(decoded.body), judged.records), **judged.told},
         )
-        return Batch(protocol.group, frame + decoded.frame, info)
+        return Batch(protocol.group, frame + body_frame, info)
 
     def _refusal(self, protocol: Protocol, error: FuseboardError) -> Response:
         self._metrics.refused(protocol.name, error.code)
@@ -239,8 +266,22 @@ def _content_type(headers: Mapping[bytes, bytes]) -> str:
     return name.strip().lower() + (f";proto={proto}" if proto else "")
 
 
-def _head(headers: Mapping[bytes, bytes], key: Key, now_ns: int) -> envelope.Head:
-    resource = header_syntax.pairs(_text(headers, "Fuseboard-Resource"), "Fuseboard-Resource")
+def _declared(protocol: Protocol, scope: Scope) -> Mapping[str, str]:
+    if protocol.declare is None:
+        return {}
+    text = scope.get("query_string", b"").decode("latin-1")
+    try:
+        query = dict(parse_qsl(text, max_num_fields=_MOST_PARAMETERS))
+    except ValueError as error:
+        raise Malformed("bad_query", f"the query {text[:80]!r} cannot be read: {error}") from error
+    return protocol.declare(scope["path"], query)
+
+
+def _head(
+    headers: Mapping[bytes, bytes], key: Key, now_ns: int, declared: Mapping[str, str]
+) -> envelope.Head:
+    own = header_syntax.pairs(_text(headers, "Fuseboard-Resource"), "Fuseboard-Resource")
+    resource = {**declared, **own}
     check_scope(key, resource)
     scraped_at = _text(headers, "Fuseboard-Scraped-At")
     return envelope.Head(

@@ -18,11 +18,13 @@ class Judged:
         records: Counted in the body; 0 = nothing to store, answer success at once.
         timed: The records carry the client's own time, so that a byte-identical body is a retry.
         told: What the answer says of this body besides; kept with it.
+        kept: What is journalled in place of the body, where not all of it is taken or its framing is not one that SQL can split.
     """
 
     records: int
     timed: bool = False
     told: Mapping[str, Any] = field(default_factory=dict)
+    kept: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,11 @@ class Protocol:
     Attributes:
         name: The folder's name, the format of the batch.
         paths: Where clients post.
+        encoding: What a body without ``Content-Encoding`` is taken for.
+        suffix: Every path that ends so is taken as well, ``""`` = none.
+        methods: By which they do.
+        probe: Method, path and headers of a question that is no post -> its answer; ``None`` = it is not for this protocol.
+        declare: Path and query -> resource attributes that they declare; the header's own win.
         group: Directory of its segments; protocols may share one only if they share their mappings.
         signal: ``logs``, ``traces``, ``metrics``, ``breakers`` or ``reports``.
         tables: Targets, in the order they are loaded; each has ``<table>.sql`` in the folder.
@@ -67,4 +74,8 @@ class Protocol:
     refuse: Callable[[FuseboardError], Response] | None = None
     content_types: Sequence[str] = ()
     encoding: str = "identity"
+    suffix: str = ""
+    methods: Sequence[str] = ("POST",)
+    probe: Callable[[str, str, Mapping[bytes, bytes]], Response | None] | None = None
+    declare: Callable[[str, Mapping[str, str]], Mapping[str, str]] | None = None
     seal_age_s: float = 1.0

@@ -20,6 +20,10 @@ Record = tuple[envelope.Head, bytes]
 
 TABLES = {
     "lines": ("logs",),
+    "elasticsearch": ("logs",),
+    "hec": ("logs",),
+    "loki": ("logs",),
+    "loki_json": ("logs",),
     "otlp_logs": ("logs",),
     "otlp_logs_json": ("logs",),
     "otlp_traces": ("spans",),

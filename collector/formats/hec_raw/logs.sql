@@ -1,0 +1,2 @@
+-- Raw lines of Splunk's HTTP Event Collector -> logs: lines like any other.
+-- include ../lines/logs.sql
