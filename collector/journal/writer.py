@@ -356,9 +356,9 @@ class Journal:
         self, group: str, segment: OpenSegment, written: list[tuple[Batch, Future[Accepted]]]
     ) -> None:
         self._trouble = None
+        self._count(sum(len(batch.frames) for batch, _ in written))  # whoever has its answer finds it counted
         for batch, future in written:
             self._settle(batch, future)
-        self._count(sum(len(batch.frames) for batch, _ in written))
         if segment.bytes >= SEAL_BYTES or segment.raw_bytes >= SEAL_RAW_BYTES:
             self._seal(group)
 

@@ -45,7 +45,6 @@ class Protocol:
     Attributes:
         name: The folder's name, the format of the batch.
         paths: Where clients post.
-        encoding: What a body without ``Content-Encoding`` is taken for.
         suffix: Every path that ends so is taken as well, ``""`` = none.
         methods: By which they do.
         probe: Method, path and headers of a question that is no post -> its answer; ``None`` = it is not for this protocol.

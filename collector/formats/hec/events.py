@@ -22,9 +22,26 @@ class Event(msgspec.Struct):
     fields: dict[str, msgspec.Raw] | None = None
 
 
+class Acks(msgspec.Struct, forbid_unknown_fields=True):
+    """A question: which of these requests are durable?"""
+
+    acks: list[int]
+
+
+_ACKS = msgspec.json.Decoder(Acks)
 _EVENTS = msgspec.json.Decoder(list[Event])
 _EVENT = msgspec.json.Decoder(Event)
 _SCANNER = json.JSONDecoder()
+
+
+def acks(body: bytes) -> list[int] | None:
+    """Return the numbers asked for; ``None`` for anything that is no such question."""
+    if not body.lstrip().startswith(b'{"acks"'):
+        return None
+    try:
+        return _ACKS.decode(body).acks
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def read(body: bytes) -> tuple[bytes, int, bool]:

@@ -13,7 +13,7 @@ from collector.formats import loki_push
 from collector.formats.protos import message_class
 from collector.receive.protocol import Judged
 
-_REQUEST: Any = message_class(Path(__file__).with_name("request.proto").read_text(), "Request", "loki")
+REQUEST: Any = message_class(Path(__file__).with_name("request.proto").read_text(), "Request", "loki")
 
 
 def judge(body: bytes, headers: Mapping[bytes, bytes]) -> Judged:
@@ -25,7 +25,7 @@ def judge(body: bytes, headers: Mapping[bytes, bytes]) -> Judged:
     """
     del headers
     try:
-        push = _REQUEST.FromString(body)
+        push = REQUEST.FromString(body)
     except DecodeError as error:
         raise Malformed("bad_protobuf", f"the body is not a push to Loki: {error}") from error
     if body and not push.ListFields():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from collector.formats.loki.receive import _REQUEST
+from collector.formats.loki.receive import REQUEST
 from collector.journal.envelope import Head
 
 COLUMNS = "SELECT * EXCEPT (batch_id) FROM logs ORDER BY line"
@@ -20,7 +20,7 @@ def test_a_push_makes_the_rows_it_makes_as_json(warehouse, now_ns):
     as_json = {"streams": [
         {"stream": labels, "values": [[str(now_ns + after), line, extra] for after, line, extra in entries]} for labels, entries in STREAMS
     ]}  # fmt: skip
-    message = _REQUEST()
+    message = REQUEST()
     for labels, entries in STREAMS:
         text = ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in labels.items())
         stream = message.streams.add(labels=f"{{{text}}}")
