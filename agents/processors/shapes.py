@@ -3,7 +3,7 @@ Where secrets of known shapes stand in a block.
 
 Python's ``re`` tries a pattern at every byte (≈ 200 MB/s when it does not begin with a literal, and two dozen of them would
 have to be tried), so it is never let loose on a block: a C search (``bytes.find``, 1.5–3 GB/s) for a literal that every match
-must hold finds the few places, and the pattern is matched only there. Costs: docs/adr/0009.
+must hold finds the few places, and the pattern is matched only there. Costs: docs/adr/0014.
 
 Sources: the vendors' published formats of keys; RFC 7519 (JWT); ISO/IEC 7812-1 (card numbers).
 """
@@ -21,11 +21,12 @@ class Shape(NamedTuple):
     One kind of secret.
 
     Attributes:
-        name: The literal that every match holds, which is looked for; in lower case, when *folded*.
-        pattern: Matched *back* bytes in front of the literal; its group is the secret.
+        name: What every match holds, which is looked for; in lower case, when *folded*. A literal, or an expression that
+            begins with one: several literals in one search.
+        pattern: Matched *back* bytes in front of it; its group is the secret.
     """
 
-    name: bytes
+    name: bytes | re.Pattern[bytes]
     pattern: re.Pattern[bytes]
     back: int = 0
     folded: bool = False
@@ -36,14 +37,14 @@ _ASSIGNED = rb"""[\\"']*[ \t]*[:=][ \t]*[\\"']*"""
 _FREE = rb"(?<![A-Za-z0-9_])"  # not inside a longer word
 
 
-def _named(literal: bytes, name: bytes) -> Shape:
+def _named(literal: bytes | re.Pattern[bytes], name: bytes) -> Shape:
     return Shape(literal, re.compile(name + _VALUE, re.IGNORECASE), folded=True)
 
 
 _WORD = rb"[a-z]{3,24}+(?:[_-]key)?"
 _NAMED = (
     *(_named(key, _WORD) for key in (b"passw", b"secret", b"token", b"authorization", b"cookie")),
-    *(_named(key, _WORD) for key in (b"apikey", b"api_key", b"api-key")),
+    _named(re.compile(rb"api[_-]?key"), _WORD),
     _named(b"access", rb"access[_-]?key"),
     *(
         Shape(scheme, re.compile(scheme + rb"[ \t]+([A-Za-z0-9._~+/=-]{8,})", re.IGNORECASE), folded=True)
@@ -56,16 +57,20 @@ _JWT = (
     ),
 )
 _CLOUD = (
-    Shape(b"AKIA", re.compile(_FREE + rb"(AKIA[0-9A-Z]{16})\b")),  # AWS
-    Shape(b"ASIA", re.compile(_FREE + rb"(ASIA[0-9A-Z]{16})\b")),
-    Shape(b"AIza", re.compile(_FREE + rb"(AIza[0-9A-Za-z_-]{35})(?![0-9A-Za-z_-])")),  # Google
+    Shape(  # AWS, Google
+        re.compile(rb"A(?:KIA|SIA|Iza)"),
+        re.compile(_FREE + rb"(A[KS]IA[0-9A-Z]{16}(?![0-9A-Za-z_])|AIza[0-9A-Za-z_-]{35}(?![0-9A-Za-z_-]))"),
+    ),
     Shape(b"ya29.", re.compile(_FREE + rb"(ya29\.[0-9A-Za-z._-]{20,})")),
-    *(Shape(b"gh%c_" % kind, re.compile(_FREE + rb"(gh[pousr]_[A-Za-z0-9]{30,})")) for kind in b"pousr"),
+    Shape(re.compile(rb"gh[pousr]_"), re.compile(_FREE + rb"(gh[pousr]_[A-Za-z0-9]{30,})")),  # GitHub
     Shape(b"github_pat_", re.compile(_FREE + rb"(github_pat_[A-Za-z0-9_]{22,})")),
-    Shape(b"xox", re.compile(_FREE + rb"(xox[abeprs]-[A-Za-z0-9-]{10,})")),  # Slack
+    Shape(re.compile(rb"xox[abeprs]-"), re.compile(_FREE + rb"(xox[abeprs]-[A-Za-z0-9-]{10,})")),  # Slack
     Shape(b"xapp-", re.compile(_FREE + rb"(xapp-[A-Za-z0-9-]{10,})")),
-    Shape(b"k_live_", re.compile(_FREE + rb"([rs]k_live_[A-Za-z0-9]{16,})"), back=1),  # Stripe
-    Shape(b"k_test_", re.compile(_FREE + rb"([rs]k_test_[A-Za-z0-9]{16,})"), back=1),
+    Shape(  # Stripe
+        re.compile(rb"k_(?:live|test)_"),
+        re.compile(_FREE + rb"([rs]k_(?:live|test)_[A-Za-z0-9]{16,})"),
+        back=1,
+    ),
     Shape(
         b"-----BEGIN ",
         re.compile(
@@ -139,13 +144,28 @@ def luhn(digits: bytes) -> bool:
 
 
 def _matches(
-    pattern: re.Pattern[bytes], body: bytes, searched: bytes, literal: bytes, back: int = 0
+    pattern: re.Pattern[bytes],
+    body: bytes,
+    searched: bytes,
+    name: bytes | re.Pattern[bytes],
+    back: int = 0,
 ) -> Iterator[tuple[int, int]]:
-    """Match *pattern* wherever *literal* stands in *searched*; give the span of its last group, else of the whole."""
+    """Match *pattern* wherever *name* stands in *searched*; give the span of its last group, else of the whole."""
     group = pattern.groups
-    at = searched.find(literal)
-    while at >= 0:
-        found = pattern.match(body, at - back) if at >= back else None
+    done = 0
+    for at in _places(name, searched):
+        found = pattern.match(body, at - back) if at >= max(back, done) else None
         if found:
             yield found.span(group)
-        at = searched.find(literal, found.end() if found else at + len(literal))
+            done = found.end()
+
+
+def _places(name: bytes | re.Pattern[bytes], searched: bytes) -> Iterator[int]:
+    if isinstance(name, re.Pattern):
+        for found in name.finditer(searched):
+            yield found.start()
+        return
+    at = searched.find(name)
+    while at >= 0:
+        yield at
+        at = searched.find(name, at + len(name))
