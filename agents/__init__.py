@@ -8,7 +8,7 @@ loopback. What goes out: HTTP requests to the collector, in blocks that never ch
                 key, ``settings_fields`` reads one value, ``settings_checks`` judges them together)
 ``block``       the values that travel: a block, the stream it is counted under, where it was read
 ``sources``     where bytes come from; each hands whole blocks to ``intake``
-``processors``  bytes to bytes: redaction, tracebacks folded
+``processors``  bytes to bytes: redacts, folds tracebacks, filters, samples, limits; ``child`` is the process that ``run`` runs
 ``intake``      source -> processors -> spool; waits or counts a drop when there is no room
 ``spool``       frozen blocks on disk, fsynced (``segment`` is one file, ``frame`` describes the bytes)
 ``ledger``      the counters and positions; what they were when the process was killed can be worked out

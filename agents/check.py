@@ -74,7 +74,7 @@ def _costly(settings: Settings) -> Iterator[str]:
         for expression in costly(expressions):
             yield (
                 f"{name}: {expression!r} holds no fixed text of three characters, so every line is searched "
-                "(see docs/adr/0014)"
+                "(see docs/adr/0016)"
             )
 
 

@@ -3,7 +3,7 @@ Which lines are shipped at all: ``[filter]``, by expression and line.
 
 With ``include``, a line that matches none of its expressions is dropped (*not_included*); of what is left, a line that
 matches one of ``exclude`` is (*excluded*). A line that an expression had no time for is shipped. The carriage return of
-CRLF is the line end's. Costs: docs/adr/0014.
+CRLF is the line end's. Costs: docs/adr/0016.
 """
 
 from collections.abc import Iterable, Sequence

@@ -7,7 +7,7 @@ more, it becomes *limited*: what goes beyond is dropped at a line's end (*rate_l
 that hovers at the rate does not flap, and one that storms is still seen.
 
 A line may overdraw the bytes that are left and is paid back by the next, so lines larger than a burst pass, too. A backlog
-counts when it is read, not when it was written. Costs: two passes of ``bytes.count`` and ``split``; docs/adr/0014.
+counts when it is read, not when it was written. Costs: two passes of ``bytes.count`` and ``split``; docs/adr/0016.
 """
 
 import time

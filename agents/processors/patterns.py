@@ -3,7 +3,7 @@ Regular expressions from the settings, asked of lines.
 
 Each line is matched by itself, so no match joins or splits lines and ``^`` and ``$`` mean the line's. The loops over lines
 are C's (``map``, ``compress``). Lines without what every match contains (``expressions.literals``) are not matched, and a
-block without it is passed over at the speed of ``bytes.find``. Costs: docs/adr/0014.
+block without it is passed over at the speed of ``bytes.find``. Costs: docs/adr/0016.
 
 Time is bounded: ``expressions.refusal`` keeps out what could take forever; a long line is matched in windows that overlap
 (``OVERLAP_BYTES``: a match up to this long is found wherever it stands); and an expression has ``BUDGET_S`` per block. The

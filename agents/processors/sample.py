@@ -7,7 +7,7 @@ capitals or in brackets near the beginning, or klog's letter. Whether a line is 
 same bytes read again after a kill are decided the same way, and equal lines share their fate (dropped: *sampled*).
 
 All loops over lines are C's (``map``), except over plain text, which takes ≈ 1.5 µs per line; what the distinct findings
-mean is looked up once each. Costs: docs/adr/0014.
+mean is looked up once each. Costs: docs/adr/0016.
 """
 
 import re

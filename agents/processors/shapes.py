@@ -3,7 +3,7 @@ Where secrets of known shapes stand in a block.
 
 Python's ``re`` tries a pattern at every byte (≈ 200 MB/s when it does not begin with a literal, and two dozen of them would
 have to be tried), so it is never let loose on a block: a C search (``bytes.find``, 1.5–3 GB/s) for a literal that every match
-must hold finds the few places, and the pattern is matched only there. Costs: docs/adr/0014.
+must hold finds the few places, and the pattern is matched only there. Costs: docs/adr/0016.
 
 Sources: the vendors' published formats of keys; RFC 7519 (JWT); ISO/IEC 7812-1 (card numbers).
 """
