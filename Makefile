@@ -41,11 +41,11 @@ $(VENV)/bin/python:
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
 $(VENV)/.run: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[collector,embedded,dashboards,demo]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[collector,embedded,grpc,dashboards,demo]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[collector,embedded,dashboards,demo,dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[collector,embedded,grpc,dashboards,demo,dev]'
 	touch $@ $(VENV)/.run
 
 # Debian's programs that tests drive, each by the command it brings: the browser of the pages, a real remote_write sender.

@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import structlog
@@ -61,6 +61,9 @@ from collector.state import State
 from collector.store.client import Store, Target
 from collector.store.migrate import migrate
 
+if TYPE_CHECKING:
+    from collector.formats.otlp_grpc import GrpcServer
+
 log = structlog.get_logger()
 
 _PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -82,6 +85,7 @@ class Collector:
     pipeline: Pipeline
     canary: Canary
     asgi: App
+    grpc: GrpcServer | None = None
 
     def start(self) -> None:
         """Start engine, journal, loader and alerting; returns before the engine is up."""
@@ -91,6 +95,22 @@ class Collector:
             threading.Thread(target=self._migrate, name="migrate", daemon=True).start()
         self.journal.start()
         self.alerting.start()
+
+    async def listen(self) -> None:
+        """
+        Take calls over gRPC too.
+
+        Raises:
+            OSError: The port that was asked for is taken; the default one is left to whoever has it, with a line in the log.
+        """
+        if self.grpc is None:
+            return
+        try:
+            await self.grpc.start()
+        except OSError as error:
+            if "grpc_port" in self.settings.model_fields_set:
+                raise
+            log.warning("grpc_off", reason=str(error))
 
     def _migrate(self) -> None:
         """Apply the schema to the server as soon as it answers; until then segments wait in the journal."""
@@ -178,6 +198,7 @@ def build(settings: Settings) -> Collector:
     collector = Collector(
         settings, engine, store, journal, loader, alerting, state, pipeline, canary, Guard(inner, allowed)
     )
+    collector.grpc = _grpc(settings, receiver)
     inner.pages = _dashboards(inner)
     inner.collector = collector
     return collector
@@ -233,12 +254,15 @@ class _Router:
             if message["type"] == "lifespan.startup":
                 try:
                     await asyncio.to_thread(self.collector.start)
+                    await self.collector.listen()
                 except Exception as error:
                     log.exception("collector_start_failed")
                     await send({"type": "lifespan.startup.failed", "message": str(error)})
                     return
                 await send({"type": "lifespan.startup.complete"})
             else:
+                if self.collector.grpc is not None:
+                    await self.collector.grpc.stop()
                 await asyncio.to_thread(self.collector.stop)
                 await send({"type": "lifespan.shutdown.complete"})
                 return
@@ -306,6 +330,24 @@ def _unloaded(journal: Journal, loader: Loader) -> Callable[[], int | None]:
 
 def _limits(settings: Settings) -> Limits:
     return Limits(settings.body_bytes, settings.decoded_bytes, settings.ratio)
+
+
+def _grpc(settings: Settings, receiver: IngestReceiver) -> GrpcServer | None:
+    """Return the gRPC server that *settings* ask for; without the extra the default port is left closed, with a line in the log."""
+    if settings.grpc_port == 0:
+        return None
+    try:
+        from collector.formats.otlp_grpc import GrpcServer
+    except ImportError as error:
+        if "grpc_port" in settings.model_fields_set:
+            raise FuseboardError(
+                "bad_setting",
+                f"grpc_port: {settings.grpc_port} needs the extra 'grpc' (pip install 'fuseboard[grpc]'); 0 turns OTLP over gRPC off",
+                "grpc_port",
+            ) from error
+        log.info("grpc_off", reason="the extra 'grpc' is not installed")
+        return None
+    return GrpcServer(receiver, formats.PROTOCOLS, settings.host, settings.grpc_port, settings.body_bytes)
 
 
 def _authenticator(keys: Keys) -> Any:

@@ -69,8 +69,8 @@ class Settings(_Frozen):
     data_dir: Path = Field(Path(".fuseboard"), description="Directory of journal, database and state.")
     host: str = Field("127.0.0.1", description="Address to listen on; any other than loopback requires keys.")
     port: int = Field(4318, ge=0, le=65535, description="Port of everything over HTTP; 0 = any free one.")
-    grpc_port: Annotated[int, Field(ge=0, le=0)] = Field(
-        0, description="OTLP/gRPC; only 0 (off) in this version."
+    grpc_port: int = Field(
+        4317, ge=0, le=65535, description="Port of OTLP over gRPC, with the extra 'grpc'; 0 = off."
     )
     syslog_port: Annotated[int, Field(ge=0, le=0)] = Field(
         0, description="Syslog; only 0 (off) in this version."

@@ -63,9 +63,9 @@ class Served:
         self.url = f"http://127.0.0.1:{self.port}"
         self.client = httpx.Client(base_url=self.url, timeout=30.0)
         self._config = folder / "fuseboard.toml"
-        # a test that counts lines counts its own: the canary is for those who ask for it
-        quiet = "" if "canary_interval_s" in settings else "canary_interval_s = 0\n"
-        self._config.write_text(quiet + settings)
+        # A test that counts lines counts its own, and collectors run beside each other: the canary and gRPC's one port are for those who ask.
+        left_out = [f"{name} = 0\n" for name in ("canary_interval_s", "grpc_port") if name not in settings]
+        self._config.write_text("".join(left_out) + settings)
         self._log = folder / "collector.log"
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -138,12 +138,55 @@ class Receiver:
         head = _head(headers, key, self._now_ns(), _declared(protocol, scope))
         raw = await self._read(headers, receive)
         encoding = headers.get(b"content-encoding", b"").decode("latin-1") or protocol.encoding
+        return await self._accept(protocol, scope["path"], headers, head, raw, encoding)
+
+    async def take(
+        self, protocol: Protocol, path: str, headers: Mapping[bytes, bytes], body: bytes
+    ) -> Response:
+        """
+        Take one body that came another way than HTTP, as *path* would take it: the same key, room, limits, identity and journal.
+
+        Args:
+            protocol: What the body is.
+            path: Part of its identity.
+            headers: Lower-case names.
+            body: Not encoded.
+
+        Raises:
+            FuseboardError: Nothing of it was stored; counted.
+        """
+        began = time.perf_counter()
+        status = 200
+        try:
+            key = self._keys.authenticate(headers, "write")
+            self._journal.room()
+            head = _head(headers, key, self._now_ns(), {})
+            return await self._accept(protocol, path, headers, head, body, "identity")
+        except FuseboardError as error:
+            status = error.status
+            self._metrics.refused(protocol.name, error.code)
+            raise
+        except Exception as error:
+            status = 500
+            log.exception("receive_failed", path=path)
+            self._metrics.refused(protocol.name, "internal")
+            raise FuseboardError("internal", "the collector failed; nothing was stored") from error
+        finally:
+            self._metrics.answered(protocol.name, status, time.perf_counter() - began)
+
+    async def _accept(
+        self,
+        protocol: Protocol,
+        path: str,
+        headers: Mapping[bytes, bytes],
+        head: envelope.Head,
+        raw: bytes,
+        encoding: str,
+    ) -> Response:
         if len(raw) < _INLINE_BYTES:
-            prepared = self._prepare(protocol, scope["path"], headers, head, raw, encoding)
+            prepared = self._prepare(protocol, path, headers, head, raw, encoding)
         else:
-            prepared = await asyncio.to_thread(
-                self._prepare, protocol, scope["path"], headers, head, raw, encoding
-            )
+            prepared = await asyncio.to_thread(self._prepare, protocol, path, headers, head, raw, encoding)
         if not isinstance(prepared, Batch):
             return protocol.respond(prepared, False)  # noqa: FBT003 - nothing was stored: nothing to repeat
         accepted = await asyncio.wrap_future(self._journal.submit(prepared))

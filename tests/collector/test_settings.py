@@ -56,7 +56,7 @@ def test_lists_come_from_the_environment_as_json_or_commas() -> None:
         ("port = 70000", r"port: .*65535 \(got 70000\)"),
         ('port = "http"', r"port: .*integer.*\(got 'http'\)"),
         ("retention_days = 0", r"retention_days: .*\(got 0\)"),
-        ("grpc_port = 4317", r"grpc_port: .*\(got 4317\)"),
+        ("grpc_port = -1", r"grpc_port: .*\(got -1\)"),
         ("journal_max_bytes = 1", "journal_max_bytes: "),
         ('log_level = "loud"', r"log_level: .*\(got 'loud'\)"),
         ('[[keys]]\nname = "a"', "keys.0.secret: Field required"),
