@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from agents import __main__ as agent_cli
 from agents.settings_tables import LISTS, TABLES, TOP
 from collector.settings import KeySettings, ReceiverSettings, Settings, describe
+from tests.contract import sources
 
 AGENT_FIELDS = [
     (f"{table}.{field.key}" if table else field.key, field)
@@ -40,3 +41,10 @@ def test_the_agents_settings_have_help() -> None:
     for name, field in AGENT_FIELDS:
         assert field.help
         assert f"  {name:24} {field.help}" in printed
+
+
+def test_the_agents_settings_are_documented() -> None:
+    """docs/agent.md has each with its meaning, and no other."""
+    rows = {sources.codes(row[0])[0]: row[2] for row in sources.table("agent.md", "Settings")}
+
+    assert rows == {name: field.help for name, field in AGENT_FIELDS}
