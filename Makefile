@@ -7,13 +7,16 @@ BIN    := $(VENV)/bin
 APT    := $(if $(filter 0,$(shell id -u)),,sudo) apt-get
 PYTEST_WORKERS ?= 2
 
-.PHONY: up test check lint format bench clean
+.PHONY: up test soak check lint format bench clean
 
 up: $(VENV)/.run ## collector + dashboards + sample shop at http://127.0.0.1:4318
 	$(BIN)/fuseboard up --demo
 
 test: $(VENV)/.dev debian lint ## everything the tests need, then the whole suite
 	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadgroup
+
+soak: $(VENV)/.dev ## the fault tests at length (about 40 minutes): 220 kills, a 5-minute outage, flat memory over 30 minutes
+	FUSEBOARD_TEST_SOAK=1 $(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadgroup tests/system/faults
 
 check: format lint ## what a commit must pass besides the tests
 	$(BIN)/djlint dashboards/templates --check --lint

@@ -1,14 +1,13 @@
 """
 The faults: what is started here is killed, cut off, starved or fed poison, and what is stored is compared as sets.
 
-``producer`` and ``caller`` write and remember; ``victims`` are killed; ``proxy`` is the bad network; ``judge`` compares.
-Short forms run with everything else. The long ones carry the marker ``soak`` and run under ``make soak``
-(``FUSEBOARD_TEST_SOAK=1``) alone.
+``producer``, ``flood`` and ``caller`` write and remember; ``poison`` is hostile input; ``victims`` are killed; ``proxy`` is the
+bad network; ``judge`` compares. ``make test`` runs the short forms; ``make soak`` (``FUSEBOARD_TEST_SOAK=1``) the long ones
+(``pace``), with those that have no short form (marker ``soak``), and prints what was counted.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,19 +15,28 @@ from typing import Any
 import pytest
 
 from tests.conftest import Served, eventually
+from tests.system.faults.pace import DRAIN_S, SOAKING
 from tests.system.faults.proxy import Proxy
 from tests.system.faults.victims import Agent, pipeline_is_empty
 
-SOAKING = bool(os.environ.get("FUSEBOARD_TEST_SOAK"))
-
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the long forms out unless they are asked for."""
+    """Leave out what has a long form only, unless it is asked for."""
     if SOAKING:
         return
     long = [item for item in items if item.get_closest_marker("soak")]
     items[:] = [item for item in items if item not in long]
     config.hook.pytest_deselected(items=long)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print the figures of the tests that have some."""
+    for report in [
+        report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, [])
+    ]:
+        for name, value in getattr(report, "user_properties", []):
+            if name == "figures":
+                terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {value}")
 
 
 @pytest.fixture
@@ -63,7 +71,7 @@ def make_proxy() -> Iterator[Callable[..., Proxy]]:
 def drain() -> Callable[..., None]:
     """``drain(agent)``: return when what is written is acknowledged and the agent has ended by itself."""
 
-    def wait(agent: Agent, within_s: float = 90.0) -> None:
+    def wait(agent: Agent, within_s: float = DRAIN_S) -> None:
         eventually(agent.is_up, 30)
         eventually(agent.is_drained, within_s)
         assert agent.stop() == 0
@@ -76,7 +84,7 @@ def drain() -> Callable[..., None]:
 def shut() -> Callable[..., None]:
     """``shut(*collectors)``: return when all they acknowledged is loaded and they have ended by themselves."""
 
-    def wait(*collectors: Served, within_s: float = 90.0) -> None:
+    def wait(*collectors: Served, within_s: float = DRAIN_S) -> None:
         for served in collectors:
             served.wait_ready()
             eventually(lambda served=served: pipeline_is_empty(served), within_s)

@@ -78,6 +78,8 @@ class Producer:
         every: Lines between rotations.
         counted: Bytes of this file (all its incarnations) that the agent has made durable; asked by truncations.
         lines: Where to end; none: at ``stop``.
+        racing: Share of the truncations that do not wait for the agent.
+        keep: Renamed files that stay; older ones are deleted. None: all.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class Producer:
         counted: Callable[[], int] | None = None,
         lines: int | None = None,
         racing: float = 0.2,
+        keep: int | None = None,
     ) -> None:
         self.path = path
         self.pattern = f"{path}*" if rotation == "rename" else str(path)
@@ -106,6 +109,7 @@ class Producer:
         self._counted = counted
         self._lines = lines
         self._racing = racing
+        self._keep = keep
         self._number = 0
         self._since_truncation: list[str] = []
         self._base = 0  # what the agent had counted when the file was last empty
@@ -177,7 +181,10 @@ class Producer:
     def _rename(self) -> None:
         """``x.log.1`` to ``x.log.2`` and so on, ``x.log`` to ``x.log.1``; a little goes to the old file still."""
         older = sorted(self.path.parent.glob(f"{self.path.name}.*"), key=lambda path: -int(path.suffix[1:]))
-        for path in older:
+        spare = max(0, len(older) - self._keep) if self._keep is not None else 0
+        for path in older[:spare]:
+            path.unlink()
+        for path in older[spare:]:
             path.rename(path.with_suffix(f".{int(path.suffix[1:]) + 1}"))
         self.path.rename(f"{self.path}.1")
         self._write(self._rng.randint(0, 5) or 1)

@@ -13,6 +13,7 @@ import pytest
 from tests.conftest import Served, eventually
 from tests.system.faults.caller import Caller, Target
 from tests.system.faults.judge import Stored, settled_ledger
+from tests.system.faults.pace import KILLS, TIMEOUT_S
 from tests.system.faults.producer import Producer
 from tests.system.faults.victims import Agent, Killer
 
@@ -103,17 +104,33 @@ def _assert_ledger(ledger: list[dict[str, Any]], written: list[Any]) -> None:
     assert certain <= logs["stored_bytes"] <= certain + doubtful
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(TIMEOUT_S)
 def test_whoever_is_killed_everything_is_stored_once(
     serve: Callable[..., Served],
     make_agent: Callable[..., Agent],
     drain: Callable[..., None],
     shut: Callable[..., None],
+    record_property: Callable[[str, object], None],
     tmp_path: Path,
 ) -> None:
     """SIGKILL of agent, collector and engine under load and rotation: lines, spans, samples and transitions once, rollups and ledger exact."""
-    figures = _everything_once(14, (0.5, 3.0), 300.0, serve, make_agent, drain, shut, tmp_path)
+    figures = _everything_once(KILLS, (0.5, 3.0), 300.0, serve, make_agent, drain, shut, tmp_path)
+    record_property("figures", figures)
 
-    assert sum(figures["kills"].values()) >= 12
+    assert sum(figures["kills"].values()) >= KILLS * 0.8
     assert {"agent", "collector", "engine"} <= set(figures["kills"])
     assert min(figures["rotations"]) >= 3
+
+
+def test_lines_are_accepted_while_the_engine_is_dead(serve: Callable[..., Served]) -> None:
+    """With the engine gone a line still gets its 2xx, the pipeline says so, and the line is there once it is back."""
+    served = serve()
+    served.kill_engine()
+
+    answer = served.client.post("/v1/lines", content=b"written while the engine was away")
+
+    assert answer.status_code == 200
+    eventually(lambda: served.engine()["restarts"] >= 1)
+    assert served.engine()["last_error"]
+    found = eventually(lambda: served.data("/logs", query='"engine was away"'), 30)
+    assert len(found) == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -15,13 +14,13 @@ import pytest
 from tests.conftest import Served, eventually
 from tests.system.faults.caller import Caller
 from tests.system.faults.judge import Stored, settled_ledger
+from tests.system.faults.pace import DRAIN_S, OUTAGE_S, STORM_S, TIMEOUT_S
 from tests.system.faults.producer import Producer
 from tests.system.faults.proxy import PASS, Fault, Proxy, Request
 from tests.system.faults.victims import Agent
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(TIMEOUT_S)]
 
-OUTAGE_S = float(os.environ.get("FUSEBOARD_TEST_OUTAGE_S", "10"))
 RESUME_S = 30.0
 QUICK = "[breaker]\nopen_s = 0.2\n"
 """The agent's own breaker waits little, so that a storm of a few seconds sees many requests."""
@@ -82,7 +81,7 @@ def verdict(drain: Callable[..., None], shut: Callable[..., None]) -> Verdict:
         written, called = rig.producer.stop(), None
         rig.restore()
         called = rig.caller.stop()
-        eventually(rig.agent.is_drained, 90)
+        eventually(rig.agent.is_drained, DRAIN_S)
         if len(rig.collectors) == 1:
             served, size = rig.collectors[0], written.bytes()[0]
             for row in eventually(lambda: settled_ledger(served, "orders", size), RESUME_S):
@@ -128,7 +127,7 @@ def test_a_storm_loses_nothing_and_repeats_nothing(rig: Rigs, verdict: Verdict, 
     stage = rig()
     stage.begin()
     stage.proxies[0].plan = _in_turn(weather)
-    time.sleep(OUTAGE_S)
+    time.sleep(STORM_S)
 
     assert verdict(stage) > 1000
     assert all(stage.proxies[0].done[fault.kind] for fault in weather)
@@ -168,7 +167,7 @@ def test_a_slow_network_is_waited_for(rig: Rigs, verdict: Verdict) -> None:
     stage = rig()
     stage.proxies[0].plan = lambda _: Fault("slow", per_s=1000)
     stage.begin()
-    time.sleep(OUTAGE_S)
+    time.sleep(STORM_S)
     shipped = stage.agent.total("shipped_blocks_total")
 
     assert shipped > 0
@@ -183,12 +182,12 @@ def test_a_block_of_unknown_fate_stays_where_it_was_sent(rig: Rigs, verdict: Ver
     for failing, other in ((first, second), (second, first)) * 2:
         failing.plan = _in_turn([PASS, Fault("cut_after")])
         other.plan = _in_turn([PASS, PASS, Fault("cut_after"), Fault("twice")])
-        time.sleep(OUTAGE_S / 5)
+        time.sleep(STORM_S / 5)
         failing.refuse()
-        time.sleep(OUTAGE_S / 10)
+        time.sleep(STORM_S / 10)
         stage.agent.kill()
         stage.agent.start(wait=True)
-        time.sleep(OUTAGE_S / 10)
+        time.sleep(STORM_S / 10)
         failing.accept()
 
     assert verdict(stage) > 1000
