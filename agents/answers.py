@@ -55,6 +55,12 @@ def retry_after_s(text: str, now: float) -> float:
     return min(max(at.timestamp() - now, 0.0), MAX_RETRY_AFTER_S)
 
 
+def is_second_frame(answer: Answer, sequence: int) -> bool:
+    """Say whether the collector has the same request under another frame of ours than *sequence*."""
+    first = answer.headers.get("fuseboard-sequence", "")
+    return first.isascii() and first.isdigit() and int(first) != sequence
+
+
 def is_duplicate(answer: Answer) -> bool:
     """Say whether the collector had the block already."""
     return answer.headers.get(

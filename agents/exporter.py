@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agents.access import Access
-from agents.answers import is_duplicate, is_web_page, judged, retry_after_s
+from agents.answers import is_duplicate, is_second_frame, is_web_page, judged, retry_after_s
 from agents.client import Answer, Clients
 from agents.errors import AgentError, UnknownFate, Unreached
 from agents.frame import FrameHead
@@ -25,6 +25,7 @@ from agents.quarantine import Kept, Quarantine
 from agents.route import Permit, Route
 from agents.spool import Spool
 
+REPEATED = "repeated"  # the reason under which a second frame of one request is counted
 SENDERS = 2  # one block on the way while another is being journalled; more only crowd the collector
 SHELF_BYTES = 8 << 20  # what may wait in memory; beyond, nothing new is taken from the spool
 KEY_RETRY_S = 30.0  # ± half: a wrong key needs a person, or a file that is replaced
@@ -203,7 +204,7 @@ class Exporter:
             if parcel.again:
                 self._quarantine.taken(parcel.head.sequence)
             else:
-                self._ledger.shipped(parcel.head, duplicate=is_duplicate(answer))
+                self._book(parcel.head, answer)
             if self._settled(parcel, permit):
                 self.on_success()
         elif meaning == "rejected":
@@ -217,6 +218,13 @@ class Exporter:
             asked_s = retry_after_s(answer.headers.get("retry-after", ""), time.time())
             failed = answer.status in {408, 503}
             self._refused(parcel, permit, _said(permit.url, parcel.head, answer), asked_s, failed=failed)
+
+    def _book(self, head: FrameHead, answer: Answer) -> None:
+        """Count a block that was taken; a request that the relay kept twice (we were killed before it was answered) is stored once."""
+        if is_second_frame(answer, head.sequence):
+            self._ledger.dropped(head, REPEATED)
+        else:
+            self._ledger.shipped(head, duplicate=is_duplicate(answer))
 
     def _settled(self, parcel: Parcel, permit: Permit) -> bool:
         is_well = self._route.taken(permit, parcel.head.sequence)

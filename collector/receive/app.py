@@ -15,6 +15,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -33,7 +34,7 @@ from collector.errors import (
 )
 from collector.journal import envelope
 from collector.journal.segment import BatchInfo
-from collector.journal.writer import Batch, Journal
+from collector.journal.writer import Accepted, Batch, Journal
 from collector.metrics import ReceiveMetrics
 from collector.receive import headers as header_syntax
 from collector.receive.authenticate import Key, Keys, check_scope
@@ -54,6 +55,8 @@ _IMPLICIT_TTL_NS = 300 * 1_000_000_000
 _KEY_LENGTH = 256
 # A client declares a handful; a thousand are an attack or a bug.
 _MOST_PARAMETERS = 64
+# Beside a protocol's own answer, never shown in it.
+_SEQUENCE = "source_sequence"
 
 
 class Receiver:
@@ -194,7 +197,7 @@ class Receiver:
             self._metrics.accepted(protocol.name, prepared.info.bytes, prepared.info.records)
         else:
             self._metrics.deduplicated(protocol.name)
-        return protocol.respond(accepted.answer, accepted.duplicate)
+        return _response(protocol, accepted)
 
     async def _read(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
         limit = self._limits.body_bytes
@@ -254,7 +257,11 @@ class Receiver:
             identity=identity,
             body_hash=body_hash,
             expires_ns=expires_ns,
-            answer={**protocol.answer(head.batch_id, len(decoded.body), judged.records), **judged.told},
+            answer={
+                **protocol.answer(head.batch_id, len(decoded.body), judged.records),
+                **judged.told,
+                **_sequence(head),
+            },
         )
         return Batch(protocol.group, frame + body_frame, info)
 
@@ -262,6 +269,21 @@ class Receiver:
         self._metrics.refused(protocol.name, error.code)
         own = protocol.refuse(error) if protocol.refuse and error.status not in {405, 415} else None
         return own or error_response(error)
+
+
+def _sequence(head: envelope.Head) -> dict[str, str]:
+    """Return which of an agent's frames this is, to be kept with its identity."""
+    number = head.source.get("sequence", "")
+    return {_SEQUENCE: number} if number.isascii() and number.isdigit() else {}
+
+
+def _response(protocol: Protocol, accepted: Accepted) -> Response:
+    """Return the answer; a repeat's names the frame that came first: a second frame of one request is not stored under its own number."""
+    given = {name: value for name, value in accepted.answer.items() if name != _SEQUENCE}
+    response = protocol.respond(given, accepted.duplicate)
+    if not accepted.duplicate or _SEQUENCE not in accepted.answer:
+        return response
+    return replace(response, headers={**response.headers, "fuseboard-sequence": accepted.answer[_SEQUENCE]})
 
 
 def error_response(error: FuseboardError) -> Response:

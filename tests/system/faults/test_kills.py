@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.conftest import Served, eventually
@@ -120,6 +121,30 @@ def test_whoever_is_killed_everything_is_stored_once(
     assert sum(figures["kills"].values()) >= KILLS * 0.8
     assert {"agent", "collector", "engine"} <= set(figures["kills"])
     assert min(figures["rotations"]) >= 3
+
+
+def test_a_request_that_was_kept_twice_is_stored_once_and_accounted_for(
+    serve: Callable[..., Served], make_agent: Callable[..., Agent]
+) -> None:
+    """The agent is killed before a service hears its 200, so the service asks again: one row, and the second block is counted as repeated."""
+    served = serve()
+    agent = make_agent([served.url])
+    body = b'{"service":"caller","breaker":"once","to":"open"}'
+    for _ in range(2):
+        agent.start(wait=True)
+        answer = httpx.post(f"{agent.relay}/v1/breakers", content=body, headers={"Idempotency-Key": "one"})
+        assert answer.status_code == 200
+        agent.kill()
+    agent.start(wait=True)
+
+    def row() -> dict[str, Any]:
+        found = served.data("/ledger", service="orders")[0]
+        assert (found["emitted"], found["in_flight"]) == (2, 0), found
+        return found
+
+    ledger = eventually(row)
+    assert (ledger["stored"], ledger["dropped"]) == (1, {"repeated": 1})
+    assert len(served.data("/breakers/transitions", service="caller")) == 1
 
 
 def test_lines_are_accepted_while_the_engine_is_dead(serve: Callable[..., Served]) -> None:
