@@ -27,6 +27,7 @@ import re
 import sys
 import tempfile
 import threading
+import traceback
 import zlib
 from collections import deque
 from collections.abc import Iterator
@@ -334,13 +335,22 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="loopback port, 0 = any free one")
     parser.add_argument("--watch-stdin", action="store_true", help="end when standard input closes")
     args = parser.parse_args()
-    Path(args.path).mkdir(parents=True, exist_ok=True)
-    defaults = json.loads(os.environ.get("FUSEBOARD_ENGINE_SETTINGS", "{}"))
-    server = EngineServer(
-        Handles(args.path, defaults), os.environ.pop("FUSEBOARD_ENGINE_SECRET", ""), args.port
-    )
-    if args.watch_stdin:
+    if (
+        args.watch_stdin
+    ):  # before the database is opened: that takes seconds in which the collector may be killed
         threading.Thread(target=_end_with_stdin, daemon=True).start()
+    try:
+        _serve(Path(args.path), args.port)
+    except BaseException:  # noqa: BLE001 - an interpreter that ends in good order waits for chDB's threads for ever
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
+
+
+def _serve(path: Path, port: int) -> None:
+    path.mkdir(parents=True, exist_ok=True)
+    defaults = json.loads(os.environ.get("FUSEBOARD_ENGINE_SETTINGS", "{}"))
+    server = EngineServer(Handles(str(path), defaults), os.environ.pop("FUSEBOARD_ENGINE_SECRET", ""), port)
     print(server.server_address[1], flush=True)  # noqa: T201 - the parent reads it
     server.serve_forever()
 

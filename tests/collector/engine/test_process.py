@@ -118,3 +118,25 @@ def test_the_engine_dies_with_its_collector(tmp_path: Path, poll) -> None:
     poll(lambda: not _alive(child), within_s=10)
     with engine_at(tmp_path / "db") as engine:
         Store(engine.target).ping()
+
+
+@pytest.mark.parametrize("moment_s", [0.1, 1.0])
+def test_an_engine_whose_collector_dies_while_it_opens_ends(tmp_path: Path, moment_s: float) -> None:
+    """Input closed and nobody to print the port to, before the database is open: it ends by itself instead of waiting in chDB."""
+    command = [
+        sys.executable,
+        "-m",
+        "collector.engine.server",
+        "--path",
+        str(tmp_path / "db"),
+        "--watch-stdin",
+    ]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, **pipes) as child:
+        time.sleep(moment_s)  # the moment is what is tested
+        child.stdin.close()
+        child.stdout.close()
+        try:
+            child.wait(20)
+        finally:
+            child.kill()

@@ -242,3 +242,8 @@ def settled_ledger(served: Served, service: str, log_bytes: int) -> list[dict[st
     assert emitted >= log_bytes, f"{emitted} of {log_bytes} bytes are reported: {rows}"
     assert all(row["in_flight"] == 0 for row in rows), rows
     return rows
+
+
+def unexplained(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """Gaps of a ledger's row that the agent has no reason for."""
+    return [gap for gap in row["gaps"] if not gap["explained"]]
