@@ -59,6 +59,9 @@ _TRANSIENT_CODES = frozenset(
         733,
     }
 )
+# BAD_ARGUMENTS (no such message) and CANNOT_PARSE_PROTOBUF_SCHEMA, when they name a file in ClickHouse's cache of inline schemas.
+_SCHEMA_CODES = frozenset({36, 434})
+_SCHEMA_CACHE = "__cache__"
 # What the C++ library threw and ClickHouse did not expect.
 _STD_EXCEPTION = 1001
 
@@ -163,7 +166,26 @@ class Store:
             params: Values for ``{name:Type}`` places.
             settings: Token, format schema, block sizes.
             body: The segment's zstd frames when *sql* reads ``input()``.
+
+        Raises:
+            StoreUnavailable: No answer, "not now", or the engine's own copy of the schema is damaged: a full disk or a power cut has left
+                half a file, which ClickHouse would believe for ever. It is dropped; the next attempt makes it anew.
         """
+        try:
+            self._load(sql, params, settings, body)
+        except StoreRejected as error:
+            if error.clickhouse_code not in _SCHEMA_CODES or _SCHEMA_CACHE not in error.message:
+                raise
+            self.command("SYSTEM DROP FORMAT SCHEMA CACHE")
+            raise StoreUnavailable(error.message, error.clickhouse_code) from error
+
+    def _load(
+        self,
+        sql: str,
+        params: Mapping[str, object],
+        settings: Mapping[str, object],
+        body: bytes | None,
+    ) -> None:
         if body is None:
             self.command(sql, params, settings)
             return
