@@ -166,7 +166,10 @@ class Shelf:
         """Say whether nothing in *segment* is needed; the one being appended to stays until it is worth a new file."""
         if not segment.is_durable() or segment.durable_sequence < segment.last_sequence:
             return False
-        if segment is self.segments[-1] and self._appendable and segment.written_bytes < SPENT_BYTES:
+        worth_a_new_one = min(
+            SPENT_BYTES, self._segment_bytes
+        )  # else a spool this small would stay full of what is gone
+        if segment is self.segments[-1] and self._appendable and segment.written_bytes < worth_a_new_one:
             return False
         return all(known.covers(segment.first_sequence, segment.last_sequence) for known in checkpoints)
 

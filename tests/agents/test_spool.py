@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from agents.block import Block, Position, Stream
 from agents.errors import NoRoom, SpoolUnavailable
+from agents.keeper import Keeper
 from agents.ledger import Ledger
 from agents.spool import Spool
 
@@ -251,3 +252,20 @@ def hurt(path: Path, kind: str, where: float) -> tuple[int, int]:
         data[index] = 0 if kind == "zero" else data[index] ^ 0x5A
     path.write_bytes(data)
     return at, last
+
+
+def test_a_spool_of_two_blocks_does_not_stay_full(tmp_path):
+    """However small the bound: what is settled makes room for the next block."""
+    spool, ledger = opened(tmp_path, max_bytes=1 << 20)
+    keeper = Keeper(ledger, spool)
+
+    for number in range(5):
+        spool.append(block(number, os.urandom(530_000)))
+        spool.sync()
+        head, _ = spool.claim(0.0)
+        ledger.shipped(head, duplicate=False)
+        spool.settled(head)
+        keeper.keep()
+
+    assert ledger.counters().counters[STREAM].shipped_blocks == 5
+    spool.close()
