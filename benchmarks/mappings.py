@@ -90,6 +90,19 @@ def remote_write(rng: random.Random, count: int) -> bytes:
     return message.SerializeToString()
 
 
+def remote_write_v2(rng: random.Random, count: int) -> bytes:
+    """Return the same as a request of version 2.0."""
+    message, symbols = message_of("remote_write_v2")(), {"": 0}
+    for _ in range(count):
+        series = message.timeseries.add()
+        for pair in _labels(rng.getrandbits(30)).items():
+            series.labels_refs.extend(symbols.setdefault(text, len(symbols)) for text in pair)
+        series.samples.add(value=rng.randrange(999), timestamp=NOW_NS // 10**6)
+        series.metadata.type, series.metadata.help_ref = 1, symbols.setdefault("Requests.", len(symbols))
+    message.symbols.extend(symbols)
+    return message.SerializeToString()
+
+
 def _labels(n: int) -> dict[str, str]:
     return {
         "__name__": "http_requests_total", "code": "200", "env": "prod", "instance": f"10.0.0.{n % 50}:8080", "job": "checkout",
@@ -124,6 +137,7 @@ def main() -> None:
         "otlp_metrics": metrics,
         "exposition": exposition,
         "remote_write": remote_write,
+        "remote_write_v2": remote_write_v2,
     }
     made = {name: make for name, make in made.items() if not sys.argv[1:] or name in sys.argv[1:]}
     with tempfile.TemporaryDirectory() as folder:

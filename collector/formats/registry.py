@@ -19,6 +19,7 @@ from collector.formats.otlp_metrics_json.receive import PROTOCOL as OTLP_METRICS
 from collector.formats.otlp_traces.receive import PROTOCOL as OTLP_TRACES
 from collector.formats.otlp_traces_json.receive import PROTOCOL as OTLP_TRACES_JSON
 from collector.formats.remote_write.receive import PROTOCOL as REMOTE_WRITE
+from collector.formats.remote_write_v2.receive import PROTOCOL as REMOTE_WRITE_V2
 from collector.formats.reports.receive import PROTOCOL as REPORTS
 from collector.load.loader import Group
 from collector.load.mapping import read_mappings
@@ -39,6 +40,7 @@ PROTOCOLS: tuple[Protocol, ...] = (
     OTLP_METRICS_JSON,
     EXPOSITION,
     REMOTE_WRITE,
+    REMOTE_WRITE_V2,
     BREAKERS,
     REPORTS,
 )

@@ -5,9 +5,7 @@ INSERT INTO metric_series (series_id, name, type, unit, temporality, service, en
 SELECT
     if(is_family, cityHash64('metadata', service, env, base_name), id_of(base_id(labels_told, sender), part.1, part.2)) AS series_id,
     concat(base_name, part.1) AS name,
-    multiIf(is_family, ['unknown', 'counter', 'gauge', 'histogram', 'gaugehistogram', 'summary', 'info', 'stateset', 'unknown'][least(greatest(family.type, 0), 8) + 1],
-            part.1 != '', if(gauge, 'gaugehistogram', 'histogram'), endsWith(base_name, '_total'), 'counter',
-            endsWith(base_name, '_bucket') AND label(labels_told, 'le') != '', 'histogram', label(labels_told, 'quantile') != '', 'summary', 'unknown') AS type,
+    if(part.1 != '', if(gauge, 'gaugehistogram', 'histogram'), type_of(family.type, base_name, labels_told)) AS type,
     family.unit AS unit,
     if(type IN ('counter', 'histogram', 'summary'), 'cumulative', '') AS temporality,
     if(is_family, permitted(sender.3, sender.1), service_of(telling(labels_told), sender)) AS service,

@@ -32,6 +32,7 @@ TABLES = {
     "otlp_metrics_json": ("metric_series", "metric_samples", "exemplars"),
     "exposition": ("metric_series", "metric_samples", "exemplars"),
     "remote_write": ("metric_series", "metric_samples", "exemplars"),
+    "remote_write_v2": ("metric_series", "metric_samples", "exemplars"),
     "breakers": ("breaker_transitions",),
     "reports": ("agent_reports",),
 }

@@ -37,3 +37,28 @@ def fill_histogram(histogram: Any, ms: int) -> None:
 
 # What its buckets mean, by `le`.
 BUCKETS = {"-1": 2, "-0.5": 4, "0.001": 5, "2": 6, "4": 8, "64": 9, "+Inf": 10}
+
+
+class Table:
+    """A request of remote_write 2.0 and its table of symbols."""
+
+    def __init__(self) -> None:
+        self.request: Any = message_of("remote_write_v2")()
+        self._symbols = {"": 0}
+
+    def ref(self, text: str) -> int:
+        """Number of *text*."""
+        return self._symbols.setdefault(text, len(self._symbols))
+
+    def refs(self, **labels: str) -> list[int]:
+        """Numbers of names and values by turns."""
+        return [self.ref(text) for pair in sorted(labels.items()) for text in pair]
+
+    def series(self, name: str, /, **labels: str) -> Any:
+        """Add a series."""
+        return self.request.timeseries.add(labels_refs=self.refs(__name__=name, **labels))
+
+    def body(self) -> bytes:
+        """The request with its symbols."""
+        self.request.symbols[:] = list(self._symbols)
+        return bytes(self.request.SerializeToString())

@@ -20,11 +20,12 @@ from collector.formats.lines.receive import PROTOCOL as LINES
 from collector.formats.otlp_logs.receive import PROTOCOL as OTLP_LOGS
 from collector.formats.otlp_logs_json.receive import PROTOCOL as OTLP_LOGS_JSON
 from collector.formats.remote_write.receive import PROTOCOL as REMOTE_WRITE
+from collector.formats.remote_write_v2.receive import PROTOCOL as REMOTE_WRITE_V2
 from collector.metrics import ReceiveMetrics
 from collector.receive.app import Receiver
 from collector.receive.authenticate import Key, Keys
 from collector.receive.decompress import Limits
-from tests.collector.formats.write_requests import Request, add_series
+from tests.collector.formats.write_requests import Request, Table, add_series
 from tests.collector.journal.batches import NOW_NS, Kept, bodies
 
 LINE = b'{"msg":"paid"}\n'
@@ -40,7 +41,7 @@ class Site:
         self.registry = CollectorRegistry()
         self.now_ns = NOW_NS
         self._app = Receiver(
-            (LINES, OTLP_LOGS, OTLP_LOGS_JSON, REMOTE_WRITE),
+            (LINES, OTLP_LOGS, OTLP_LOGS_JSON, REMOTE_WRITE, REMOTE_WRITE_V2),
             self.journal,
             Keys(keys),
             LIMITS,
@@ -254,6 +255,33 @@ def test_remote_write_is_snappy_unless_it_says_otherwise(site: Site) -> None:
     ]
     assert [answer.status_code for answer in other] == [415] * 4
     assert site.stored() == [body]
+
+
+def test_remote_write_2_says_what_was_written(site: Site) -> None:
+    """Its content type chooses it; a repeat is told the same, a refusal says the code."""
+    table = Table()
+    table.series("up").samples.add(value=1, timestamp=5)
+    block = bytes(cramjam.snappy.compress_raw(table.body()))
+    wrong = bytes(cramjam.snappy.compress_raw(b"\x22\x00\x2a\x04\x0a\x02\x00\x09"))
+
+    def post(content: bytes) -> httpx.Response:
+        kind = "application/x-protobuf;proto=io.prometheus.write.v2.Request"
+        return site.post(content, "/api/v1/push", Content_Type=kind, Content_Encoding="snappy")
+
+    answers = [post(block), post(block)]
+    refused = post(wrong)
+
+    told = [
+        [
+            answer.headers[f"X-Prometheus-Remote-Write-{kind}-Written"]
+            for kind in ("Samples", "Histograms", "Exemplars")
+        ]
+        for answer in answers
+    ]
+    assert ([answer.status_code for answer in answers], told) == ([204, 204], [["1", "0", "0"]] * 2)
+    assert answers[1].headers["fuseboard-duplicate"] == "true"
+    assert (refused.status_code, refused.text.partition(":")[0]) == (400, "bad_symbols")
+    assert site.stored() == [table.body()]
 
 
 def test_a_declared_repeat_gets_the_first_answer(site: Site) -> None:

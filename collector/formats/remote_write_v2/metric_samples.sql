@@ -1,0 +1,14 @@
+-- Samples and native histograms of remote_write 2.0 -> metric_samples.
+INSERT INTO metric_samples (series_id, at, value, retention_days)
+-- include _series.sql
+SELECT series_id, fromUnixTimestamp64Milli(in_range(ms, received_ms), 'UTC') AS at, value, {retention_days:UInt16} AS retention_days
+FROM
+(
+    SELECT received_ms, series.samples AS samples, all_histogram_samples(series.histograms) AS others, base_id(arrayPopFront(told), sender) AS id
+    FROM requests
+    ARRAY JOIN all_series AS series, all_told AS told
+)
+ARRAY JOIN
+    arrayConcat(arrayWithConstant(length(samples), id), arrayMap(x -> id_of(id, x.1, x.2), others)) AS series_id,
+    arrayConcat(tupleElement(samples, 'timestamp'), tupleElement(others, 3)) AS ms,
+    arrayConcat(tupleElement(samples, 'value'), tupleElement(others, 4)) AS value

@@ -1,0 +1,35 @@
+-- Series of remote_write 2.0 -> metric_series, one row per series and request; the table's engine makes one of them. A series says what its family
+-- is, and may say when it was created: first_seen is then that.
+INSERT INTO metric_series (series_id, name, type, unit, temporality, service, env, labels, help, original_name, first_seen, last_seen)
+-- include _series.sql
+SELECT
+    id_of(base_id(labels_told, sender), part.1, part.2) AS series_id,
+    concat(base_name, part.1) AS name,
+    if(part.1 != '', if(gauge, 'gaugehistogram', 'histogram'), type_of(family_type, base_name, labels_told)) AS type,
+    family.2 AS unit,
+    if(type IN ('counter', 'histogram', 'summary'), 'cumulative', '') AS temporality,
+    service_of(telling(labels_told), sender) AS service,
+    env_of(telling(labels_told), sender) AS env,
+    CAST(if(part.2 = '', other_labels, arrayPushBack(other_labels, ('le', part.2))), 'Map(LowCardinality(String), String)') AS labels,
+    family.1 AS help,
+    base_name AS original_name,
+    fromUnixTimestamp64Milli(in_range(if(empty(times), received_ms, arrayMin(times)), received_ms), 'UTC') AS first_seen,
+    fromUnixTimestamp64Milli(in_range(if(empty(times), received_ms, arrayMax(times)), received_ms), 'UTC') AS last_seen
+FROM
+(
+    SELECT
+        received_ms, sender, labels_told, family, family_type, times, gauge, part, label(labels_told, '__name__') AS base_name,
+        arrayFilter(x -> x.1 != '__name__', labels_told) AS other_labels
+    FROM
+    (
+        SELECT
+            received_ms, sender, told[1] AS family, arrayPopFront(told) AS labels_told, series.metadata.type AS family_type, series.histograms AS histograms,
+            arrayConcat(tupleElement(series.samples, 'timestamp'), tupleElement(histograms, 'timestamp'),
+                        if(series.created_timestamp > 0, [series.created_timestamp], [])) AS times,
+            arrayExists(x -> x.reset_hint = 3, histograms) AS gauge
+        FROM requests
+        ARRAY JOIN all_series AS series, all_told AS told
+    )
+    ARRAY JOIN if(empty(histograms), [('', '')], arrayDistinct(arrayMap(x -> (x.1, x.2), all_histogram_samples(histograms)))) AS part
+)
+SETTINGS optimize_on_insert = 0
