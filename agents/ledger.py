@@ -114,14 +114,14 @@ class Ledger:
             self._dirty = True
             _add(self._books.counters.setdefault(stream, Counters()), "corrupt", blocks, size, lines)
 
-    def never_counted(self, stream: Stream, blocks: int, size: int) -> None:
-        """Count blocks as read and corrupt of which only the hole in their source is left."""
+    def never_counted(self, stream: Stream, reason: str, blocks: int, size: int, lines: int = 0) -> None:
+        """Count blocks as read and dropped of which no frame tells: of them only the hole in their source is left."""
         with self._lock:
             self._dirty = True
             counters = self._books.counters.setdefault(stream, Counters())
             counters.read_blocks += blocks
             counters.read_bytes += size
-            _add(counters, "corrupt", blocks, size, 0)
+            _add(counters, reason, blocks, size, lines)
 
     def pass_over(self, first: int, below: int) -> None:
         """Settle sequences [first, below): the spool does not hold them, or must not be asked for them."""

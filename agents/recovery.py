@@ -103,7 +103,7 @@ class _Replay:
         blocks = self._unexplained if measured else min(hole, self._unexplained)
         self._unexplained -= blocks
         _say(head.stream, blocks, hole if measured else 0)
-        self._ledger.never_counted(head.stream, blocks, hole if measured else 0)
+        self._ledger.never_counted(head.stream, "corrupt", blocks, hole if measured else 0)
 
 
 def _say(stream: Stream, blocks: int, size: int) -> None:

@@ -34,6 +34,7 @@ class Numbered:
         self._intake = intake
         self._kind = kind
         self._path = path
+        self._ledger = ledger
         self._stream = origin.stream(signal, source)
         self._generation = counted_generation(source)
         self._number = ledger.sequence_of(source)
@@ -48,8 +49,8 @@ class Numbered:
         Make one block durable, read at *name* (a URL, a path).
 
         Returns:
-            False when there was no room, or the disk refused (the number is used up and its gap shows what is missing), or
-            after ``close``.
+            False when there was no room, or the disk refused (the number is used up; the block is counted as dropped, ``not_kept``),
+            or after ``close``.
         """
         if self._closed:
             return False
@@ -67,6 +68,7 @@ class Numbered:
             self._intake.deliver(block)
         except (NoRoom, SpoolUnavailable) as error:
             log("warning", "block_skipped", source=self._stream.source, code=error.code, reason=error.message)
+            self._ledger.never_counted(self._stream, "not_kept", 1, len(body), body.count(b"\n"))
             return False
         return True
 
