@@ -113,6 +113,11 @@ class JournalMetrics:
         self.waiting = Gauge(
             "fuseboard_journal_segments_waiting", "Sealed segments waiting for ClickHouse.", registry=registry
         )
+        self.damaged = Gauge(
+            "fuseboard_journal_damaged_segments",
+            "Segments set aside as .damaged because the disk had not kept them, for a person to look at.",
+            registry=registry,
+        )
 
 
 class CanaryMetrics:

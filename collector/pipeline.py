@@ -60,6 +60,7 @@ class Pipeline:
                 "bytes": self._journal.bytes,
                 "max_bytes": self._journal.max_bytes,
                 "segments_waiting": waiting,
+                "damaged_segments": self._journal.damaged_segments,
                 "oldest_waiting_s": round(max(oldest_s, self._journal.oldest_open_s), 3),
                 "last_error": self._journal.trouble,
                 "load_error": self._loader.trouble,

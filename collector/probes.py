@@ -76,6 +76,7 @@ class Probes:
         self._journal.bytes.set(state["journal"]["bytes"])
         self._journal.max_bytes.set(state["journal"]["max_bytes"])
         self._journal.waiting.set(state["journal"]["segments_waiting"])
+        self._journal.damaged.set(state["journal"]["damaged_segments"])
         self._engine.up.set(state["engine"]["state"] == "up")
         self._engine.restarts.set(state["engine"]["restarts"])
         return Response(200, generate_latest(self._registry), "text/plain; version=0.0.4; charset=utf-8")

@@ -113,6 +113,9 @@ class Journal:
         idle: Says whether a group's earlier segments are all loaded.
         now_ns: The clock, epoch nanoseconds.
 
+    Attributes:
+        damaged_segments: Segments set aside at this or an earlier start because the disk had not kept what it had promised.
+
     Raises:
         JournalError: ``journal_in_use``: another process writes the same directory.
     """
@@ -145,6 +148,7 @@ class Journal:
         self._lock = threading.Lock()
         self._bytes = 0
         self._trouble: str | None = None
+        self.damaged_segments = 0
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
 
     def start(self) -> None:
@@ -155,6 +159,7 @@ class Journal:
                 for record in segment.side.records:
                     self.identities.add(record.batch)
                 self._on_sealed(segment)
+        self.damaged_segments = sum(1 for _ in self._settings.path.glob("*/*.seg.damaged"))
         self._reserve.hold()
         self._thread.start()
 

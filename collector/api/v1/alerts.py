@@ -64,7 +64,9 @@ class Pipeline(BaseModel):
         "(for the engine), refused (by the front door), missing, duplicated."
     )
     engine: dict[str, Any] = Field(description="{state, since, restarts, last_error}.")
-    journal: dict[str, Any] = Field(description="{bytes, max_bytes, segments_waiting, oldest_waiting_s}.")
+    journal: dict[str, Any] = Field(
+        description="{bytes, max_bytes, segments_waiting, damaged_segments, oldest_waiting_s}."
+    )
     quarantine: dict[str, Any] = Field(description="{records}.")
     duplicates_refused: dict[str, int] = Field(
         description="Repeated batches that got their first answer since the start, by format."

@@ -101,11 +101,11 @@ class JournalMachine(RuleBasedStateMachine):
         self._start()
         self.load()
         self._stop()
-        aside = list(self.folder.glob("lines/*.damaged"))
+        aside = list(self.folder.glob("lines/*.seg.damaged"))
         shutil.rmtree(self.folder)
         assert sorted(set(self.loaded)) == sorted(self.loaded)
         assert self.acknowledged - set(self.loaded) <= self.hurt
-        assert all(path.suffix == ".damaged" for path in aside)
+        assert self.journal.damaged_segments == len(aside)
 
     def _stop(self, *, sealing: bool = True) -> None:
         if not sealing:
