@@ -20,7 +20,7 @@ class Descriptors:
     """Which tails are open, in the order of their use."""
 
     def __init__(self, most: int) -> None:
-        self._most = max(4, most)  # a copy is compared with its source, which may be one itself
+        self._most = max(4, most)  # a copy is compared with its source, and that may have just been opened
         self._open: OrderedDict[Inode, Tail] = OrderedDict()
 
     def __len__(self) -> int:

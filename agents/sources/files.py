@@ -107,19 +107,23 @@ class FilesSource:
         self._generations.settle(now)
         return busy
 
-    def end(self) -> None:
+    def end(self, now: float) -> None:
         """Hand over whole lines that waited, for a moment; let the files go."""
         last = time.monotonic() + LAST_PASSES_S
-        while self._pass(time.monotonic(), flush=True) and time.monotonic() < last:
+        while self._pass(now, flush=True) and time.monotonic() < last:
             continue
-        self._generations.settle(time.monotonic(), wait_s=0.0)
+        for followed in list(self._followed.values()):
+            if followed.tail.is_deleted():  # nobody will find it again
+                self._ships_rest(followed, now)
+        self._generations.settle(now, wait_s=0.0)
+        self._shipper.commit()
         self._descriptors.close_all()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             if not self.step(time.monotonic()):
                 self._stopping.wait(POLL_S)
-        self.end()
+        self.end(time.monotonic())
 
     def _scan(self, now: float, *, first: bool = False) -> None:
         """Take up new files, those that are known before others; follow renames, finish what has gone."""
@@ -189,7 +193,7 @@ class FilesSource:
         shaper = self._shapers(settings.format, settings.multiline, settings.multiline_start)
         followed = Followed(tail, watch, watch.origin_of(tail.path), shaper)
         followed.is_active(now)
-        self._generations.begun(followed, now, resumed=resumed, initial=initial)
+        self._generations.begun(followed, resumed=resumed, initial=initial)
         log("info", "file_followed", path=tail.path, offset=tail.offset, resumed=resumed)
 
     def _resume_renamed(self, now: float) -> None:
@@ -289,7 +293,8 @@ class FilesSource:
         if followed.tail.has_moved:
             followed.is_active(now)
         waiting = followed.due is not None and (followed.due <= now or flush)
-        if changed or waiting or isinstance(followed.copy_of, Ended):
+        undecided = followed.copy_of is followed or isinstance(followed.copy_of, Ended)
+        if changed or waiting or (undecided and followed.tail.size):
             return True
         followed.rest(now, self._idle_s)
         return False

@@ -75,7 +75,7 @@ class Followed:
     A file with what is known of how to ship it.
 
     Attributes:
-        copy_of: What it may be a copy of; while that is not decided nothing is read.
+        copy_of: What it may be a copy of, itself when that was not looked for yet; while this is not decided nothing is read.
         due: When something that waits must be shipped; None when nothing waits.
         next_look: When it is to be looked at again.
         active_at: When it was last found changed.

@@ -54,7 +54,7 @@ class Generations:
         """Keep what a former process has read, to know copies of it."""
         self._ended.append(Ended(generation, place, now, settled=True))
 
-    def begun(self, followed: Followed, now: float, *, resumed: bool, initial: bool) -> None:
+    def begun(self, followed: Followed, *, resumed: bool, initial: bool) -> None:
         """Note a file that is followed now; a new one may be a copy, unless it is there at the *initial* look at its pattern."""
         tail = followed.tail
         self.followed[tail.identity] = followed
@@ -62,9 +62,9 @@ class Generations:
         if resumed:
             self._ended = [one for one in self._ended if one.generation != tail.generation]
         elif not initial:
-            followed.copy_of = self._source_of(followed, now)
-        if followed.copy_of is None:
-            self._ledger.place_file(tail.generation, tail.mark(), tail.offset)
+            followed.copy_of = followed
+            return
+        self._ledger.place_file(tail.generation, tail.mark(), tail.offset)
 
     def rewritten(self, followed: Followed, now: float) -> None:
         """Begin a new generation of a file that was truncated or rewritten."""
@@ -72,9 +72,8 @@ class Generations:
         tail = followed.tail
         tail.begin()
         followed.is_active(now)
-        if followed.copy_of is None:
-            self._ledger.place_file(tail.generation, tail.mark(), 0)
-            self._succeed(followed, one)
+        self._succeed(followed, one)
+        followed.copy_of = followed  # ``cp app.log app.log.1`` may have gone over the copy before
         log("warning", "file_truncated", path=tail.path, offset=one.place.offset)
 
     def finished(self, followed: Followed, now: float) -> None:
@@ -83,22 +82,21 @@ class Generations:
         one = ended(followed, now)
         if tail.is_open():
             one.held, one.known_end = b"", one.start
-            one.lasting = os.fstat(tail.descriptor).st_nlink > 0
+            one.lasting = not tail.is_deleted()
         self._drop(followed)
+        self._succeed(followed, one)
         if followed.copy_of is not None:
             return
         if one.lasting:
             self.known[tail.identity] = (one.generation, one.place)
         else:
             self._ledger.forget_file(one.generation)
-        self._succeed(followed, one)
 
     def lost(self, followed: Followed) -> None:
         """Let go of a file that cannot be read for now; when it is found again it is gone on with."""
-        self.known[followed.tail.identity] = (
-            followed.tail.generation,
-            FilePlace(followed.tail.mark(), followed.tail.offset),
-        )
+        tail = followed.tail
+        if followed.copy_of is None:
+            self.known[tail.identity] = (tail.generation, FilePlace(tail.mark(), tail.offset))
         self._drop(followed)
 
     def has_opened(self, followed: Followed, now: float) -> bool:
@@ -113,20 +111,27 @@ class Generations:
         return False
 
     def is_decided(self, followed: Followed, now: float) -> bool:
-        """Decide about a copy, if that can be done now; it is then read from where its source was."""
-        if isinstance(followed.copy_of, Followed) and self._is_equal(followed, followed.copy_of, now):
+        """Decide about what may be a copy, if that can be done now; it is then read from where its source was."""
+        if (
+            os.fstat(followed.tail.descriptor).st_size == 0
+        ):  # to be decided when there is something to compare
+            followed.copy_of = followed
+            return False
+        if followed.copy_of is followed:
+            followed.copy_of = self._source_of(followed, now)
+        source = followed.copy_of
+        if source is followed or (isinstance(source, Followed) and self._is_equal(followed, source, now)):
             return False
         offset = 0
         if isinstance(followed.copy_of, Ended):
             offset = begins_behind(followed.tail, followed.copy_of)
-            if offset:
-                followed.copy_of.claim(os.fstat(followed.tail.descriptor).st_size)
-            else:
-                followed.copy_of = self._source_of(followed, now)
-                if followed.copy_of is not None:
-                    return False
+            if not offset:
+                followed.copy_of = followed  # perhaps of another one
+                return False
+            followed.copy_of.claim(os.fstat(followed.tail.descriptor).st_size)
         followed.copy_of = None
-        followed.tail.begin(offset)
+        if offset:
+            followed.tail.begin(offset)
         self._ledger.place_file(followed.tail.generation, followed.tail.mark(), offset)
         return True
 
@@ -145,30 +150,35 @@ class Generations:
         self._descriptors.close(followed.tail)
 
     def _succeed(self, followed: Followed, one: Ended) -> None:
-        """Let the copies of a file wait for its generation that has ended, not for the next."""
-        self._ended.append(one)
+        """Let the copies of a file wait for its generation that has ended, not for the next; they look anew if it was a copy itself."""
+        if followed.copy_of is None:
+            self._ended.append(one)
         for copy in self.followed.values():
-            if copy.copy_of is followed:
-                copy.copy_of = one
+            if copy is not followed and copy.copy_of is followed:
+                copy.copy_of = one if followed.copy_of is None else copy
                 copy.next_look = 0.0
 
     def _source_of(self, followed: Followed, now: float) -> Followed | Ended | None:
-        """Find what a new file may be a copy of: what it begins like and still lives, else what it continues."""
-        path = followed.tail.path
-        followed.copy_of = followed  # nothing is taken for a copy of it meanwhile
+        """
+        Find what a file may be a copy of: what it begins like and still lives, else what it continues.
+
+        Returns:
+            *followed* itself when one that came before it is not decided about: its turn is next.
+        """
+        path, is_older = followed.tail.name, True
         for other in list(self.followed.values()):
-            if other is followed or not is_named_after(path, other.tail.path):
+            if other is followed:
+                is_older = False
+            elif not is_named_after(path, other.tail.path):
                 continue
-            if other.copy_of is not None and (other.copy_of is other or not self._is_own(other, now)):
-                continue
-            if self._is_equal(followed, other, now) and other.tail.identity in self.followed:
-                return other
+            elif other.copy_of is other and is_older and other.tail.size:
+                return followed
+            elif other.copy_of is None and self._is_equal(followed, other, now):
+                return other if self.followed.get(other.tail.identity) is other else followed
+        if not self.has_opened(followed, now):
+            return followed
         named = (one for one in reversed(self._ended) if is_named_after(path, one.place.mark.path))
         return next((one for one in named if begins_behind(followed.tail, one)), None)
-
-    def _is_own(self, followed: Followed, now: float) -> bool:
-        """Say whether what might have been a copy has turned out to be none, or to go on."""
-        return self.has_opened(followed, now) and self.is_decided(followed, now)
 
     def _is_equal(self, followed: Followed, source: Followed, now: float) -> bool:
         """
@@ -178,6 +188,8 @@ class Generations:
         """
         copy = followed.tail
         if not self.has_opened(followed, now):
+            return False
+        if self.followed.get(source.tail.identity) is not source:
             return False
         if not self.has_opened(source, now):  # deleted while it was closed: what was read of it has to do
             return begins_behind(copy, ended(source, now)) > 0

@@ -250,6 +250,10 @@ class Tail:
         """Say whether it holds a descriptor."""
         return self.descriptor != CLOSED
 
+    def is_deleted(self) -> bool:
+        """Say whether no name leads to it any more, as far as an open file tells."""
+        return self.is_open() and os.fstat(self.descriptor).st_nlink == 0
+
     def reopen(self, where: str) -> bool:
         """
         Open it again under the name *where*; False when that is another file.

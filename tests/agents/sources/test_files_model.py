@@ -181,6 +181,13 @@ class Files(RuleBasedStateMachine):
             log.write_bytes(self.header + b"".join(self._piece() + b" again\n" for _ in range(3)))
 
     @rule()
+    def back_up(self):
+        """Copy app.log and leave it as it is."""
+        if (self.logs / "app.log").exists():
+            shutil.copyfile(self.logs / "app.log", self.logs / "app.log.bak")
+            self.poll()
+
+    @rule()
     def truncate(self):
         """Empty app.log without a copy."""
         if (self.logs / "app.log").exists():
@@ -217,6 +224,11 @@ class Files(RuleBasedStateMachine):
         self._note_seen()
 
     @rule()
+    def glance(self):
+        """Read what is followed, without looking for files."""
+        self.agent.poll(0.25)
+
+    @rule()
     def wait(self):
         """Let everything that waits come to its end."""
         for _ in range(8):
@@ -227,6 +239,15 @@ class Files(RuleBasedStateMachine):
     def save(self):
         """Make a checkpoint."""
         self.agent.ledger.save()
+
+    @rule()
+    def stop(self):
+        """End as SIGTERM and a reload do, and start again."""
+        self.agent.source.end(self.agent.now)
+        self.agent.ledger.save()
+        self.must -= self._unended()
+        self.agent.kill()
+        self.agent.start()
 
     @rule(calls=st.integers(0, 6))
     def kill(self, calls):
