@@ -21,6 +21,7 @@ from collector.formats.otlp_traces_json.receive import PROTOCOL as OTLP_TRACES_J
 from collector.formats.remote_write.receive import PROTOCOL as REMOTE_WRITE
 from collector.formats.remote_write_v2.receive import PROTOCOL as REMOTE_WRITE_V2
 from collector.formats.reports.receive import PROTOCOL as REPORTS
+from collector.formats.zipkin.receive import PROTOCOL as ZIPKIN
 from collector.load.loader import Group
 from collector.load.mapping import read_mappings
 from collector.receive.protocol import Protocol
@@ -39,6 +40,7 @@ PROTOCOLS: tuple[Protocol, ...] = (
     OTLP_METRICS,
     OTLP_METRICS_JSON,
     EXPOSITION,
+    ZIPKIN,
     REMOTE_WRITE,
     REMOTE_WRITE_V2,
     BREAKERS,

@@ -33,6 +33,7 @@ TABLES = {
     "exposition": ("metric_series", "metric_samples", "exemplars"),
     "remote_write": ("metric_series", "metric_samples", "exemplars"),
     "remote_write_v2": ("metric_series", "metric_samples", "exemplars"),
+    "zipkin": ("spans",),
     "breakers": ("breaker_transitions",),
     "reports": ("agent_reports",),
 }
