@@ -7,7 +7,8 @@ and with the same content is not read while its source lives; when the source's 
 read to. If it turns out to differ it is a file of its own and is read from its beginning.
 
 What is compared: while the source lives, its bytes (the first and the last KiB of the copy); later, the signatures at head and joint.
-A copy that is shorter than what was read is known by its first KiB alone; one shorter than that is then read again.
+A copy that is shorter than what was read and was not seen beside its living source is known by its first KiB alone; one shorter
+than that is read again.
 """
 
 import os

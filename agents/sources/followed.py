@@ -76,6 +76,7 @@ class Followed:
 
     Attributes:
         copy_of: What it may be a copy of, itself when that was not looked for yet; while this is not decided nothing is read.
+        equal_bytes: How long it was when it was last seen to be equal to what it may be a copy of.
         due: When something that waits must be shipped; None when nothing waits.
         next_look: When it is to be looked at again.
         active_at: When it was last found changed.
@@ -86,6 +87,7 @@ class Followed:
     origin: Origin
     shaper: Shaper
     copy_of: "Followed | Ended | None" = None
+    equal_bytes: int = -1
     due: float | None = None
     next_look: float = 0.0
     active_at: float = 0.0

@@ -124,7 +124,9 @@ class Generations:
             return False
         offset = 0
         if isinstance(followed.copy_of, Ended):
-            offset = begins_behind(followed.tail, followed.copy_of)
+            offset = begins_behind(followed.tail, followed.copy_of) or _equal_bytes(
+                followed, followed.copy_of
+            )
             if not offset:
                 followed.copy_of = followed  # perhaps of another one
                 return False
@@ -193,6 +195,7 @@ class Generations:
             return False
         if not self.has_opened(source, now):  # deleted while it was closed: what was read of it has to do
             return begins_behind(copy, ended(source, now)) > 0
+        size = os.fstat(copy.descriptor).st_size
         is_prefix = is_prefix_of(copy, source.tail)
         try:
             source.tail.look()
@@ -201,6 +204,7 @@ class Generations:
             self.rewritten(source, now)
             is_prefix = is_prefix_of(copy, source.tail)
         source.tail.look_again()
+        followed.equal_bytes = size if is_prefix else -1
         return is_prefix
 
     def _settle(self, one: Ended) -> bool:
@@ -222,3 +226,9 @@ class Generations:
                 return False
         self._shipper.commit()
         return True
+
+
+def _equal_bytes(followed: Followed, source: Ended) -> int:
+    """Give the length of a copy that was equal to its source while that lived, has not changed since, and was all read there; else 0."""
+    size = os.fstat(followed.tail.descriptor).st_size
+    return size if size == followed.equal_bytes <= source.place.offset else 0

@@ -141,6 +141,21 @@ def test_a_copy_of_a_living_file_waits_and_is_read_once_it_differs(tmp_path, by_
     assert agent.lines() == [HEADER.strip(), b"ours", HEADER.strip(), b"theirs"]
 
 
+def test_a_short_backup_is_not_read_when_its_source_is_truncated_later(tmp_path, by_hand):
+    """It was seen to be equal while the source lived, which has grown since."""
+    log = tmp_path / "app.log"
+    log.write_bytes(b"one\n")
+    agent = by_hand(tmp_path / "app.log*").poll()
+    shutil.copyfile(log, tmp_path / "app.log.bak")
+    agent.poll()
+    with log.open("ab") as file:
+        file.write(b"two\n")
+    agent.poll()
+    log.write_bytes(b"")
+
+    assert agent.poll().poll().poll().lines() == [b"one", b"two"]
+
+
 def test_a_file_of_another_name_is_no_copy(tmp_path, by_hand):
     """Two services that begin with the same line are two services, at once."""
     (tmp_path / "app.log").write_bytes(HEADER)

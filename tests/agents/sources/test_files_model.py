@@ -112,14 +112,19 @@ class Files(RuleBasedStateMachine):
     still there at the end; ``partials`` those that end no line.
     """
 
-    @initialize(max_open=st.sampled_from([2, 3, 512]), header=st.sampled_from([b"", b"=== start ===\n"]))
-    def begin(self, max_open, header):
+    @initialize(
+        max_open=st.sampled_from([2, 3, 512]),
+        header=st.sampled_from([b"", b"=== start ===\n"]),
+        padding=st.sampled_from([0, 1200]),
+    )
+    def begin(self, max_open, header, padding):
         """Start with an empty directory."""
         self.home = Path(tempfile.mkdtemp(prefix="files-model-"))
         self.logs = self.home / "logs"
         (self.logs / "targets").mkdir(parents=True)
         (self.home / "data").mkdir()
         self.header = header
+        self.padding = b"." * padding
         self.count = self.targets = 0
         self.written: set[bytes] = set()
         self.partials: set[bytes] = set()
@@ -149,7 +154,7 @@ class Files(RuleBasedStateMachine):
             return
         text = b"" if path.exists() else self.header
         for _ in range(lines):
-            text += self._piece() + b" said something\n"
+            text += self._piece() + self.padding + b" said something\n"
         if partial:
             beginning = self._piece()
             self.partials.add(beginning)
@@ -178,12 +183,14 @@ class Files(RuleBasedStateMachine):
             self.poll()
         log.write_bytes(b"")
         if refill:
-            log.write_bytes(self.header + b"".join(self._piece() + b" again\n" for _ in range(3)))
+            log.write_bytes(
+                self.header + b"".join(self._piece() + self.padding + b" again\n" for _ in range(3))
+            )
 
     @rule()
     def back_up(self):
-        """Copy app.log and leave it as it is."""
-        if (self.logs / "app.log").exists():
+        """Copy app.log and leave it as it is; a copy of less than a kilobyte may be read twice after a kill (ADR 0013)."""
+        if self.padding and (self.logs / "app.log").exists():
             shutil.copyfile(self.logs / "app.log", self.logs / "app.log.bak")
             self.poll()
 
@@ -210,7 +217,7 @@ class Files(RuleBasedStateMachine):
         """Let the link lead to a new file."""
         self.targets += 1
         target = self.logs / "targets" / str(self.targets)
-        target.write_bytes(self.header + self._piece() + b" new target\n")
+        target.write_bytes(self.header + self._piece() + self.padding + b" new target\n")
         beside = self.logs / "link.new"
         beside.symlink_to(target)
         beside.rename(self.logs / "current")
