@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import structlog
@@ -36,6 +36,7 @@ from collector.formats import registry as formats
 from collector.formats.lines import receive as formats_lines
 from collector.journal.segment import SealedSegment
 from collector.journal.writer import Journal, JournalSettings
+from collector.listeners import Listeners
 from collector.load.archive import MappingArchive
 from collector.load.loader import Loader
 from collector.metrics import CanaryMetrics, EngineMetrics, JournalMetrics, LoadMetrics, ReceiveMetrics
@@ -61,9 +62,6 @@ from collector.state import State
 from collector.store.client import Store, Target
 from collector.store.migrate import migrate
 
-if TYPE_CHECKING:
-    from collector.formats.otlp_grpc import GrpcServer
-
 log = structlog.get_logger()
 
 _PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -85,7 +83,7 @@ class Collector:
     pipeline: Pipeline
     canary: Canary
     asgi: App
-    grpc: GrpcServer | None = None
+    listeners: Listeners
 
     def start(self) -> None:
         """Start engine, journal, loader and alerting; returns before the engine is up."""
@@ -95,22 +93,6 @@ class Collector:
             threading.Thread(target=self._migrate, name="migrate", daemon=True).start()
         self.journal.start()
         self.alerting.start()
-
-    async def listen(self) -> None:
-        """
-        Take calls over gRPC too.
-
-        Raises:
-            OSError: The port that was asked for is taken; the default one is left to whoever has it, with a line in the log.
-        """
-        if self.grpc is None:
-            return
-        try:
-            await self.grpc.start()
-        except OSError as error:
-            if "grpc_port" in self.settings.model_fields_set:
-                raise
-            log.warning("grpc_off", reason=str(error))
 
     def _migrate(self) -> None:
         """Apply the schema to the server as soon as it answers; until then segments wait in the journal."""
@@ -196,9 +178,18 @@ def build(settings: Settings) -> Collector:
     inner = _Router(receiver, probes, root, None)
     allowed = settings.allowed_hosts if settings.allowed_hosts or is_loopback(settings.host) else ("*",)
     collector = Collector(
-        settings, engine, store, journal, loader, alerting, state, pipeline, canary, Guard(inner, allowed)
+        settings,
+        engine,
+        store,
+        journal,
+        loader,
+        alerting,
+        state,
+        pipeline,
+        canary,
+        Guard(inner, allowed),
+        Listeners(settings, receiver, metrics),
     )
-    collector.grpc = _grpc(settings, receiver)
     inner.pages = _dashboards(inner)
     inner.collector = collector
     return collector
@@ -254,15 +245,14 @@ class _Router:
             if message["type"] == "lifespan.startup":
                 try:
                     await asyncio.to_thread(self.collector.start)
-                    await self.collector.listen()
+                    await self.collector.listeners.start()
                 except Exception as error:
                     log.exception("collector_start_failed")
                     await send({"type": "lifespan.startup.failed", "message": str(error)})
                     return
                 await send({"type": "lifespan.startup.complete"})
             else:
-                if self.collector.grpc is not None:
-                    await self.collector.grpc.stop()
+                await self.collector.listeners.stop()
                 await asyncio.to_thread(self.collector.stop)
                 await send({"type": "lifespan.shutdown.complete"})
                 return
@@ -330,24 +320,6 @@ def _unloaded(journal: Journal, loader: Loader) -> Callable[[], int | None]:
 
 def _limits(settings: Settings) -> Limits:
     return Limits(settings.body_bytes, settings.decoded_bytes, settings.ratio)
-
-
-def _grpc(settings: Settings, receiver: IngestReceiver) -> GrpcServer | None:
-    """Return the gRPC server that *settings* ask for; without the extra the default port is left closed, with a line in the log."""
-    if settings.grpc_port == 0:
-        return None
-    try:
-        from collector.formats.otlp_grpc import GrpcServer
-    except ImportError as error:
-        if "grpc_port" in settings.model_fields_set:
-            raise FuseboardError(
-                "bad_setting",
-                f"grpc_port: {settings.grpc_port} needs the extra 'grpc' (pip install 'fuseboard[grpc]'); 0 turns OTLP over gRPC off",
-                "grpc_port",
-            ) from error
-        log.info("grpc_off", reason="the extra 'grpc' is not installed")
-        return None
-    return GrpcServer(receiver, formats.PROTOCOLS, settings.host, settings.grpc_port, settings.body_bytes)
 
 
 def _authenticator(keys: Keys) -> Any:

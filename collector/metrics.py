@@ -120,6 +120,21 @@ class JournalMetrics:
         )
 
 
+class SyslogMetrics:
+    """What became of messages whose sender cannot be told."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.dropped = Counter(
+            "fuseboard_syslog_dropped_messages",
+            "Messages that could not be kept, by reason: buffer_full (datagrams), or why the journal refused.",
+            ["reason"],
+            registry=registry,
+        )
+        self.cut = Counter(
+            "fuseboard_syslog_cut_messages", "Messages over 1 MiB, kept as far as that.", registry=registry
+        )
+
+
 class CanaryMetrics:
     """The collector's own numbered lines, sent through the front door and looked for in the tables."""
 

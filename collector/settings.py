@@ -13,7 +13,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
@@ -72,8 +72,11 @@ class Settings(_Frozen):
     grpc_port: int = Field(
         4317, ge=0, le=65535, description="Port of OTLP over gRPC, with the extra 'grpc'; 0 = off."
     )
-    syslog_port: Annotated[int, Field(ge=0, le=0)] = Field(
-        0, description="Syslog; only 0 (off) in this version."
+    syslog_port: int = Field(0, ge=0, le=65535, description="Port of syslog over TCP and UDP; 0 = off.")
+    syslog_key: SecretStr | None = Field(
+        None,
+        min_length=1,
+        description="The key under which syslog is written, which cannot send one; required where keys are.",
     )
     clickhouse: SecretStr | None = Field(
         None,
@@ -118,6 +121,16 @@ class Settings(_Frozen):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Of the collector's own log."
     )
+
+    @model_validator(mode="after")
+    def _key_of_syslog(self) -> Self:
+        keyed = any((self.ingest_key, self.admin_key, self.keys))
+        if self.syslog_port and keyed and self.syslog_key is None:
+            raise ValueError(
+                "syslog_key: keys are required here and a syslog sender cannot send one; "
+                "set the key under which syslog is written (FUSEBOARD_SYSLOG_KEY)"
+            )
+        return self
 
     @model_validator(mode="after")
     def _keys_beyond_loopback(self) -> Self:

@@ -5,9 +5,9 @@
     (names, values) -> arrayMap((value, place) -> (names[place], value), values, arrayEnumerate(values)) AS named,
     pairs -> arrayFilter(x -> x.1 != '' AND x.2 NOT IN ('', '-'), pairs) AS present,
     -- RFC 5424: priority, time, host, app, process id, message id, structured data, text.
-    t -> extractGroups(t, '^<([0-9]{1,3})>1 ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) (-|(?:\\[(?:[^"\\]]|"(?:[^"\\\\]|\\\\.)*")*\\])+) ?(.*)$') AS rfc_5424,
+    t -> extractGroups(t, '^<([0-9]{1,3})>1 ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) (-|(?:\\[(?:[^"\\]]|"(?:[^"\\\\]|\\\\.)*")*\\])+) ?((?s:.*))$') AS rfc_5424,
     -- RFC 3164 as loggers and relays write it: with or without a priority, a host, a process id; with a year or without.
-    t -> extractGroups(t, '^(?:<([0-9]{1,3})>)?([A-Z][a-z]{2} [ 0-9][0-9] [0-9:.]{8,15}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[^ ]+) (?:([^ \\[]*[^ \\[:]) )?([^ \\[:]+)(?:\\[([^\\]]*)\\])?: ?(.*)$') AS rfc_3164,
+    t -> extractGroups(t, '^(?:<([0-9]{1,3})>)?([A-Z][a-z]{2} [ 0-9][0-9] [0-9:.]{8,15}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[^ ]+) (?:([^ \\[]*[^ \\[:]) )?([^ \\[:]+)(?:\\[([^\\]]*)\\])?: ?((?s:.*))$') AS rfc_3164,
     p -> if(p = '', [], [
         ('syslog.severity', ['emerg', 'alert', 'crit', 'error', 'warning', 'notice', 'info', 'debug'][toUInt16OrZero(p) % 8 + 1]),
         ('syslog.facility', ['kern', 'user', 'mail', 'daemon', 'auth', 'syslog', 'lpr', 'news', 'uucp', 'cron', 'authpriv', 'ftp', 'ntp', 'audit', 'alert', 'clock',
@@ -28,6 +28,9 @@
     (t, format, clock) -> multiIf(
         format IN ('', 'detect', 'cri') AND match(t, '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[^ ]+ (?:stdout|stderr) [FP] '),
         (extract(t, '^[^ ]+ [a-z]+ [FP] (.*)$'), extract(t, '^[^ ]+'), []::Array(Tuple(String, String))),
+        -- declared as syslog, a priority alone is enough, as some loggers write it
+        format = 'syslog' AND match(t, '^<[0-9]{1,3}>') AND empty(rfc_5424(t)) AND empty(rfc_3164(t)),
+        (extract(t, '^<[0-9]+>((?s:.*))$'), '', priority(extract(t, '^<([0-9]+)>'))),
         format IN ('', 'detect', 'syslog'), syslog(t, clock),
         (t, '', []::Array(Tuple(String, String)))) AS unwrapped,
     -- klog: level, month, day, time, thread, file, line, text. Access logs in the common and the combined format.

@@ -21,6 +21,7 @@ from collector.formats.otlp_traces_json.receive import PROTOCOL as OTLP_TRACES_J
 from collector.formats.remote_write.receive import PROTOCOL as REMOTE_WRITE
 from collector.formats.remote_write_v2.receive import PROTOCOL as REMOTE_WRITE_V2
 from collector.formats.reports.receive import PROTOCOL as REPORTS
+from collector.formats.syslog.receive import PROTOCOL as SYSLOG
 from collector.formats.zipkin.receive import PROTOCOL as ZIPKIN
 from collector.load.loader import Group
 from collector.load.mapping import read_mappings
@@ -33,6 +34,7 @@ PROTOCOLS: tuple[Protocol, ...] = (
     ELASTICSEARCH,
     HEC,
     HEC_RAW,
+    SYSLOG,
     OTLP_LOGS,
     OTLP_LOGS_JSON,
     OTLP_TRACES,

@@ -20,6 +20,7 @@ Record = tuple[envelope.Head, bytes]
 
 TABLES = {
     "lines": ("logs",),
+    "syslog": ("logs",),
     "elasticsearch": ("logs",),
     "hec": ("logs",),
     "loki": ("logs",),

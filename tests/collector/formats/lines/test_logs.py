@@ -409,6 +409,13 @@ SHAPES = [
         {"syslog.procid": "812"},
         _row("Accepted publickey", "2026-11-22T21:29:59.000000000Z", service="sshd", host="web-1"),
     ),
+    Shape(
+        "a priority alone, declared as syslog",
+        b"<34>hello: x",
+        {"syslog.facility": "auth"},
+        _row("hello: x", severity="fatal"),
+        {"format": "syslog"},
+    ),
     Shape("not quite syslog", b"<34>hello", {}, _row("<34>hello")),
     Shape(
         "syslog, declared as text",
