@@ -10,7 +10,7 @@ SELECT
     if(type IN ('counter', 'histogram', 'summary'), 'cumulative', '') AS temporality,
     service_of(telling(labels_told), sender) AS service,
     env_of(telling(labels_told), sender) AS env,
-    CAST(if(part.2 = '', other_labels, arrayPushBack(other_labels, ('le', part.2))), 'Map(LowCardinality(String), String)') AS labels,
+    CAST(arrayConcat(other_labels, if(part.2 = '', [], [('le', part.2)])), 'Map(LowCardinality(String), String)') AS labels,
     family.1 AS help,
     base_name AS original_name,
     fromUnixTimestamp64Milli(in_range(if(empty(times), received_ms, arrayMin(times)), received_ms), 'UTC') AS first_seen,
@@ -18,7 +18,7 @@ SELECT
 FROM
 (
     SELECT
-        received_ms, sender, labels_told, family, family_type, times, gauge, part, label(labels_told, '__name__') AS base_name,
+        received_ms, sender, labels_told, family, family_type, times, gauge, parts[place] AS part, label(labels_told, '__name__') AS base_name,
         arrayFilter(x -> x.1 != '__name__', labels_told) AS other_labels
     FROM
     (
@@ -26,10 +26,13 @@ FROM
             received_ms, sender, told[1] AS family, arrayPopFront(told) AS labels_told, series.metadata.type AS family_type, series.histograms AS histograms,
             arrayConcat(tupleElement(series.samples, 'timestamp'), tupleElement(histograms, 'timestamp'),
                         if(series.created_timestamp > 0, [series.created_timestamp], [])) AS times,
-            arrayExists(x -> x.reset_hint = 3, histograms) AS gauge
+            arrayExists(x -> x.reset_hint = 3, histograms) AS gauge,
+            arrayDistinct(arrayMap(x -> (x.1, x.2), all_histogram_samples(histograms))) AS parts
         FROM requests
         ARRAY JOIN all_series AS series, all_told AS told
     )
-    ARRAY JOIN if(empty(histograms), [('', '')], arrayDistinct(arrayMap(x -> (x.1, x.2), all_histogram_samples(histograms)))) AS part
+    -- Places: of each (suffix, le) that a histogram stands for, 0 for a plain series.
+    ARRAY JOIN if(empty(histograms), CAST([0], 'Array(UInt32)'), arrayEnumerate(parts)) AS place
 )
-SETTINGS optimize_on_insert = 0
+-- Most rows are plain series: what is made for histograms and families alone costs less on nothing than behind masks (measured: a fifth of the CPU).
+SETTINGS optimize_on_insert = 0, short_circuit_function_evaluation = 'disable', enable_lazy_columns_replication = 0, compile_expressions = 0
