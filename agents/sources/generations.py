@@ -203,6 +203,8 @@ class Generations:
         except Rewritten:
             self.rewritten(source, now)
             is_prefix = is_prefix_of(copy, source.tail)
+            if is_prefix and followed.copy_of is not followed:
+                followed.copy_of = source  # a copy of its new generation
         source.tail.look_again()
         followed.equal_bytes = size if is_prefix else -1
         return is_prefix
