@@ -13,6 +13,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyVa
 
 from collector import formats
 from collector.journal import envelope
+from collector.load.loader import BLOCK_RAW_BYTES
 from collector.load.mapping import Mapping, read_mappings
 from collector.store.migrate import read_migrations
 
@@ -89,7 +90,8 @@ class Warehouse:
         self._connection = chdb.connect(str(folder / "engine"))
         self._segment = folder / "segment.pb.zst"
         self._run(
-            "SET max_insert_threads = 1, min_insert_block_size_rows = 100000000, min_insert_block_size_bytes = 0"
+            "SET max_insert_threads = 1, min_insert_block_size_rows = 100000000, min_insert_block_size_bytes = 0, "
+            f"input_format_max_block_size_bytes = {BLOCK_RAW_BYTES}"
         )
         for migration in read_migrations():
             for statement in migration.statements():

@@ -13,6 +13,7 @@ from collector.journal.envelope import Head
 from collector.store.client import Store, Target
 from collector.store.migrate import migrate
 from tests.collector.formats.segments import mappings, pairs, segment
+from tests.collector.formats.write_requests import Request, Table, add_series
 from tests.collector.real_engine import engine_at
 
 ATTRIBUTES = {"n": 0, "m": {"a": [1, {"b": "c"}]}}
@@ -36,9 +37,19 @@ def _body(name: str, now_ns: int) -> bytes:
     return message.SerializeToString()
 
 
+def _others(now_ns: int) -> dict[str, bytes]:
+    """A body of each other protocol whose mappings read what is nested."""
+    first, second = Request(), Table()
+    for series in (add_series(first, "rw1"), second.series("rw2")):
+        series.samples.add(value=1, timestamp=now_ns // 10**6)
+        series.exemplars.add(value=1, timestamp=now_ns // 10**6)
+    spans = b'[{"traceId":"1","id":"2","name":"zipkin"}]'
+    return {"remote_write": first.SerializeToString(), "remote_write_v2": second.body(), "zipkin": spans}
+
+
 @pytest.mark.timeout(120)
 def test_the_segment_can_be_the_body_of_the_request(tmp_path: Path, now_ns: int) -> None:
-    """Every OTLP mapping loads through ``input()``, with the rows it makes of a file."""
+    """Every mapping of nested bodies loads through ``input()``, with the rows it makes of a file."""
     with engine_at(tmp_path / "db") as engine:
         store = Store(lambda: Target(engine.target().url, shared_disk=False))
         migrate(store)
@@ -54,3 +65,12 @@ def test_the_segment_can_be_the_body_of_the_request(tmp_path: Path, now_ns: int)
         assert told == [{"n": "0", "m.a": '[1,{"b":"c"}]'}] * 2
         (sample,) = store.query("SELECT value FROM metric_samples LIMIT 1").rows
         assert sample == {"value": 1}
+        for name, body in _others(now_ns).items():
+            for mapping in mappings(name):
+                sealed = segment([(Head("b", now_ns), body)])
+                store.load(mapping.insert_from_input(), {"retention_days": 30}, mapping.settings(), sealed)
+        found = store.query("SELECT name FROM metric_series WHERE name LIKE 'rw%' ORDER BY name LIMIT 9").rows
+        assert [row["name"] for row in found] == ["rw1", "rw2"]
+        assert store.query("SELECT name FROM spans WHERE name = 'zipkin' LIMIT 1").rows == [
+            {"name": "zipkin"}
+        ]
