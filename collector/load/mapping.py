@@ -48,7 +48,18 @@ class Mapping:
 
     def select_from_file(self, path: str) -> str:
         """Return the SELECT alone, reading the segment file at *path*: what would be inserted."""
-        insert = self.insert_from_file(path)
+        return self._select(self.insert_from_file(path))
+
+    def insert_into_nothing(self) -> str:
+        """
+        Return an INSERT that makes the rows of the request's zstd body and keeps none.
+
+        ``input()`` is read by INSERT alone. Source: https://clickhouse.com/docs/sql-reference/table-functions/input and …/null.
+        """
+        select = self._select(self.insert_from_input()).rstrip().rstrip(";")
+        return f"INSERT INTO FUNCTION null('made UInt8') SELECT ignore(*) FROM (\n{select}\n)"
+
+    def _select(self, insert: str) -> str:
         found = _SELECT.search(insert)
         assert found is not None, f"{self.table}.sql holds no SELECT at the start of a line"
         return insert[found.start() :]

@@ -14,7 +14,7 @@ from collector.engine.process import Engine
 from collector.journal.segment import SealedSegment, recover
 from collector.load.archive import MappingArchive
 from collector.store.client import Store, Target
-from tests.collector.load.yard import LINES, Yard, notes
+from tests.collector.load.yard import LINES, NOTES, Yard, notes
 from tests.collector.real_engine import wait_up
 
 BODIES = [b'{"level":"error","msg":"paid %d"}\nplain %d\n' % (n, n) for n in range(5)]
@@ -193,6 +193,39 @@ def test_a_server_gets_the_segment_as_the_body(tmp_path: Path, engine: Engine, s
     ]
     assert found[0] == found[1]
     assert len(found[0]) == 10
+
+
+def test_a_server_is_told_which_records_it_cannot_read(tmp_path: Path, engine: Engine, store: Store) -> None:
+    """Server mode: two bad records of many are found without the collector's disk; all others are stored, once."""
+    yard = Yard(tmp_path, Store(lambda: Target(engine.target().url, shared_disk=False)), notes())
+    bodies = [b"bad" if number in {7, 40} else b"good %d" % number for number in range(60)]
+    segment = yard.seal("e-1", bodies)
+
+    yard.load(segment)
+    yard.load(yard.forget(segment, "notes", "batches"))
+
+    held = store.query("SELECT batch_id, reason FROM quarantine ORDER BY batch_id LIMIT 10").rows
+    assert _one(store, "SELECT count() FROM notes") == _one(store, "SELECT uniqExact(note) FROM notes") == 58
+    assert [row["batch_id"] for row in held] == ["e-1-40", "e-1-7"]
+    assert all("a bad note" in row["reason"] for row in held)
+    assert _one(store, "SELECT count() FROM batches") == 60
+
+
+def test_a_broken_mapping_is_no_records_fault_on_a_server(
+    tmp_path: Path, engine: Engine, store: Store
+) -> None:
+    """A SELECT that fails without any record: nothing is set aside, the segment waits, and the reason is told."""
+    server = Store(lambda: Target(engine.target().url, shared_disk=False))
+    yard = Yard(tmp_path, server, notes(sql=NOTES.replace("concat(", "no_such_function(")))
+    yard.loader.take(yard.seal("e-1", [b"good", b"bad"]))
+    deadline = time.monotonic() + 20
+    while yard.loader.trouble is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    yard.loader.stop(0)
+
+    assert "no_such_function" in (yard.loader.trouble or "")
+    assert yard.loader.waiting[0] == 1
+    assert _one(store, "SELECT count() FROM quarantine") == 0
 
 
 def test_a_dead_engine_delays_and_loses_nothing(tmp_path: Path, engine: Engine, store: Store) -> None:
