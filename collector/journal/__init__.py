@@ -2,10 +2,13 @@
 The journal: where bytes become durable before anyone is told so.
 
 ``envelope.py``     the message written around a client's bytes
-``segment.py``      one segment and its sidecar: byte layout, append, seal, recover
-``identities.py``   which batches were already accepted, and what they were answered
-``reserve.py``      space set aside for the day the disk is full
+``batch.py``        what is handed in, and what comes back
+``segment.py``      one segment: append, fsync, seal; ``sidecar.py`` says what stands beside it
+``recovery.py``     what is made of a directory after any kind of end
+``identities.py``   which batches were already accepted; ``repeats.py`` answers them
 ``writer.py``       the one thread that writes: group fsync, sealing by size and age, bounds
+``home.py``         the directory: one process at a time, and its name for ever
+``reserve.py``      space set aside for the day the disk is full; ``disk.py`` is what is asked of it
 
 In:  `Batch` objects from ``receive/``. Out: a future that resolves after the fsync; sealed segments for ``load/``.
 """

@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from collector.errors import JournalError, JournalFull
-from collector.journal.segment import BatchInfo
+from collector.journal.sidecar import BatchInfo
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS identities

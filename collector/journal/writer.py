@@ -7,8 +7,6 @@ without waiting for a timer. A segment is sealed at 8 MiB or 50 MiB raw (fewer p
 (a line is searchable two seconds after its 2xx), but not before the group's earlier segment is loaded: when ClickHouse is
 slow or away, segments grow instead of queueing, and each load of a fixed cost carries more.
 
-A repeat of an accepted batch gets the first answer; a repeat of one that is still being written waits for the same fsync.
-
 Bounded: `room()` says no when the journal's files exceed ``max_bytes``, and while the disk has no space for the reserve (``reserve``);
 asked before a request's body is read. What an fsync refuses is written once more into a new segment; if that is refused, too, so is
 the request. The thread outlives whatever the disk does.
@@ -16,7 +14,6 @@ the request. The thread outlives whatever the disk does.
 
 from __future__ import annotations
 
-import fcntl
 import itertools
 import os
 import queue
@@ -31,17 +28,15 @@ from typing import Any
 
 import structlog
 
-from collector.errors import Conflict, JournalError, JournalFull, NoRoom
+from collector.errors import JournalError, JournalFull, NoRoom
+from collector.journal.batch import Accepted, Batch
+from collector.journal.disk import journal_error, sync_folder
+from collector.journal.home import claim, journal_uuid
 from collector.journal.identities import Identities
+from collector.journal.recovery import recover
+from collector.journal.repeats import Repeats, uncancellable
 from collector.journal.reserve import RESERVE_BYTES, Reserve
-from collector.journal.segment import (
-    BatchInfo,
-    OpenSegment,
-    SealedSegment,
-    journal_error,
-    recover,
-    sync_folder,
-)
+from collector.journal.segment import OpenSegment, SealedSegment
 
 log = structlog.get_logger()
 
@@ -54,34 +49,10 @@ SEAL_AGE_S = 1.0
 _ASK_AGAIN_S = 0.02
 # One group commit takes at most this much, so that a flood cannot postpone everybody's fsync.
 _COMMIT_BYTES = 8 << 20
-# How soon a full disk is looked at again: a clue for clients, and well below the thirty seconds that issue 3 allows.
+# How soon a full disk is looked at again: a clue for clients, and soon enough that nobody has to restart anything.
 _FULL_AGAIN_S = 1.0
 # An fsync that fails once may have met a passing fault; one that fails twice has not.
 _COMMIT_TRIES = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """
-    One accepted request, ready to be written.
-
-    Attributes:
-        group: Target group, the directory of its segments.
-        frames: The record's two zstd frames.
-        info: What the sidecar keeps.
-    """
-
-    group: str
-    frames: bytes
-    info: BatchInfo
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """The answer to a request whose bytes are durable; *duplicate* = they already were."""
-
-    answer: Mapping[str, Any]
-    duplicate: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +105,8 @@ class Journal:
         self._now_ns = now_ns
         self._idle = idle
         settings.path.mkdir(parents=True, exist_ok=True)
-        self._claim = _claim(settings.path)
-        self.uuid = _journal_uuid(settings.path)
+        self._claim = claim(settings.path)
+        self.uuid = journal_uuid(settings.path)
         self._reserve = Reserve(settings.path / "reserve", settings.reserve_bytes)
         self._reserve.release()  # opening and recovering may need it
         self.identities = Identities(settings.path / "identities.db")
@@ -144,7 +115,7 @@ class Journal:
         self._queue: queue.SimpleQueue[tuple[Batch, Future[Accepted]] | None] = queue.SimpleQueue()
         self._open: dict[str, tuple[OpenSegment, float]] = {}
         self._aside: list[tuple[str, OpenSegment]] = []
-        self._inflight: dict[str, tuple[str, Future[Accepted]]] = {}
+        self._repeats = Repeats(self.identities)
         self._lock = threading.Lock()
         self._bytes = 0
         self._trouble: str | None = None
@@ -202,13 +173,10 @@ class Journal:
         Raises:
             Conflict: Its identity was accepted with another body (409 ``idempotency_mismatch``).
         """
-        info = batch.info
-        future = _uncancellable()
-        if info.identity:
-            with self._lock:
-                if (repeat := self._repeat(info)) is not None:
-                    return repeat
-                self._inflight[info.identity] = (info.body_hash, future)
+        future = uncancellable()
+        repeat = self._repeats.first(batch.info, future)
+        if repeat is not None:
+            return repeat
         self._queue.put((batch, future))
         return future
 
@@ -251,19 +219,6 @@ class Journal:
         if self._trouble is None and not self._reserve.held and self._thread.is_alive():
             return "no space left on the journal's disk"
         return self._trouble
-
-    def _repeat(self, info: BatchInfo) -> Future[Accepted] | None:
-        waiting = self._inflight.get(info.identity)
-        if waiting is not None:
-            _same_body(info, waiting[0])
-            return _as_duplicate(waiting[1])
-        known = self.identities.find(info.identity, info.received_at_ns)
-        if known is None:
-            return None
-        _same_body(info, known[0])
-        future: Future[Accepted] = Future()
-        future.set_result(Accepted(known[1], duplicate=True))
-        return future
 
     def _run(self) -> None:
         going = True
@@ -368,9 +323,7 @@ class Journal:
             self._seal(group)
 
     def _settle(self, batch: Batch, future: Future[Accepted]) -> None:
-        self.identities.add(batch.info)
-        with self._lock:
-            self._inflight.pop(batch.info.identity, None)
+        self._repeats.accepted(batch.info)
         future.set_result(Accepted(batch.info.answer, duplicate=False))
 
     def _fail(self, members: list[tuple[Batch, Future[Accepted]]], error: JournalError) -> None:
@@ -378,8 +331,7 @@ class Journal:
         if isinstance(error, JournalFull):
             self._reserve.release()
         for batch, future in members:
-            with self._lock:
-                self._inflight.pop(batch.info.identity, None)
+            self._repeats.refused(batch.info)
             future.set_exception(error)
 
     def _segment(self, group: str) -> OpenSegment:
@@ -466,62 +418,3 @@ class Journal:
     def _count(self, delta: int) -> None:
         with self._lock:
             self._bytes += delta
-
-
-def _same_body(info: BatchInfo, body_hash: str) -> None:
-    if info.body_hash != body_hash:
-        raise Conflict(
-            "idempotency_mismatch",
-            "this Idempotency-Key was accepted before with another body; use a new key for new bytes",
-            "Idempotency-Key",
-        )
-
-
-def _uncancellable() -> Future[Accepted]:
-    """Return a future that a request given up by its server cannot cancel: its bytes are written all the same."""
-    future: Future[Accepted] = Future()
-    future.set_running_or_notify_cancel()
-    return future
-
-
-def _as_duplicate(first: Future[Accepted]) -> Future[Accepted]:
-    """Return a future that follows *first*, marked as a duplicate."""
-    following = _uncancellable()
-
-    def settle(done: Future[Accepted]) -> None:
-        error = done.exception()
-        if error is not None:
-            following.set_exception(error)
-        else:
-            following.set_result(Accepted(done.result().answer, duplicate=True))
-
-    first.add_done_callback(settle)
-    return following
-
-
-def _claim(path: Path) -> int:
-    """Lock *path* for this process's life: a second one would seal, load and delete what the first still writes."""
-    handle = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o640)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(handle)
-        raise JournalError(
-            "journal_in_use",
-            f"data_dir: another process writes the journal in {str(path)!r}; stop it or choose another data_dir",
-        ) from error
-    return handle
-
-
-def _journal_uuid(path: Path) -> str:
-    """Return the journal's own name, made once: part of every deduplication token."""
-    file = path / "uuid"
-    if not file.exists():
-        draft = path / "uuid.draft"
-        with draft.open("w") as out:
-            out.write(secrets.token_hex(16))
-            out.flush()
-            os.fsync(out.fileno())
-        draft.rename(file)
-        sync_folder(path)
-    return file.read_text().strip()

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from collector.errors import FuseboardError
-from collector.journal.segment import sync_folder
+from collector.journal.disk import sync_folder
 from collector.load.mapping import Mapping
 
 

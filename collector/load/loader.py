@@ -26,7 +26,8 @@ from typing import Any
 import structlog
 
 from collector.errors import FuseboardError, JournalFull, StoreRejected, StoreUnavailable
-from collector.journal.segment import NO_SPACE, SealedSegment
+from collector.journal.disk import NO_SPACE
+from collector.journal.segment import SealedSegment
 from collector.load import quarantine
 from collector.load.archive import MappingArchive
 from collector.load.mapping import Mapping as TableMapping

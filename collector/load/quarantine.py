@@ -17,7 +17,8 @@ from pathlib import Path
 from backports import zstd
 
 from collector.errors import StoreRejected
-from collector.journal.segment import SealedSegment, sync_folder
+from collector.journal.disk import sync_folder
+from collector.journal.segment import SealedSegment
 from collector.load.mapping import Mapping as TableMapping
 from collector.query.window import rfc_3339
 from collector.store.client import Store

@@ -33,8 +33,9 @@ from collector.errors import (
     Unsupported,
 )
 from collector.journal import envelope
-from collector.journal.segment import BatchInfo
-from collector.journal.writer import Accepted, Batch, Journal
+from collector.journal.batch import Accepted, Batch
+from collector.journal.sidecar import BatchInfo
+from collector.journal.writer import Journal
 from collector.metrics import ReceiveMetrics
 from collector.receive import headers as header_syntax
 from collector.receive.authenticate import Key, Keys, check_scope

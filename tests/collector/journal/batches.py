@@ -8,9 +8,11 @@ from typing import Any
 
 from backports import zstd
 
+from collector.journal.batch import Batch
 from collector.journal.envelope import Head, encode
-from collector.journal.segment import BatchInfo, SealedSegment
-from collector.journal.writer import Batch, Journal, JournalSettings
+from collector.journal.segment import SealedSegment
+from collector.journal.sidecar import BatchInfo
+from collector.journal.writer import Journal, JournalSettings
 
 NOW_NS = 1_795_000_000 * 10**9
 FROZEN: Mapping[str, Any] = {"versions": {"logs": "v1"}, "retention_days": 30, "settings": {}}

@@ -11,7 +11,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from collector.journal.segment import SealedSegment, read_sidecar
+from collector.journal.segment import SealedSegment
+from collector.journal.sidecar import read_sidecar
 from tests.collector.journal.batches import Kept, batch
 
 

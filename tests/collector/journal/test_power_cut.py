@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from collector.journal.batch import Accepted
 from collector.journal.segment import SealedSegment
-from collector.journal.writer import Accepted
 from tests.collector.journal.batches import Kept, batch, bodies
 from tests.power_cut import PowerCut
 from tests.small_disk import SmallDisk, small_disk

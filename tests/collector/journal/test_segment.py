@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from collector.journal.segment import OpenSegment, SealedSegment, recover
+from collector.journal.recovery import recover
+from collector.journal.segment import OpenSegment, SealedSegment
 from tests.collector.journal.batches import FROZEN, bodies, frames, info
 
 

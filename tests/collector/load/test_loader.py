@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from collector.engine.process import Engine
-from collector.journal.segment import SealedSegment, recover
+from collector.journal.recovery import recover
+from collector.journal.segment import SealedSegment
 from collector.load.archive import MappingArchive
 from collector.store.client import Store, Target
 from tests.collector.load.yard import LINES, NOTES, Yard, notes

@@ -12,7 +12,8 @@ from prometheus_client import CollectorRegistry
 
 from collector import formats
 from collector.journal.envelope import Head, encode, schema
-from collector.journal.segment import BatchInfo, OpenSegment, SealedSegment
+from collector.journal.segment import OpenSegment, SealedSegment
+from collector.journal.sidecar import BatchInfo
 from collector.load.archive import MappingArchive
 from collector.load.loader import Group, Loader
 from collector.load.mapping import Mapping, read_mappings
