@@ -11,22 +11,30 @@ import json
 import re
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tests.conftest import Served
 from tests.system.faults.caller import GAUGE, Called
 from tests.system.faults.producer import Written, body_of, is_transition
 
 Rows = list[dict[str, Any]]
-# Reads statements as {name: sql} on standard input; one process, so that the database is opened once.
+# One line in: {name: sql}; one line out: {name: rows}. One process for all questions, because opening costs seconds.
 _SCRIPT = """
-import chdb, json, sys
+import chdb, json, os, sys
 connection = chdb.connect(sys.argv[1])
-for name, sql in json.load(sys.stdin).items():
-    rows = [json.loads(line) for line in connection.query(sql, "JSONEachRow").bytes().splitlines()]
-    print(json.dumps([name, rows]), flush=True)
+for line in sys.stdin:
+    found = {}
+    for name, sql in json.loads(line).items():
+        try:
+            rows = connection.query(sql, "JSONEachRow").bytes().splitlines()
+        except RuntimeError as error:
+            sys.exit(f"{name}: {error}")
+        found[name] = [json.loads(row) for row in rows]
+    print(json.dumps(found), flush=True)
+os._exit(0)
 """
 _SIMPLE = re.compile(r"SimpleAggregateFunction\((\w+), (.*)\)$")
 # Prometheus' mark of a series' end, as bits of a NaN: not a sample, so the series was not seen.
@@ -35,30 +43,49 @@ _STALE = "0x7ff0000000000002"
 _ONLY = {"breaker_transitions": "source IN ('log', 'span')"}
 
 
-def ask(data_dir: Path, statements: Mapping[str, str]) -> dict[str, Rows]:
-    """Rows of each statement from a stopped collector's database."""
-    done = subprocess.run(
-        [sys.executable, "-c", _SCRIPT, str(data_dir / "engine")],
-        input=json.dumps(statements).encode(),
-        capture_output=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr.decode()[-3000:]
-    return dict(json.loads(line) for line in done.stdout.splitlines())
+class Database:
+    """A stopped collector's database, open in a process of its own until this object goes."""
+
+    def __init__(self, data_dir: Path) -> None:
+        command = [sys.executable, "-c", _SCRIPT, str(data_dir / "engine")]
+        self._errors = (data_dir / "judge.log").open("wb")
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors
+        )
+        self._log = data_dir / "judge.log"
+        weakref.finalize(self, _end, self._process, self._errors)
+
+    def ask(self, statements: Mapping[str, str]) -> dict[str, Rows]:
+        """Rows of each statement."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(statements).encode() + b"\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        assert answer, self._log.read_text()[-3000:]
+        found: dict[str, Rows] = json.loads(answer)
+        return found
+
+
+def _end(process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
+    for pipe in (process.stdin, process.stdout, errors):
+        if pipe is not None:
+            pipe.close()
+    process.kill()
+    process.wait()
 
 
 class Stored:
     """What the stopped collectors hold, together; several are one store of which each holds a part."""
 
     def __init__(self, collectors: Sequence[Served]) -> None:
-        self._folders = [served.data_dir for served in collectors]
+        self._databases = [Database(served.data_dir) for served in collectors]
 
     def rows(self, **statements: str) -> dict[str, Rows]:
         """Rows of each statement, those of all collectors one after the other."""
         found: dict[str, Rows] = {name: [] for name in statements}
-        for folder in self._folders:
-            for name, rows in ask(folder, statements).items():
+        for database in self._databases:
+            for name, rows in database.ask(statements).items():
                 found[name] += rows
         return found
 
@@ -111,9 +138,9 @@ class Stored:
     def rollups(self, *, quarantine: bool = False) -> list[str]:
         """Judge every rollup and the books; nothing is in *quarantine* unless that is said. The names of what was compared."""
         names: list[str] = []
-        for folder in self._folders:
-            names = _rollups(folder)
-            _books(folder, quarantine=quarantine)
+        for database in self._databases:
+            names = _rollups(database)
+            _books(database, quarantine=quarantine)
         return names
 
 
@@ -140,9 +167,8 @@ def _some(names: Iterable[Any]) -> list[Any]:
     return sorted(names, key=str)[:8]
 
 
-def _rollups(folder: Path) -> list[str]:
-    schema = ask(
-        folder,
+def _rollups(database: Database) -> list[str]:
+    schema = database.ask(
         {
             "views": "SELECT name, as_select, create_table_query AS ddl FROM system.tables "
             "WHERE engine = 'MaterializedView' AND database = currentDatabase() ORDER BY name",
@@ -161,7 +187,7 @@ def _rollups(folder: Path) -> list[str]:
         statements[f"{target}: missing or wrong"] = f"SELECT * FROM ({made} EXCEPT ALL {kept}) LIMIT 5"
         statements[f"{target}: too much"] = f"SELECT * FROM ({kept} EXCEPT ALL {made}) LIMIT 5"
         statements[f"{target}: rows"] = f"SELECT count() AS n FROM ({kept})"
-    found = ask(folder, statements)
+    found = database.ask(statements)
     wrong = {name: rows for name, rows in found.items() if rows and not name.endswith(": rows")}
     assert not wrong, f"rollups differ from their base tables: {json.dumps(wrong, indent=1)[:4000]}"
     return [
@@ -207,10 +233,9 @@ def _cast(columns: Sequence[tuple[str, str]]) -> str:
     return ", ".join(parts)
 
 
-def _books(folder: Path, *, quarantine: bool) -> None:
+def _books(database: Database, *, quarantine: bool) -> None:
     """Each batch once; its rows are in the tables, and no row without its batch; series know when they were seen."""
-    found = ask(
-        folder,
+    found = database.ask(
         {
             "batches stored twice": "SELECT batch_id, count() AS n FROM batches GROUP BY batch_id HAVING n > 1 LIMIT 5",
             "sources stored twice": "SELECT agent, source_kind, source_path, generation, source_start, count() AS n FROM batches "

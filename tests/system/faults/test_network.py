@@ -63,7 +63,9 @@ def rig(
     """``rig(collectors=1, per_s=200)``: everything, not yet begun."""
 
     def make(collectors: int = 1, per_s: float = 200.0, tables: str = QUICK) -> Rig:
-        served = [serve() for _ in range(collectors)]
+        served = [serve(wait=False) for _ in range(collectors)]
+        for each in served:
+            each.wait_ready()
         proxies = [make_proxy(each.port) for each in served]
         path = tmp_path / "app.log"
         agent = make_agent([proxy.url for proxy in proxies], [f"{path}*"], tables=tables)

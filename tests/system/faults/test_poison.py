@@ -19,6 +19,7 @@ from tests.system.faults.victims import Agent, pipeline_is_empty
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 
 REFUSED = {400, 413, 415}
+GOOD_EVERY = 4
 
 
 def _all() -> Iterator[Poison]:
@@ -49,7 +50,8 @@ def test_poison_is_kept_and_its_neighbours_are_stored(
     for number, bad in enumerate(_all()):
         headers = {"Content-Type": bad.content_type} | bad.headers
         answers[f"{bad.path} {bad.name}"] = served.client.post(bad.path, content=bad.body, headers=headers)
-        _good(served, number)
+        if number % GOOD_EVERY == 0:
+            _good(served, number)
     eventually(lambda: pipeline_is_empty(served), 60)
     after = served.engine()
     shown = _shown(served)
@@ -74,9 +76,10 @@ def test_poison_is_kept_and_its_neighbours_are_stored(
     }
     assert odd == {}
     assert (after["pid"], after["restarts"]) == (before["pid"], before["restarts"])
-    assert {row["u"] for row in found["good_lines"]} == {f"good-{number}" for number in range(len(answers))}
-    assert found["good_samples"] == [{"n": len(answers)}]
-    assert found["good_breakers"] == [{"n": len(answers), "rows": len(answers)}]
+    good = range(0, len(answers), GOOD_EVERY)
+    assert {row["u"]: row["n"] for row in found["good_lines"]} == {f"good-{number}": 1 for number in good}
+    assert found["good_samples"] == [{"n": len(good)}]
+    assert found["good_breakers"] == [{"n": len(good), "rows": len(good)}]
     assert _wrong_lines(answers, found) == {}
     accepted = {answer.headers.get("fuseboard-batch") for answer in answers.values()} - {None}
     assert accepted <= {row["id"] for row in found["batches"]}
