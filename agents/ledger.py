@@ -30,13 +30,16 @@ class Ledger:
 
     Attributes:
         agent: The agent's identity: random, made once, kept in the checkpoint.
+        is_new: There was no checkpoint, so ``agent`` is durable only after the first ``save``; keys made from it must not be before.
     """
 
     def __init__(self, path: Path) -> None:
         self._file = CheckpointFile(path)
         self._lock = threading.Lock()
         self._saving = threading.Lock()
-        self._books = self._file.load() or self._file.anew(secrets.token_hex(8))
+        known = self._file.load()
+        self.is_new = known is None
+        self._books = known or self._file.anew(secrets.token_hex(8))
         self._above = set(self._books.settled_above)
         self._dirty = True
         self._sent_through = self._books.sent_through

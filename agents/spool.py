@@ -203,7 +203,7 @@ class Spool:
         opened = list(self._shelf.open_all())
         frames = [frame for former in opened for frame in former.frames]
         self._recovered_corrupt_bytes = sum(former.corrupt_bytes for former in opened)
-        self._unsaved = recover(self._ledger, frames)
+        self._unsaved = recover(self._ledger, frames) or self._ledger.is_new
         empty = [former.segment for former in opened if not self._restore(former)]
         if empty or self._unsaved:
             self._settle_recovery(empty)
