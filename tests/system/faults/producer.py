@@ -25,6 +25,8 @@ from pathlib import Path
 PATIENCE_S = 30.0
 """How long a truncation waits for an agent that is dead or behind before it becomes a racing one."""
 SETTLE_S = 1.0
+LOOK_S = 0.3
+"""How often the agent's count is noted, so that a racing truncation puts little in doubt."""
 TRANSITION_EVERY = 25
 
 
@@ -113,6 +115,7 @@ class Producer:
         self._number = 0
         self._since_truncation: list[str] = []
         self._base = 0  # what the agent had counted when the file was last empty
+        self._best = 0  # the most that it has ever counted: what was durable once is
         self._stopping = threading.Event()
         self._errors: list[BaseException] = []
         self._out = self._open()
@@ -145,7 +148,7 @@ class Producer:
             self.ended.set()
 
     def _write_all(self) -> None:
-        began, paused = time.monotonic(), 0.0
+        began, paused, looked = time.monotonic(), 0.0, 0.0
         next_rotation = self._every
         while not self._stopping.is_set() and (self._lines is None or self._number < self._lines):
             self._write(self._rng.randint(1, 12))
@@ -154,6 +157,9 @@ class Producer:
                 at = time.monotonic()
                 self._rename() if self._rotation == "rename" else self._truncate()
                 paused += time.monotonic() - at
+            if self._counted is not None and time.monotonic() - looked > LOOK_S:
+                looked = time.monotonic()
+                self._count()
             ahead = self._number / self._per_s - (time.monotonic() - began - paused)
             if ahead > 0:
                 self._stopping.wait(ahead)
@@ -216,7 +222,8 @@ class Producer:
         """Bytes of the present content that the agent has for certain, waiting for *size* of them."""
         deadline = time.monotonic() + patience_s
         while True:
-            read = self._count() - self._base
+            self._count()
+            read = self._best - self._base
             if read >= size or time.monotonic() >= deadline:
                 return max(0, read)
             time.sleep(0.1)
@@ -235,9 +242,11 @@ class Producer:
         """What the agent has counted; below every base while it is dead."""
         assert self._counted is not None
         try:
-            return self._counted()
+            found = self._counted()
         except OSError:
             return -1
+        self._best = max(self._best, found)
+        return found
 
     def _behind(self, read: int) -> set[str]:
         end, behind = 0, set()
