@@ -11,6 +11,7 @@ journal into ClickHouse first.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import threading
 import time
@@ -245,7 +246,7 @@ class _Router:
             if message["type"] == "lifespan.startup":
                 try:
                     await asyncio.to_thread(self.collector.start)
-                    await self.collector.listeners.start()
+                    await self._listen(self.collector)
                 except Exception as error:
                     log.exception("collector_start_failed")
                     await send({"type": "lifespan.startup.failed", "message": str(error)})
@@ -256,6 +257,16 @@ class _Router:
                 await asyncio.to_thread(self.collector.stop)
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+    async def _listen(self, collector: Collector) -> None:
+        """Start the other ways in; where one cannot be, end what was started: the engine is a process of its own."""
+        try:
+            await collector.listeners.start()
+        except BaseException:
+            with contextlib.suppress(Exception):  # one that never listened has nothing to stop
+                await collector.listeners.stop()
+            await asyncio.to_thread(collector.stop)
+            raise
 
 
 def _clickhouse(settings: Settings) -> tuple[Engine | None, Store]:

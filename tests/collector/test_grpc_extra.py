@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from collector import app
+from collector import listeners
 from collector.errors import FuseboardError
 from collector.settings import Settings
 
@@ -20,8 +20,8 @@ def test_without_the_extra_the_default_port_is_closed(monkeypatch: pytest.Monkey
     """One line in the log says so; 0 says nothing."""
     monkeypatch.setitem(sys.modules, "collector.formats.otlp_grpc", None)
     with capture_logs() as said:
-        served = app._grpc(Settings.model_validate({}), None)
-        off = app._grpc(Settings.model_validate({"grpc_port": 0}), None)
+        served = listeners._grpc(Settings.model_validate({}), None)
+        off = listeners._grpc(Settings.model_validate({"grpc_port": 0}), None)
 
     assert (served, off) == (None, None)
     assert [(line["event"], line["reason"]) for line in said] == [
@@ -35,7 +35,7 @@ def test_without_the_extra_a_port_that_was_asked_for_is_an_error(monkeypatch: py
     with pytest.raises(
         FuseboardError, match=r"grpc_port: 4317 needs the extra 'grpc' \(pip install 'fuseboard\[grpc\]'\)"
     ) as refused:
-        app._grpc(Settings.model_validate({"grpc_port": 4317}), None)
+        listeners._grpc(Settings.model_validate({"grpc_port": 4317}), None)
 
     assert (refused.value.code, refused.value.param) == ("bad_setting", "grpc_port")
 

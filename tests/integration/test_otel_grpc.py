@@ -194,6 +194,7 @@ def test_two_collectors_do_not_share_a_port(serve: Callable[..., Any]) -> None:
 
     assert second._process.wait(timeout=60) != 0
     assert "grpc_port: cannot listen on" in second.log()
+    assert "collector_stopped" in second.log()  # and with it the engine it had started
     assert _export(port, _request("x").SerializeToString())[0] == b""
     assert first.stop() == 0
 
