@@ -40,7 +40,14 @@ from collector.journal.writer import Journal, JournalSettings
 from collector.listeners import Listeners
 from collector.load.archive import MappingArchive
 from collector.load.loader import Loader
-from collector.metrics import CanaryMetrics, EngineMetrics, JournalMetrics, LoadMetrics, ReceiveMetrics
+from collector.metrics import (
+    CanaryMetrics,
+    DiskMetrics,
+    EngineMetrics,
+    JournalMetrics,
+    LoadMetrics,
+    ReceiveMetrics,
+)
 from collector.pipeline import Pipeline
 from collector.probes import Probes
 from collector.read.breakers import Breakers
@@ -60,6 +67,7 @@ from collector.receive.decompress import Limits
 from collector.receive.guard import App, Guard
 from collector.settings import Settings, is_loopback
 from collector.state import State
+from collector.store.budget import DiskBudget
 from collector.store.client import Store, Target
 from collector.store.migrate import migrate
 
@@ -83,6 +91,7 @@ class Collector:
     state: State
     pipeline: Pipeline
     canary: Canary
+    disk: DiskBudget | None
     asgi: App
     listeners: Listeners
 
@@ -90,6 +99,8 @@ class Collector:
         """Start engine, journal, loader and alerting; returns before the engine is up."""
         if self.engine is not None:
             self.engine.start()
+            if self.disk is not None:
+                self.disk.start()
         else:
             threading.Thread(target=self._migrate, name="migrate", daemon=True).start()
         self.journal.start()
@@ -109,6 +120,8 @@ class Collector:
     def stop(self) -> None:
         """Make everything durable, load what can be loaded in ``drain_s``, end the engine."""
         self.canary.stop()
+        if self.disk is not None:
+            self.disk.stop()
         self.alerting.stop()
         self.journal.seal()
         self.loader.stop(self.settings.drain_s)
@@ -168,7 +181,8 @@ def build(settings: Settings) -> Collector:
         Memory(state, journal.uuid), store, CanaryMetrics(metrics), settings.canary_interval_s, _unloaded(journal, loader),
         own_secret if keys.required else "",
     )  # fmt: skip
-    pipeline = Pipeline(engine, store, journal, loader, data / "quarantine", canary, received.repeats)
+    disk = _disk(settings, engine, store, metrics)
+    pipeline = Pipeline(engine, store, journal, loader, data / "quarantine", canary, received.repeats, disk)
     probes = Probes(pipeline, metrics, JournalMetrics(metrics), EngineMetrics(metrics), keys)
     receiver = IngestReceiver(formats.PROTOCOLS, journal, keys, _limits(settings), received)
     api = build_api(
@@ -188,6 +202,7 @@ def build(settings: Settings) -> Collector:
         state,
         pipeline,
         canary,
+        disk,
         Guard(inner, allowed),
         Listeners(settings, receiver, metrics),
     )
@@ -277,6 +292,15 @@ def _clickhouse(settings: Settings) -> tuple[Engine | None, Store]:
     store = Store(engine.target, settings.query_timeout_s)
     engine.on_up = lambda: _migrated(store)
     return engine, store
+
+
+def _disk(
+    settings: Settings, engine: Engine | None, store: Store, metrics: CollectorRegistry
+) -> DiskBudget | None:
+    if engine is None:
+        return None
+    path = settings.data_dir.resolve() / "engine"
+    return DiskBudget(store, path, settings.disk_max_bytes, settings.disk_free_bytes, DiskMetrics(metrics))
 
 
 def _migrated(store: Store) -> None:

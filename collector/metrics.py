@@ -171,3 +171,28 @@ class EngineMetrics:
         self.restarts = Gauge(
             "fuseboard_engine_restarts_total", "Times the engine was started again.", registry=registry
         )
+
+
+class DiskMetrics:
+    """The embedded engine's share of the disk."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.bytes = Gauge(
+            "fuseboard_disk_bytes",
+            "Bytes of the embedded engine's tables, at the last look.",
+            registry=registry,
+        )
+        self.free_bytes = Gauge(
+            "fuseboard_disk_free_bytes",
+            "Bytes free on the disk of data_dir, at the last look.",
+            registry=registry,
+        )
+        self.dropped_bytes = Counter(
+            "fuseboard_disk_dropped_bytes",
+            "Bytes of partitions dropped before their time because there was no room, by table.",
+            ["table"],
+            registry=registry,
+        )
+        self.dropped_rows = Counter(
+            "fuseboard_disk_dropped_rows", "Rows of those partitions.", ["table"], registry=registry
+        )

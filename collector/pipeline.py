@@ -11,6 +11,7 @@ from collector.engine.process import Engine
 from collector.errors import StoreError
 from collector.journal.writer import Journal
 from collector.load.loader import Loader
+from collector.store.budget import DiskBudget
 from collector.store.client import Store
 
 
@@ -26,6 +27,7 @@ class Pipeline:
         quarantine_path: Where masked records' bytes are.
         canary: Its verdict.
         repeats: Repeated batches that got their first answer since the start, by format.
+        disk: The embedded engine's share of the disk; ``None`` in server mode.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class Pipeline:
         quarantine_path: Path,
         canary: Canary,
         repeats: Mapping[str, int],
+        disk: DiskBudget | None,
     ) -> None:
         self._engine = engine
         self._store = store
@@ -45,10 +48,11 @@ class Pipeline:
         self._quarantine_path = quarantine_path
         self._canary = canary
         self._repeats = repeats
+        self._disk = disk
         self._was_up = False
 
     def pipeline(self) -> Mapping[str, Any]:
-        """Return ``{canary, engine, journal, quarantine, duplicates_refused}`` as ``/api/v1/pipeline`` shows it."""
+        """Return ``{canary, engine, journal, disk, quarantine, duplicates_refused}`` as ``/api/v1/pipeline`` shows it."""
         waiting, oldest_s = self._loader.waiting
         quarantined = (
             sum(1 for _ in self._quarantine_path.glob("*.seg")) if self._quarantine_path.exists() else 0
@@ -65,6 +69,7 @@ class Pipeline:
                 "last_error": self._journal.trouble,
                 "load_error": self._loader.trouble,
             },
+            "disk": None if self._disk is None else self._disk.row(),
             "quarantine": {"records": quarantined},
             "duplicates_refused": dict(self._repeats),
         }

@@ -92,6 +92,16 @@ class Settings(_Frozen):
     retention_days: int = Field(
         30, ge=1, le=3650, description="Days that records are kept, and that their own times may lie back."
     )
+    disk_max_bytes: int | None = Field(
+        None,
+        ge=64 << 20,
+        description="Bytes of the embedded engine's tables; beyond it the oldest partitions are dropped, and it is said which; unset = no bound.",
+    )
+    disk_free_bytes: int | None = Field(
+        None,
+        ge=0,
+        description="Bytes of the disk kept free, by dropping the oldest partitions before today's; unset = 5 % of it, 2 to 20 GiB.",
+    )
     journal_max_bytes: int = Field(
         4 << 30, ge=16 << 20, description="Bytes of unloaded journal; beyond it requests get 429."
     )
@@ -130,6 +140,15 @@ class Settings(_Frozen):
                 "syslog_key: keys are required here and a syslog sender cannot send one; "
                 "set the key under which syslog is written (FUSEBOARD_SYSLOG_KEY)"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _disk_of_the_embedded_engine(self) -> Self:
+        for name in ("disk_max_bytes", "disk_free_bytes"):
+            if self.clickhouse is not None and getattr(self, name) is not None:
+                raise ValueError(
+                    f"{name}: is about the embedded engine's disk, and 'clickhouse' names a server; leave one of them out"
+                )
         return self
 
     @model_validator(mode="after")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from dashboards.api import Row, Section
-from dashboards.filters import duration_s, plural
+from dashboards.filters import duration_s, number, plural, size_bytes
 from dashboards.pages.page import Page, Visit, rows_of, text_of
 from dashboards.render import Help
 
@@ -88,6 +88,10 @@ class PipelineContext:
     repeats: Annotated[
         tuple[tuple[str, int], ...], Help("Repeated batches refused since the collector began, by format.")
     ]
+    disk: Annotated[
+        str, Help("What the embedded engine takes of the disk and what had to go; empty while unknown.")
+    ]
+    disk_dropped: Annotated[bool, Help("True if partitions had to go before their time.")]
     kept: Annotated[int, Help("Batches set aside whose bytes are on the collector's disk.")]
     skew_ms: Annotated[int, Help("An agent's clock further ahead than this is worth a remark.")]
     verdict: Annotated[
@@ -123,6 +127,8 @@ async def load(visit: Visit) -> PipelineContext:
         breaks=breaks[:SHOWN_BREAKS],
         canary=canary,
         repeats=tuple(sorted((name, whole(repeats, name)) for name in repeats)),
+        disk=disk_sentence(part(pipeline, "disk")),
+        disk_dropped=bool(part(pipeline, "disk").get("dropped")),
         kept=whole(part(pipeline, "quarantine"), "records"),
         skew_ms=SKEW_MS,
         verdict=verdict,
@@ -223,6 +229,21 @@ def canary_sentence(canary: Row) -> str:
     if state != "ok":
         return said.get(state, "")
     return f"The canary's last line was found {duration_s(canary.get('latency_s'))} after its 2xx; none is missing, none doubled."
+
+
+def disk_sentence(disk: Row) -> str:
+    """Say what ClickHouse's data take of the disk, and what had to go to make room."""
+    if not disk or disk.get("bytes") is None:
+        return ""
+    bound = f" of at most {size_bytes(disk['max_bytes'])}" if disk.get("max_bytes") is not None else ""
+    free = f"{size_bytes(disk.get('free_bytes'))} of the disk are free, {size_bytes(disk.get('min_free_bytes'))} are to stay free"
+    said = f"ClickHouse's data take {size_bytes(disk['bytes'])}{bound}; {free}"
+    dropped = rows_of(disk.get("dropped"))
+    if not dropped:
+        return f"{said}."
+    last, gone = dropped[0], plural(len(dropped), "partition was", "partitions were")
+    which = f"{text_of(last, 'table')} {text_of(last, 'partition')} with {number(last.get('rows'))} rows"
+    return f"{said}; {gone} dropped early to make room, the last of them {which} at {text_of(last, 'at')}."
 
 
 def part(section: Section, name: str) -> Row:

@@ -58,6 +58,11 @@ def test_lists_come_from_the_environment_as_json_or_commas() -> None:
         ("retention_days = 0", r"retention_days: .*\(got 0\)"),
         ("grpc_port = -1", r"grpc_port: .*\(got -1\)"),
         ("journal_max_bytes = 1", "journal_max_bytes: "),
+        ("disk_max_bytes = 1", "disk_max_bytes: "),
+        (
+            'clickhouse = "http://h:8123"\ndisk_max_bytes = 100000000',
+            "disk_max_bytes: is about the embedded engine's disk",
+        ),
         ('log_level = "loud"', r"log_level: .*\(got 'loud'\)"),
         ('[[keys]]\nname = "a"', "keys.0.secret: Field required"),
         ('[[keys]]\nname = "a"\nsecret = "s"\nrole = "king"', "keys.0.role: "),

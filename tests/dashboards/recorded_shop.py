@@ -339,6 +339,13 @@ PIPELINE = {
         "duplicated": 0,
         "reason": None,
     },
+    "disk": {
+        "bytes": 12 << 30,
+        "max_bytes": 20 << 30,
+        "free_bytes": 60 << 30,
+        "min_free_bytes": 5 << 30,
+        "dropped": [],
+    },
     "quarantine": {"records": 1},
     "duplicates_refused": {"lines": 3},
     "engine": {"state": "up", "since": at(9000), "restarts": 0, "last_error": None},

@@ -67,6 +67,11 @@ class Pipeline(BaseModel):
     journal: dict[str, Any] = Field(
         description="{bytes, max_bytes, segments_waiting, damaged_segments, oldest_waiting_s}."
     )
+    disk: dict[str, Any] | None = Field(
+        default=None,
+        description="{bytes, max_bytes, free_bytes, min_free_bytes, dropped: [{at, table, partition, bytes, rows, reason}]}, the newest first: "
+        "partitions of the embedded engine that had to go before their time; reason: max_bytes, free_bytes. Null in server mode.",
+    )
     quarantine: dict[str, Any] = Field(description="{records}.")
     duplicates_refused: dict[str, int] = Field(
         description="Repeated batches that got their first answer since the start, by format."

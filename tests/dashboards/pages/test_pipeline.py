@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dashboards.api import Problem, Section
-from dashboards.pages.pipeline import breaks_of, canary_sentence, line_of, summarise
+from dashboards.pages.pipeline import breaks_of, canary_sentence, disk_sentence, line_of, summarise
 from tests.dashboards.document import read
 from tests.dashboards.recorded_api import pages_over
 from tests.dashboards.recorded_shop import PIPELINE, gap, ledger_line
@@ -110,3 +110,25 @@ def test_the_page_is_one_click_away_from_everywhere() -> None:
     (nav,) = read(pages_over("shop"), "/").page.tags("nav")
 
     assert any(a.attributes["href"].startswith("/pipeline?") for a in nav.tags("a"))
+
+
+def test_what_had_to_go_to_make_room_is_said_in_one_sentence() -> None:
+    """What the data take, what is free, and which partition went last; nothing where there is no budget."""
+    disk: dict[str, Any] = PIPELINE["disk"]  # type: ignore[assignment]
+    gone = {
+        "at": "2026-11-27T03:00:00Z",
+        "table": "logs",
+        "partition": "('2026-11-01',30)",
+        "bytes": 9,
+        "rows": 1200,
+        "reason": "max_bytes",
+    }
+
+    taken = (
+        "ClickHouse's data take 12 GiB of at most 20 GiB; 60 GiB of the disk are free, 5 GiB are to stay free"
+    )
+    assert disk_sentence(disk) == f"{taken}."
+    assert disk_sentence(disk | {"dropped": [gone]}).startswith(
+        f"{taken}; 1 partition was dropped early to make room, the last of them logs"
+    )
+    assert (disk_sentence({}), disk_sentence(disk | {"bytes": None})) == ("", "")
