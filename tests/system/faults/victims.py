@@ -240,11 +240,16 @@ class Killer:
         self.kills[victim] += 1
 
     def _engine_killed(self) -> bool:
-        try:
-            self._served.kill_engine()
-        except (httpx.HTTPError, ProcessLookupError, TypeError, KeyError, IndexError):
-            return False  # it, or the collector, is just starting
-        return True
+        """Wait a little for an engine to be there: each of the collector's deaths is its own as well."""
+        give_up = time.monotonic() + self._rng.uniform(0, 4)
+        while time.monotonic() < give_up:
+            try:
+                self._served.kill_engine()
+            except (httpx.HTTPError, ProcessLookupError, TypeError, KeyError, IndexError):
+                time.sleep(0.1)  # it, or the collector, is just starting
+            else:
+                return True
+        return False
 
     def total(self) -> int:
         """Processes killed."""
