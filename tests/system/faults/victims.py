@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import random
 import re
@@ -126,8 +127,11 @@ class Agent:
         Raises:
             OSError: It is not there.
         """
-        with urllib.request.urlopen(self.metrics_url, timeout=2) as answer:
-            text = answer.read().decode()
+        try:
+            with urllib.request.urlopen(self.metrics_url, timeout=2) as answer:
+                text = answer.read().decode()
+        except http.client.HTTPException as error:  # killed while it answered
+            raise ConnectionError(str(error)) from error
         return [(name, labels, float(value)) for name, labels, value in _SAMPLE.findall(text)]
 
     def total(self, name: str, label: str = "") -> float:
