@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from collector import __version__, sample
-from collector.app import Collector, build
+from collector.app import Collector, build, server_target
 from collector.errors import FuseboardError
 from collector.logging import configure
 from collector.settings import Settings, SettingsError, describe, load
@@ -115,13 +115,13 @@ def check(
 @cli.command()
 def migrate(config: ConfigOption = None, clickhouse: ClickHouseOption = None) -> None:
     """Apply the schema to a ClickHouse server."""
-    from collector.store.client import Store, Target
+    from collector.store.client import Store
     from collector.store.migrate import migrate as apply
 
     settings = _settings(config, clickhouse=clickhouse)
-    if settings.clickhouse is None:
+    target = server_target(settings)
+    if target is None:
         _fail("clickhouse: not set; the embedded engine applies its schema by itself at every start")
-    target = Target(settings.clickhouse.get_secret_value(), shared_disk=False)
     try:
         applied = apply(Store(lambda: target, settings.query_timeout_s))
     except FuseboardError as error:

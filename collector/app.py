@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from collector.api.parts import ApiParts
 from collector.canary.memory import Memory
 from collector.canary.watch import Canary
 from collector.engine.process import Engine
+from collector.engine.remote import Server
 from collector.errors import FuseboardError
 from collector.formats import registry as formats
 from collector.formats.lines import receive as formats_lines
@@ -74,8 +74,6 @@ from collector.store.migrate import migrate
 log = structlog.get_logger()
 
 _PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
-# How often a server that is away is asked again before its schema can be applied.
-_MIGRATE_RETRY_S = 2.0
 
 
 @dataclass(slots=True)
@@ -83,7 +81,7 @@ class Collector:
     """Every part, built and connected, not yet started."""
 
     settings: Settings
-    engine: Engine | None
+    engine: Engine | Server
     store: Store
     journal: Journal
     loader: Loader
@@ -97,25 +95,11 @@ class Collector:
 
     def start(self) -> None:
         """Start engine, journal, loader and alerting; returns before the engine is up."""
-        if self.engine is not None:
-            self.engine.start()
-            if self.disk is not None:
-                self.disk.start()
-        else:
-            threading.Thread(target=self._migrate, name="migrate", daemon=True).start()
+        self.engine.start()
+        if self.disk is not None:
+            self.disk.start()
         self.journal.start()
         self.alerting.start()
-
-    def _migrate(self) -> None:
-        """Apply the schema to the server as soon as it answers; until then segments wait in the journal."""
-        while True:
-            try:
-                _migrated(self.store)
-            except FuseboardError as error:
-                log.warning("schema_waits", code=error.code, error=error.message)
-                time.sleep(_MIGRATE_RETRY_S)
-            else:
-                return
 
     def stop(self) -> None:
         """Make everything durable, load what can be loaded in ``drain_s``, end the engine."""
@@ -127,8 +111,7 @@ class Collector:
         self.loader.stop(self.settings.drain_s)
         self.journal.stop()
         self.state.close()
-        if self.engine is not None:
-            self.engine.stop()
+        self.engine.stop()
         log.info("collector_stopped", segments_waiting=self.loader.waiting[0])
 
 
@@ -182,7 +165,7 @@ def build(settings: Settings) -> Collector:
         own_secret if keys.required else "",
     )  # fmt: skip
     disk = _disk(settings, engine, store, metrics)
-    pipeline = Pipeline(engine, store, journal, loader, data / "quarantine", canary, received.repeats, disk)
+    pipeline = Pipeline(engine, journal, loader, data / "quarantine", canary, received.repeats, disk)
     probes = Probes(pipeline, metrics, JournalMetrics(metrics), EngineMetrics(metrics), keys)
     receiver = IngestReceiver(formats.PROTOCOLS, journal, keys, _limits(settings), received)
     api = build_api(
@@ -284,20 +267,32 @@ class _Router:
             raise
 
 
-def _clickhouse(settings: Settings) -> tuple[Engine | None, Store]:
-    if settings.clickhouse is not None:
-        target = Target(settings.clickhouse.get_secret_value(), shared_disk=False)
-        return None, Store(lambda: target, settings.query_timeout_s)
-    engine = Engine(settings.data_dir.resolve() / "engine")
+def server_target(settings: Settings) -> Target | None:
+    """Return where the ClickHouse server of *settings* listens; ``None`` = the embedded engine."""
+    if settings.clickhouse is None:
+        return None
+    ca_file = settings.clickhouse_ca_file
+    return Target(
+        settings.clickhouse.get_secret_value(), shared_disk=False, ca_file=str(ca_file) if ca_file else None
+    )
+
+
+def _clickhouse(settings: Settings) -> tuple[Engine | Server, Store]:
+    target = server_target(settings)
+    engine: Engine | Server = (
+        Engine(settings.data_dir.resolve() / "engine")
+        if target is None
+        else Server(target, settings.query_timeout_s)
+    )
     store = Store(engine.target, settings.query_timeout_s)
-    engine.on_up = lambda: _migrated(store)
+    engine.on_up = lambda reached: _migrated(Store(lambda: reached, settings.query_timeout_s))
     return engine, store
 
 
 def _disk(
-    settings: Settings, engine: Engine | None, store: Store, metrics: CollectorRegistry
+    settings: Settings, engine: Engine | Server, store: Store, metrics: CollectorRegistry
 ) -> DiskBudget | None:
-    if engine is None:
+    if isinstance(engine, Server):
         return None
     path = settings.data_dir.resolve() / "engine"
     return DiskBudget(store, path, settings.disk_max_bytes, settings.disk_free_bytes, DiskMetrics(metrics))

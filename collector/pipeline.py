@@ -8,11 +8,10 @@ from typing import Any
 
 from collector.canary.watch import Canary
 from collector.engine.process import Engine
-from collector.errors import StoreError
+from collector.engine.remote import Server
 from collector.journal.writer import Journal
 from collector.load.loader import Loader
 from collector.store.budget import DiskBudget
-from collector.store.client import Store
 
 
 class Pipeline:
@@ -20,8 +19,7 @@ class Pipeline:
     Engine, journal, loader and quarantine in one look.
 
     Args:
-        engine: ``None`` in server mode.
-        store: Asked for a sign of life in server mode.
+        engine: The embedded one, or the server that is watched.
         journal: Its size and its bound.
         loader: What waits.
         quarantine_path: Where masked records' bytes are.
@@ -32,8 +30,7 @@ class Pipeline:
 
     def __init__(
         self,
-        engine: Engine | None,
-        store: Store,
+        engine: Engine | Server,
         journal: Journal,
         loader: Loader,
         quarantine_path: Path,
@@ -42,7 +39,6 @@ class Pipeline:
         disk: DiskBudget | None,
     ) -> None:
         self._engine = engine
-        self._store = store
         self._journal = journal
         self._loader = loader
         self._quarantine_path = quarantine_path
@@ -76,28 +72,21 @@ class Pipeline:
 
     def engine(self) -> dict[str, Any]:
         """Return the engine's ``state`` (starting, up, down), ``since``, ``restarts`` and ``last_error``."""
-        if self._engine is not None:
-            state = self._engine.state
-            self._was_up = self._was_up or state.state == "up"
-            return {
-                "state": state.state,
-                "since": state.since.isoformat().replace("+00:00", "Z"),
-                "restarts": state.restarts,
-                "pid": state.pid,
-                "last_error": state.last_error,
-            }
-        try:
-            self._store.ping()
-        except StoreError as error:
-            return {"state": "down", "since": None, "restarts": 0, "pid": None, "last_error": error.message}
-        self._was_up = True
-        return {"state": "up", "since": None, "restarts": 0, "pid": None, "last_error": None}
+        state = self._engine.state
+        self._was_up = self._was_up or state.state == "up"
+        return {
+            "state": state.state,
+            "since": state.since.isoformat().replace("+00:00", "Z"),
+            "restarts": state.restarts,
+            "pid": state.pid,
+            "last_error": state.last_error,
+        }
 
     def not_ready(self) -> list[str]:
         """Return why requests should go elsewhere; empty = ready. A dead engine alone is no reason: lines are still taken."""
         reasons = []
         engine = self.engine()
-        if not self._was_up:
+        if not self._was_up and isinstance(self._engine, Engine):  # a server that is away stops no collector
             reasons.append(f"the engine has not been up yet ({engine['state']})")
         if self._journal.trouble:
             reasons.append(f"journal: {self._journal.trouble}")

@@ -14,6 +14,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
@@ -82,6 +83,10 @@ class Settings(_Frozen):
         None,
         description="http://user:password@host:8123/database of a ClickHouse server; unset = the embedded engine.",
     )
+    clickhouse_ca_file: Path | None = Field(
+        None,
+        description="Certificates of the authorities that an https server's is checked against; unset = the system's.",
+    )
     ingest_key: SecretStr | None = Field(None, min_length=1, description="A key that may write everything.")
     read_key: SecretStr | None = Field(None, min_length=1, description="A key that may read everything.")
     admin_key: SecretStr | None = Field(None, min_length=1, description="A key that may do everything.")
@@ -149,6 +154,17 @@ class Settings(_Frozen):
                 raise ValueError(
                     f"{name}: is about the embedded engine's disk, and 'clickhouse' names a server; leave one of them out"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _server(self) -> Self:
+        url = urlsplit(self.clickhouse.get_secret_value()) if self.clickhouse is not None else None
+        if url is not None and (url.scheme not in {"http", "https"} or not url.hostname):
+            raise ValueError("clickhouse: write http://user:password@host:8123/database, or https://…:8443/…")
+        if self.clickhouse_ca_file is not None and (url is None or url.scheme != "https"):
+            raise ValueError("clickhouse_ca_file: only a server at https:// shows a certificate")
+        if self.clickhouse_ca_file is not None and not self.clickhouse_ca_file.is_file():
+            raise ValueError(f"clickhouse_ca_file: {str(self.clickhouse_ca_file)!r} is no file")
         return self
 
     @model_validator(mode="after")

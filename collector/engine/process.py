@@ -53,11 +53,12 @@ class Engine:
 
     Args:
         path: Directory of the database.
-        on_up: Called from the supervisor's thread after each start, before the engine counts as up
-            (the schema is applied here); an exception ends the child and counts as a failed start.
+        on_up: Called with the engine's address from the supervisor's thread after each start, before anybody else gets it (the schema
+            is applied here: a segment loaded between two of its files would be missing in the rollups of the second);
+            an exception ends the child and counts as a failed start.
     """
 
-    def __init__(self, path: Path, on_up: Callable[[], None] | None = None) -> None:
+    def __init__(self, path: Path, on_up: Callable[[Target], None] | None = None) -> None:
         self._path = path
         self.on_up = on_up
         self._secret = secrets.token_urlsafe(24)
@@ -142,13 +143,10 @@ class Engine:
         return f"the engine process {child.pid} ended with {_exit_words(code)}"
 
     def _announce(self, child: subprocess.Popen[bytes], port: int) -> None:
-        self._target = Target(f"http://default:{self._secret}@127.0.0.1:{port}/default", shared_disk=True)
-        try:
-            if self.on_up is not None:
-                self.on_up()
-        except BaseException:
-            self._target = None
-            raise
+        target = Target(f"http://default:{self._secret}@127.0.0.1:{port}/default", shared_disk=True)
+        if self.on_up is not None:
+            self.on_up(target)
+        self._target = target
         self._enter("up", pid=child.pid, error=self._state.last_error)
 
     def _spawn(self) -> subprocess.Popen[bytes]:

@@ -241,6 +241,8 @@ class Handler(BaseHTTPRequestHandler):
         headers = {"X-ClickHouse-Summary": json.dumps(summary), "X-ClickHouse-Timezone": "UTC"}
         if payload:
             headers["X-ClickHouse-Format"] = out
+        if params.get("enable_http_compression") == "1" and "zstd" in self.headers.get("Accept-Encoding", ""):
+            payload, headers["Content-Encoding"] = zstd.compress(payload), "zstd"
         self._send(200, payload, headers)
 
     def _send(self, status: int, payload: bytes, headers: dict[str, str] | None = None) -> None:

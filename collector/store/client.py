@@ -11,6 +11,7 @@ All raise `StoreUnavailable` when no answer came and `StoreRejected` when the an
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 
 import clickhouse_connect
 import msgspec
+from backports import zstd
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
@@ -31,6 +33,8 @@ _JSON_SETTINGS: Mapping[str, object] = {
     "output_format_json_quote_denormals": 0,
 }
 _MESSAGE_LIMIT = 600
+# Over a network an answer is compressed; the client's HTTP library undoes it.
+_COMPRESSED = {"Accept-Encoding": "zstd, gzip"}
 # ClickHouse error numbers that say "not now" rather than "not this": timeouts, memory, disk, connections, shutdown.
 _TRANSIENT_CODES = frozenset(
     {
@@ -76,10 +80,12 @@ class Target:
     Attributes:
         url: ``http(s)://user:password@host:port/database``.
         shared_disk: The engine reads the collector's files by their paths (embedded mode).
+        ca_file: Certificates of the authorities that an https server's is checked against; ``None`` = the system's.
     """
 
     url: str
     shared_disk: bool
+    ca_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +139,15 @@ class Store:
             params: Values for ``{name:Type}`` places.
             settings: ClickHouse settings for this statement.
         """
-        merged = {**_JSON_SETTINGS, **(settings or {})}
-        raw = self._call(lambda client: client.raw_query(sql, dict(params or {}), merged, fmt="JSON"))
+        merged = {**_JSON_SETTINGS, "max_execution_time": math.ceil(self._timeout_s), **(settings or {})}
+        transport = None
+        if not self.shared_disk:
+            merged, transport = {**merged, "enable_http_compression": 1}, _COMPRESSED
+        raw = self._call(
+            lambda client: client.raw_query(
+                sql, dict(params or {}), merged, "JSON", transport_settings=transport
+            )
+        )
         try:
             parsed = msgspec.json.decode(raw, type=_Json)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -207,7 +220,9 @@ class Store:
         }
         columns = list(rows[0])
         assert all(list(row) == columns for row in rows), f"rows for {table} differ in their columns"
-        self._call(lambda client: client.raw_insert(table, columns, body, settings, "JSONEachRow"))
+        encoding = None if self.shared_disk else "zstd"
+        sent = zstd.compress(body) if encoding else body
+        self._call(lambda client: client.raw_insert(table, columns, sent, settings, "JSONEachRow", encoding))
 
     @property
     def shared_disk(self) -> bool:
@@ -229,9 +244,12 @@ class Store:
 
     def _client(self, target: Target) -> Client:
         with self._lock:
-            if self._connected is None or self._connected[0] != target:
-                self._connected = (target, _connect(target, self._timeout_s))
-            return self._connected[1]
+            if self._connected is not None and self._connected[0] == target:
+                return self._connected[1]
+        made = _connect(target, self._timeout_s)  # outside the lock: a server that hangs holds up nobody else
+        with self._lock:
+            self._connected = (target, made)
+        return made
 
 
 def _connect(target: Target, timeout_s: float) -> Client:
@@ -243,6 +261,7 @@ def _connect(target: Target, timeout_s: float) -> Client:
         password=unquote(url.password or ""),
         database=url.path.strip("/") or "default",
         secure=url.scheme == "https",
+        ca_cert=target.ca_file,
         compress=not target.shared_disk,
         autogenerate_session_id=False,
         connect_timeout=5,

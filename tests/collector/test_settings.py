@@ -68,6 +68,9 @@ def test_lists_come_from_the_environment_as_json_or_commas() -> None:
         ('[[keys]]\nname = "a"\nsecret = "s"\nrole = "king"', "keys.0.role: "),
         ('admin_key = ""', "admin_key: "),
         ('host = "0.0.0.0"', r"'0\.0\.0\.0' is reachable from other machines, so keys are required"),
+        ('clickhouse = "clickhouse:8123"', "clickhouse: write http://user:password@host"),
+        ('clickhouse_ca_file = "ca.pem"', "clickhouse_ca_file: only a server at https://"),
+        ('clickhouse = "https://h/d"\nclickhouse_ca_file = "/no/ca.pem"', "'/no/ca.pem' is no file"),
         ("port = ", "is not TOML"),
     ],
 )

@@ -79,7 +79,7 @@ def test_a_failing_schema_keeps_the_engine_down(tmp_path: Path, poll) -> None:
     """What must happen before anybody asks (the migrations) failed: nobody is served, and the reason is shown."""
     engine = Engine(tmp_path / "db")
 
-    def fail() -> None:
+    def fail(_: object) -> None:
         raise ValueError("schema file 001 was changed")
 
     engine.on_up = fail
