@@ -65,7 +65,7 @@ def cpu():
 def load(half):
     handle = chdb.connect(db)
     handle.query("SET max_insert_threads = 1, async_insert = 0", "CSV")
-    handle.query(mapping.sql.replace("segment('body String')", source.replace(lines, f"{lines}.{half}")), "CSV", params={"retention_days": "30"})
+    handle.query(mapping.sql.replace("segment('body String')", source.replace(lines, f"{lines}.{half}")), "CSV", params={"retention_days": "30", "kept": "[('', '', 30)]"})
     handle.close()
 threads = [threading.Thread(target=load, args=(half,)) for half in (0, 1)]
 began, before = time.time(), cpu()

@@ -1,14 +1,16 @@
 """
 Records per CPU-second of every mapping, and what a statement costs before its first row.
 
-Run: ``python -m benchmarks.mappings [name …]``. Seeded; one thread; into the real tables with their views and indexes.
+Run: ``python -m benchmarks.mappings [--rules N] [name …]``. Seeded; one thread; into the real tables with their views and indexes.
+With ``--rules`` there are N rules of retention, none of which fits a row: each is compared with every row.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import random
 import resource
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -25,6 +27,20 @@ RESOURCE = pairs(
     {"service.name": "checkout", "deployment.environment.name": "demo", "service.instance.id": "c-1"}
 )
 NOW_NS = time.time_ns()
+
+
+def lines(rng: random.Random, count: int) -> bytes:
+    """Return *count* lines of JSON that name their service."""
+    rows = [
+        {
+            "level": "info",
+            "service": "checkout",
+            "msg": f"order {rng.randrange(10**6)} placed",
+            "user": rng.randrange(10**5),
+        }
+        for _ in range(count)
+    ]
+    return "\n".join(json.dumps(row) for row in rows).encode()
 
 
 def logs(rng: random.Random, count: int) -> bytes:
@@ -122,9 +138,13 @@ def _attributes(rng: random.Random) -> list:
     )
 
 
-def _cpu_s(warehouse: Warehouse, name: str, bodies: list[bytes]) -> float:
+def _cpu_s(warehouse: Warehouse, name: str, bodies: list[bytes], rules: int) -> float:
     before = resource.getrusage(resource.RUSAGE_SELF)
-    warehouse.load(name, *[(Head(f"b{n}", NOW_NS), body) for n, body in enumerate(bodies)])
+    warehouse.load(
+        name,
+        *[(Head(f"b{n}", NOW_NS), body) for n, body in enumerate(bodies)],
+        kept=[(f"service-{n}", "dev", 7) for n in range(rules)],
+    )
     after = resource.getrusage(resource.RUSAGE_SELF)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
@@ -132,6 +152,7 @@ def _cpu_s(warehouse: Warehouse, name: str, bodies: list[bytes]) -> float:
 def main() -> None:
     """Print one line per format: CPU of an insert of one record, and records per CPU-second beyond that."""
     made = {
+        "lines": lines,
         "otlp_logs": logs,
         "otlp_traces": spans,
         "otlp_metrics": metrics,
@@ -139,16 +160,20 @@ def main() -> None:
         "remote_write": remote_write,
         "remote_write_v2": remote_write_v2,
     }
-    made = {name: make for name, make in made.items() if not sys.argv[1:] or name in sys.argv[1:]}
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rules", type=int, default=0)
+    parser.add_argument("names", nargs="*")
+    asked = parser.parse_args()
+    made = {name: make for name, make in made.items() if not asked.names or name in asked.names}
     with tempfile.TemporaryDirectory() as folder:
         warehouse = Warehouse(Path(folder))
         for name, make in made.items():
             rng = random.Random(1)
             bodies = [make(rng, 1000) for _ in range(20)] * 5
             one = [make(rng, 1)]
-            _cpu_s(warehouse, name, one)
-            fixed = _cpu_s(warehouse, name, one)
-            rate = 100_000 / (_cpu_s(warehouse, name, bodies) - fixed)
+            _cpu_s(warehouse, name, one, asked.rules)
+            fixed = _cpu_s(warehouse, name, one, asked.rules)
+            rate = 100_000 / (_cpu_s(warehouse, name, bodies, asked.rules) - fixed)
             print(f"{name}: {fixed * 1000:.0f} ms CPU per load, then {rate:,.0f} records per CPU-second")
         warehouse.close()
 

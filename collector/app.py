@@ -40,6 +40,7 @@ from collector.journal.writer import Journal, JournalSettings
 from collector.listeners import Listeners
 from collector.load.archive import MappingArchive
 from collector.load.loader import Loader
+from collector.load.retention import Retention, Rule
 from collector.metrics import (
     CanaryMetrics,
     DiskMetrics,
@@ -146,7 +147,7 @@ def build(settings: Settings) -> Collector:
     )
     loader = Loader(
         formats.groups(), store, MappingArchive(data / "mappings"), journal.uuid, data / "quarantine",
-        journal.finished, LoadMetrics(metrics), settings.retention_days,
+        journal.finished, LoadMetrics(metrics), _retention(settings),
     )  # fmt: skip
     loader.on_no_space = journal.no_space
     state = State(f"sqlite:///{data / 'state.db'}")
@@ -287,6 +288,11 @@ def _clickhouse(settings: Settings) -> tuple[Engine | Server, Store]:
     store = Store(engine.target, settings.query_timeout_s)
     engine.on_up = lambda reached: _migrated(Store(lambda: reached, settings.query_timeout_s))
     return engine, store
+
+
+def _retention(settings: Settings) -> Retention:
+    rules = tuple(Rule(rule.days, rule.signal, rule.service, rule.env) for rule in settings.retention)
+    return Retention(settings.retention_days, rules)
 
 
 def _disk(

@@ -29,6 +29,8 @@ _NOT_SETTINGS = (
     "FUSEBOARD_CONFIG",
 )
 
+_RETENTION_CLASSES = 4
+
 
 class SettingsError(Exception):
     """A setting is wrong; the text is for the person who wrote it."""
@@ -64,6 +66,19 @@ class ReceiverSettings(_Frozen):
     timeout_s: float = Field(10.0, description="Seconds for a whole attempt.")
 
 
+class RetentionSettings(_Frozen):
+    """``[[retention]]``: how long some rows are kept; the first that fits a row wins."""
+
+    days: int = Field(
+        ge=1, le=3650, description="Days that they are kept, and that their own times may lie back."
+    )
+    signal: Literal["", "logs", "traces", "metrics", "breakers"] = Field(
+        "", description="Kind of the rows; empty = any."
+    )
+    service: str = Field("", description="Service of the rows; empty = any.")
+    env: str = Field("", description="Environment of the rows; empty = any.")
+
+
 class Settings(_Frozen):
     """Everything ``fuseboard serve`` is told."""
 
@@ -96,6 +111,10 @@ class Settings(_Frozen):
     )
     retention_days: int = Field(
         30, ge=1, le=3650, description="Days that records are kept, and that their own times may lie back."
+    )
+    retention: tuple[RetentionSettings, ...] = Field(
+        (),
+        description="Other days for some signals, services and environments; at most four different numbers with retention_days.",
     )
     disk_max_bytes: int | None = Field(
         None,
@@ -144,6 +163,16 @@ class Settings(_Frozen):
             raise ValueError(
                 "syslog_key: keys are required here and a syslog sender cannot send one; "
                 "set the key under which syslog is written (FUSEBOARD_SYSLOG_KEY)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _classes_of_retention(self) -> Self:
+        different = sorted({self.retention_days, *(rule.days for rule in self.retention)})
+        if len(different) > _RETENTION_CLASSES:
+            raise ValueError(
+                f"retention: {len(different)} different numbers of days ({', '.join(map(str, different))}), retention_days included; "
+                f"at most {_RETENTION_CLASSES} are possible, each is one more partition a day in every table"
             )
         return self
 
@@ -241,7 +270,7 @@ def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _parsed(variable: str, name: str, text: str) -> Any:
-    if name not in {"keys", "receivers", "rule_files", "allowed_hosts", "egress_allow"}:
+    if name not in {"keys", "receivers", "retention", "rule_files", "allowed_hosts", "egress_allow"}:
         return text
     if not text.lstrip().startswith("["):
         return [part.strip() for part in text.split(",") if part.strip()]

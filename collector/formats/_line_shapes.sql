@@ -1,3 +1,4 @@
+-- include ../_retention.sql
     -- What lines that are no objects look like: functions of one line's text, applied by _lines.sql to the lines that need them only.
     -- A time without a year is of the year before when it would lie more than a day ahead; without a zone it is UTC.
     (t, form, clock) -> concat(formatDateTime(if(coalesce(parseDateTimeBestEffortOrNull(concat(formatDateTime(clock, form), t), 'UTC'), clock) > addDays(clock, 1),

@@ -11,7 +11,7 @@
     -- Only lines that need rewriting pay for it (short-circuit evaluation). The statement is analysed anew for every segment, so it is kept
     -- small: roles are looked up in one pass instead of one expression per spelling.
 SELECT
-    if(parsed_at < subtractDays(received, {retention_days:UInt16}) OR parsed_at > addMinutes(received, 10), received, parsed_at) AS occurred_at,
+    if(parsed_at < subtractDays(received, retention_days) OR parsed_at > addMinutes(received, 10), received, parsed_at) AS occurred_at,
     received AS observed_at,
     if(empty(services) OR has(services, own_service), own_service, services[1]) AS service,
     if(empty(envs) OR has(envs, own_env), own_env, envs[1]) AS env,
@@ -27,7 +27,7 @@ SELECT
         if(env = own_env, [], [('fuseboard.env_overridden', own_env)])
     ), 'Map(LowCardinality(String), String)') AS attributes,
     CAST(if(texts[at_host] IN ('', 'null'), resource, mapUpdate(resource, map('host.name', texts[at_host]))), 'Map(LowCardinality(String), String)') AS resource,
-    batch_id, line, {retention_days:UInt16} AS retention_days
+    batch_id, line, kept(service, env) AS retention_days
 FROM
 (
     SELECT

@@ -2,7 +2,7 @@
     points AS
     (
         SELECT
-            received_ns, service, env, original_name, help, otel_unit, type, temporality,
+            received_ns, service, env, retention_days, original_name, help, otel_unit, type, temporality,
             splitByChar('/', replaceRegexpAll(otel_unit, '[{][^}]*[}]', '')) AS unit_parts,
             transform(unit_parts[1], ucum, unit_words, replaceRegexpAll(unit_parts[1], '[^a-zA-Z0-9]+', '_')) AS unit_word,
             if(length(unit_parts) = 2, concat(if(unit_word = '', 'per_', '_per_'), transform(unit_parts[2], per_ucum, per_words, unit_parts[2])), '') AS unit_per,
@@ -11,7 +11,7 @@
             concat(bare_name, multiIf(unit_name = '', '', endsWith(bare_name, unit_name), '', concat('_', unit_name)), if(type = 'counter', '_total', '')) AS family,
             toInt64(intDiv(data_point.2, 1000000)) AS claimed_ms,
             intDiv(received_ns, 1000000) AS received_ms,
-            fromUnixTimestamp64Milli(multiIf(claimed_ms < received_ms - {retention_days:UInt16} * 86400000, received_ms,
+            fromUnixTimestamp64Milli(multiIf(claimed_ms < received_ms - retention_days * 86400000, received_ms,
                                              claimed_ms > received_ms + 600000, received_ms, claimed_ms), 'UTC') AS sampled_at,
             arraySort(arrayConcat(identity, arrayMap(x -> (label_name(x.1), x.2), data_point.1))) AS point_labels,
             data_point.3 AS values,
@@ -22,7 +22,7 @@
     samples AS
     (
         SELECT
-            service, env, original_name, help, unit_name, type, temporality, sampled_at, point_labels, value.2 AS label, value.3 AS label_value,
+            service, env, retention_days, original_name, help, unit_name, type, temporality, sampled_at, point_labels, value.2 AS label, value.3 AS label_value,
             concat(family, value.1) AS series_name, value.4 AS sample,
             cityHash64(service, env, series_name, type, temporality, point_labels, label, label_value) AS series_id
         FROM points

@@ -33,7 +33,7 @@
     (labels, sender) -> cityHash64(sender.1, sender.2, if(empty(sender.3), '', service_of(telling(labels), sender)),
                                    if(empty(sender.4), '', env_of(telling(labels), sender)), labels) AS base_id,
     (id, suffix, le) -> if(suffix = '', id, cityHash64(id, suffix, le)) AS id_of,
-    (ms, received) -> if(ms BETWEEN received - {retention_days:UInt16} * 86400000 AND received + 600000, ms, received) AS in_range,
+    (ms, received, days) -> if(ms BETWEEN received - days * 86400000 AND received + 600000, ms, received) AS in_range,
     -- What a family is: by its declared type, and without one by the name and labels of a series.
     (type, name, l) -> multiIf(
         type BETWEEN 1 AND 7, ['counter', 'gauge', 'histogram', 'gaugehistogram', 'summary', 'info', 'stateset'][type], endsWith(name, '_total'), 'counter',

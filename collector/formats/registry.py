@@ -53,4 +53,4 @@ PROTOCOLS: tuple[Protocol, ...] = (
 def groups() -> dict[str, Group]:
     """Return the loader's groups: each protocol's folder read once."""
     here = Path(__file__).parent
-    return {p.group: Group(p.group, read_mappings(here / p.name, p.tables)) for p in PROTOCOLS}
+    return {p.group: Group(p.group, read_mappings(here / p.name, p.tables), p.signal) for p in PROTOCOLS}

@@ -4,7 +4,7 @@ A segment's sidecar: what stands in ``<name>.side``, and how its lines are writt
 Each line is ``<crc32c, 8 hex digits> <JSON>\n``; kinds, by key:
 
     {"record": {"offset", "length", "crc", "batch": {…}}}   one per record, in the order of the records
-    {"seal": {"versions": {table: version}, "retention_days", …}} once; frozen from then on
+    {"seal": {"versions": {table: version}, "retention_days", "kept", …}} once; frozen from then on
     {"mask": {"records": [i, …], "target", "reasons": […]}}  records set aside as unloadable, before the rest is inserted
     {"done": "<table>"}                                      after each target
 

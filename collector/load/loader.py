@@ -31,6 +31,7 @@ from collector.journal.segment import SealedSegment
 from collector.load import quarantine
 from collector.load.archive import MappingArchive
 from collector.load.mapping import Mapping as TableMapping
+from collector.load.retention import Retention
 from collector.metrics import LoadMetrics
 from collector.query.window import rfc_3339
 from collector.store.client import Store
@@ -70,10 +71,12 @@ class Group:
     Attributes:
         name: Directory of its segments.
         mappings: By table, in the order they are loaded.
+        signal: Whose rules of retention its rows follow.
     """
 
     name: str
     mappings: Sequence[TableMapping]
+    signal: str = ""
 
 
 class Loader:
@@ -88,7 +91,7 @@ class Loader:
         quarantine_path: Directory for the bytes of masked records.
         finished: Called when every target holds a segment.
         metrics: Counters.
-        retention_days: Frozen into segments sealed from now on.
+        retention: Frozen into segments sealed from now on.
 
     Attributes:
         on_no_space: Called when a load found no space for its marks or files.
@@ -103,7 +106,7 @@ class Loader:
         quarantine_path: Path,
         finished: Callable[[SealedSegment], None],
         metrics: LoadMetrics,
-        retention_days: int,
+        retention: Retention,
     ) -> None:
         self._groups = groups
         self._store = store
@@ -112,7 +115,7 @@ class Loader:
         self._quarantine_path = quarantine_path
         self._finished = finished
         self._metrics = metrics
-        self._retention_days = retention_days
+        self._retention = retention
         self._stopping = threading.Event()
         self._at_once = threading.Semaphore(_AT_ONCE)
         self._queues: dict[str, queue.SimpleQueue[SealedSegment | None]] = {}
@@ -126,10 +129,11 @@ class Loader:
 
     def frozen(self, group: str) -> dict[str, Any]:
         """Return what is frozen into a segment of *group* when it is sealed."""
-        mappings = self._groups[group].mappings if group in self._groups else ()
+        known = self._groups.get(group, Group(group, ()))
         return {
-            "versions": {mapping.table: self._archive.keep(mapping) for mapping in mappings},
-            "retention_days": self._retention_days,
+            "versions": {mapping.table: self._archive.keep(mapping) for mapping in known.mappings},
+            "retention_days": self._retention.days,
+            "kept": self._retention.of(known.signal),
             "settings": BLOCK_SETTINGS,
             "block_raw_bytes": BLOCK_RAW_BYTES,
         }
@@ -311,7 +315,10 @@ class Loader:
 
     @staticmethod
     def _params(segment: SealedSegment) -> dict[str, object]:
-        return {"retention_days": segment.frozen["retention_days"]}
+        """Return what was frozen; segments sealed by 0.1.0 have no rules, and mappings that ask for none."""
+        days = segment.frozen["retention_days"]
+        kept = [tuple(rule) for rule in segment.frozen.get("kept", ())]
+        return {"retention_days": days, **({"kept": kept} if kept else {})}
 
 
 def _ledger_row(segment: SealedSegment, index: int) -> dict[str, object]:

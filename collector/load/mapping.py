@@ -4,7 +4,7 @@ A format's .sql and .proto as the statement that loads one segment.
 A mapping is a file ``formats/<name>/<table>.sql`` holding one ``INSERT INTO <table> (…) SELECT … FROM segment('<structure of body>')``
 statement. ``segment(…)`` stands for the envelopes of one segment: the head's columns (journal/envelope.py) plus those named.
 A line ``-- include <file>.sql`` stands for that file of the folder, or, with ``../``, of ``formats/``.
-Parameters: ``{retention_days:UInt16}``. Mappings are pure functions of the segment's bytes: the clock is ``received_at``.
+Parameters: ``{kept:Array(Tuple(String, String, UInt16))}`` (retention.py) and, for the pipeline's own books, ``{retention_days:UInt16}``. Mappings are pure functions of the segment's bytes: the clock is ``received_at``.
 
 Rendered for the embedded engine the source is ``file('<path>', 'Protobuf', …)`` on the shared disk; for a server it is
 ``input(…)`` and the segment is the request's body. The schema travels inline either way.

@@ -58,6 +58,12 @@ def test_lists_come_from_the_environment_as_json_or_commas() -> None:
         ("retention_days = 0", r"retention_days: .*\(got 0\)"),
         ("grpc_port = -1", r"grpc_port: .*\(got -1\)"),
         ("journal_max_bytes = 1", "journal_max_bytes: "),
+        ("retention = [{days = 0}]", r"retention\.0\.days: .*\(got 0\)"),
+        ('retention = [{days = 7, signal = "log"}]', r"retention\.0\.signal: "),
+        (
+            "retention = [{days = 1}, {days = 2}, {days = 3}, {days = 4}]",
+            r"retention: 5 different numbers of days \(1, 2, 3, 4, 30\), retention_days included; at most 4",
+        ),
         ("disk_max_bytes = 1", "disk_max_bytes: "),
         (
             'clickhouse = "http://h:8123"\ndisk_max_bytes = 100000000',

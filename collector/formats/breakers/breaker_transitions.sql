@@ -2,9 +2,10 @@
 INSERT INTO breaker_transitions (at, service, env, breaker, target, instance, from_state, to_state, reason, failure_rate, slow_call_rate,
                                  calls, not_permitted, derived, trace_id, span_id, observed_at, batch_id, source, retention_days)
 WITH
+-- include ../_retention.sql
     t -> replaceAll(lower(t), '-', '_') AS state
 SELECT
-    fromUnixTimestamp64Nano(multiIf(claimed_ns < received_ns - {retention_days:UInt16} * 86400000000000, received_ns,
+    fromUnixTimestamp64Nano(multiIf(claimed_ns < received_ns - retention_days * 86400000000000, received_ns,
                                     claimed_ns > received_ns + 600000000000, received_ns, claimed_ns), 'UTC') AS at,
     multiIf(has(services, claimed_service), claimed_service, notEmpty(services), services[1],
             claimed_service = '', 'unknown_service', claimed_service) AS service,
@@ -25,7 +26,7 @@ SELECT
     fromUnixTimestamp64Nano(received_ns, 'UTC') AS observed_at,
     batch_id,
     'post' AS source,
-    {retention_days:UInt16} AS retention_days
+    kept(service, env) AS retention_days
 FROM
 (
     SELECT

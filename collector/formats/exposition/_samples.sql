@@ -3,6 +3,7 @@
 -- by them), at the time of the scrape that failed. Samples with a time of their own have no marker: they age by themselves.
 -- Source: prometheus/prometheus, model/value/value.go (StaleNaN) and scrape/scrape.go (explicit timestamps).
 WITH
+-- include ../_retention.sql
     '[{](?:[^"}]|"(?:[^"\\\\]|\\\\.)*")*[}]' AS braces,
     t -> if(position(t, '\\') = 0, t, replaceAll(replaceAll(replaceAll(replaceAll(t, '\\\\', '\x01'), '\\n', '\n'), '\\"', '"'), '\x01', '\\')) AS unescaped,
     t -> CAST(arrayMap(x -> (unescaped(trim(BOTH '"' FROM x[1])), unescaped(x[2])),
@@ -12,7 +13,7 @@ WITH
     lines AS
     (
         SELECT
-            batch_id, received_ns, scraped_ns, service, env, job, instance, openmetrics, stale, line, type_line, help_line, unit_line
+            batch_id, received_ns, scraped_ns, service, env, retention_days, job, instance, openmetrics, stale, line, type_line, help_line, unit_line
         FROM
         (
             SELECT
@@ -21,7 +22,7 @@ WITH
                 coalesce(nullIf(resource['deployment.environment.name'], ''), resource['deployment.environment']) AS claimed_env,
                 multiIf(has(services, claimed_service), claimed_service, notEmpty(services), services[1],
                         claimed_service = '', 'unknown_service', claimed_service) AS service,
-                multiIf(has(envs, claimed_env), claimed_env, notEmpty(envs), envs[1], claimed_env) AS env,
+                multiIf(has(envs, claimed_env), claimed_env, notEmpty(envs), envs[1], claimed_env) AS env, kept(service, env) AS retention_days,
                 if(resource['service.namespace'] = '', service, concat(resource['service.namespace'], '/', service)) AS job,
                 resource['service.instance.id'] AS instance,
                 match(body, '(?:^|\n)# EOF\\s*$') AS openmetrics,
@@ -39,7 +40,7 @@ WITH
     samples AS
     (
         SELECT
-            batch_id, service, env, job, instance, type_line, help_line, unit_line, received_ns, line, stale,
+            batch_id, service, env, retention_days, job, instance, type_line, help_line, unit_line, received_ns, line, stale,
             extractGroups(line, concat('^\\s*([^\\s{}"#]*)\\s*(', braces, ')?\\s+([^\\s#]+)(?:\\s+([^\\s#]+))?(?:\\s+#\\s+(', braces,
                                        ')\\s+(\\S+)(?:\\s+(\\S+))?)?\\s*$')) AS part,
             concat(part[1], part[2]) AS series,
@@ -48,7 +49,7 @@ WITH
             toFloat64OrNull(part[4]) AS claimed_time,
             multiIf(claimed_time IS NULL, intDiv(scraped_ns, 1000000), toInt64(round(claimed_time * if(openmetrics, 1000, 1)))) AS claimed_ms,
             intDiv(received_ns, 1000000) AS received_ms,
-            fromUnixTimestamp64Milli(multiIf(claimed_ms < received_ms - {retention_days:UInt16} * 86400000, received_ms,
+            fromUnixTimestamp64Milli(multiIf(claimed_ms < received_ms - retention_days * 86400000, received_ms,
                                              claimed_ms > received_ms + 600000, received_ms, claimed_ms), 'UTC') AS sampled_at
         FROM lines
         WHERE toFloat64OrNull(part[3]) IS NOT NULL AND NOT (stale AND claimed_time IS NOT NULL)

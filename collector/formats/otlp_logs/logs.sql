@@ -2,6 +2,7 @@
 INSERT INTO logs (occurred_at, observed_at, service, env, severity, severity_number, body, trace_id, span_id, attributes, resource,
                   batch_id, line, retention_days)
 WITH
+-- include ../_retention.sql
     -- An AnyValue is a tuple; its `is` is the number of the branch that was set: 1 s(tring), 2 b(ool), 3 i(nt), 4 d(ouble), 5 a(rray), 6 m(ap),
     -- 7 y (bytes), 0 none. json2 … json4 write one that lies 2 … 4 deep as JSON; text1 and text3 are what one stands for by itself.
     v -> ['null', toJSONString(v.s), toJSONString(v.b), toJSONString(v.i), toJSONString(v.d), '', '', toJSONString(base64Encode(v.y))][v.is + 1] AS scalar,
@@ -46,7 +47,7 @@ SELECT
     resource,
     batch_id,
     line,
-    {retention_days:UInt16} AS retention_days
+    retention_days
 FROM
 (
     SELECT
@@ -55,13 +56,13 @@ FROM
         if(arrayExists(g -> arrayExists(x -> x.3, g), values), arrayMap(g -> opened(opened(opened(g))), values), values) AS opened_values,
         arrayMap(x -> (x.1, x.2), opened_values[1]) AS own,
         toInt64(claimed) AS claimed_ns,
-        claimed_ns BETWEEN received_ns - {retention_days:UInt16} * 86400000000000 AND received_ns + 600000000000 AS in_range,
+        claimed_ns BETWEEN received_ns - retention_days * 86400000000000 AND received_ns + 600000000000 AS in_range,
         if(numbered, intDiv(number + 3, 4), transform(left(severity_word, 3),
             ['tra', 'deb', 'inf', 'not', 'war', 'err', 'fat', 'cri', 'ale', 'eme', 'pan'], [1, 2, 3, 3, 4, 5, 6, 6, 6, 6, 6], 0)) AS level
     FROM
     (
         SELECT
-            batch_id, received_ns, service, env, resource, scope_pairs, line,
+            batch_id, received_ns, service, env, retention_days, resource, scope_pairs, line,
             record.severity_number AS number,
             number BETWEEN 1 AND 24 AS numbered, lower(record.severity_text) AS severity_word,
             multiIf(record.time_unix_nano != 0, record.time_unix_nano,
@@ -71,11 +72,11 @@ FROM
             arrayMap(g -> arrayMap(x -> (x.1, text(x.2, container1(x.2)), notEmpty(x.2.`m.v`)), g), [record.attributes, [('', record.body)]]) AS values
         FROM
         (
-            SELECT batch_id, received_ns, service, env, resource, scope_pairs, first_line + position - 1 AS line, untuple(record) AS record
+            SELECT batch_id, received_ns, service, env, retention_days, resource, scope_pairs, first_line + position - 1 AS line, untuple(record) AS record
             FROM
             (
                 SELECT
-                    batch_id, received_ns, service, env, resource, first_line, tupleElement(scope, 'log_records') AS records,
+                    batch_id, received_ns, service, env, retention_days, resource, first_line, tupleElement(scope, 'log_records') AS records,
                     arrayConcat(
                         if(tupleElement(scope, 'scope.name') != '', [('otel.scope.name', tupleElement(scope, 'scope.name'))], []),
                         if(tupleElement(scope, 'scope.version') != '', [('otel.scope.version', tupleElement(scope, 'scope.version'))], []),
@@ -87,7 +88,7 @@ FROM
                         batch_id, received_ns, scopes, first_lines,
                         multiIf(has(services, claimed_service), claimed_service, notEmpty(services), services[1],
                                 claimed_service = '', 'unknown_service', claimed_service) AS service,
-                        multiIf(has(envs, claimed_env), claimed_env, notEmpty(envs), envs[1], claimed_env) AS env,
+                        multiIf(has(envs, claimed_env), claimed_env, notEmpty(envs), envs[1], claimed_env) AS env, kept(service, env) AS retention_days,
                         CAST(mapUpdate(claimed_resource, mapConcat(
                             if(claimed_service IN ('', service), map(), map('service.name', service, 'fuseboard.service_overridden', claimed_service)),
                             if(claimed_env IN ('', env), map(), map('deployment.environment.name', env, 'fuseboard.env_overridden', claimed_env)))),

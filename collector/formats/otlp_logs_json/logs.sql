@@ -2,6 +2,7 @@
 INSERT INTO logs (occurred_at, observed_at, service, env, severity, severity_number, body, trace_id, span_id, attributes, resource,
                   batch_id, line, retention_days)
 WITH
+-- include ../_retention.sql
 -- include ../_otlp_json.sql
     , ['', 'trace', 'debug', 'info', 'warn', 'error', 'fatal'] AS severity_names
 SELECT
@@ -32,7 +33,7 @@ SELECT
         'Map(LowCardinality(String), String)') AS resource,
     batch_id,
     line,
-    {retention_days:UInt16} AS retention_days
+    retention_days
 FROM
 (
     SELECT
@@ -41,7 +42,7 @@ FROM
         coalesce(nullIf(claimed_resource['deployment.environment.name'], ''), claimed_resource['deployment.environment']) AS claimed_env,
         multiIf(has(services, claimed_service), claimed_service, notEmpty(services), services[1],
                 claimed_service = '', 'unknown_service', claimed_service) AS service,
-        multiIf(has(envs, claimed_env), claimed_env, notEmpty(envs), envs[1], claimed_env) AS env,
+        multiIf(has(envs, claimed_env), claimed_env, notEmpty(envs), envs[1], claimed_env) AS env, kept(service, env) AS retention_days,
         text(record.body) AS whole_body,
         arrayMap(x -> (x.1, x.2), opened(opened(opened(arrayMap(x -> (x.1, text(x.2), is_map(x.2)), record.attributes))))) AS own,
         record.severityNumber AS number, number BETWEEN 1 AND 24 AS numbered, lower(record.severityText) AS severity_word,
@@ -49,7 +50,7 @@ FROM
             ['tra', 'deb', 'inf', 'not', 'war', 'err', 'fat', 'cri', 'ale', 'eme', 'pan'], [1, 2, 3, 3, 4, 5, 6, 6, 6, 6, 6], 0)) AS level,
         multiIf(record.timeUnixNano != 0, record.timeUnixNano, record.observedTimeUnixNano != 0, record.observedTimeUnixNano, toUInt64(received_ns)) AS claimed,
         toInt64(claimed) AS claimed_ns,
-        claimed_ns BETWEEN received_ns - {retention_days:UInt16} * 86400000000000 AND received_ns + 600000000000 AS in_range
+        claimed_ns BETWEEN received_ns - retention_days * 86400000000000 AND received_ns + 600000000000 AS in_range
     FROM
     (
         SELECT

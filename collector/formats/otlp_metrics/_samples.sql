@@ -1,5 +1,6 @@
 -- What the three statements of this folder share: from the request to `samples`, one row per sample with its series.
 WITH
+-- include ../_retention.sql
     -- An AnyValue is a tuple; its `is` is the number of the branch that was set: 1 s(tring), 2 b(ool), 3 i(nt), 4 d(ouble), 5 a(rray), 6 m(ap),
     -- 7 y (bytes), 0 none. json4 writes one that lies in a container as JSON; text is what one stands for by itself.
     v -> ['null', toJSONString(v.s), toJSONString(v.b), toJSONString(v.i), toJSONString(v.d), '', '', toJSONString(base64Encode(v.y))][v.is + 1] AS scalar,
@@ -36,7 +37,7 @@ WITH
     metrics AS
     (
         SELECT
-            received_ns, service, env, identity, metric.name AS original_name, metric.description AS help, metric.unit AS otel_unit,
+            received_ns, service, env, retention_days, identity, metric.name AS original_name, metric.description AS help, metric.unit AS otel_unit,
             multiIf(notEmpty(metric.sum.data_points), if(metric.sum.is_monotonic, 'counter', 'gauge'), notEmpty(metric.histogram.data_points), 'histogram',
                     notEmpty(metric.exponential_histogram.data_points), 'histogram', notEmpty(metric.summary.data_points), 'summary', 'gauge') AS type,
             multiIf(type = 'summary', 'cumulative', transform(
@@ -50,7 +51,7 @@ WITH
                 received_ns, scopes,
                 multiIf(has(services, claimed_service), claimed_service, notEmpty(services), services[1],
                         claimed_service = '', 'unknown_service', claimed_service) AS service,
-                multiIf(has(envs, claimed_env), claimed_env, notEmpty(envs), envs[1], claimed_env) AS env,
+                multiIf(has(envs, claimed_env), claimed_env, notEmpty(envs), envs[1], claimed_env) AS env, kept(service, env) AS retention_days,
                 arrayFilter(x -> x.2 != '', [
                     ('instance', claimed_resource['service.instance.id']),
                     ('job', if(claimed_resource['service.namespace'] = '', service, concat(claimed_resource['service.namespace'], '/', service))),

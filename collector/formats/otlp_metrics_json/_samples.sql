@@ -1,5 +1,6 @@
 -- What the three statements of this folder share: from the request to `samples`, one row per sample with its series.
 WITH
+-- include ../_retention.sql
 -- include ../_otlp_json.sql
     ,
 -- include ../_otlp_names.sql
@@ -29,7 +30,7 @@ WITH
     metrics AS
     (
         SELECT
-            received_ns, service, env, identity, metric.name AS original_name, metric.description AS help, metric.unit AS otel_unit,
+            received_ns, service, env, retention_days, identity, metric.name AS original_name, metric.description AS help, metric.unit AS otel_unit,
             multiIf(notEmpty(metric.sum.dataPoints), if(metric.sum.isMonotonic, 'counter', 'gauge'), notEmpty(metric.histogram.dataPoints), 'histogram',
                     notEmpty(metric.exponentialHistogram.dataPoints), 'histogram', notEmpty(metric.summary.dataPoints), 'summary', 'gauge') AS type,
             -- An enum is its number, or its name as Protobuf's own JSON writes it.
@@ -43,7 +44,7 @@ WITH
                 received_ns, scopes,
                 multiIf(has(services, claimed_service), claimed_service, notEmpty(services), services[1],
                         claimed_service = '', 'unknown_service', claimed_service) AS service,
-                multiIf(has(envs, claimed_env), claimed_env, notEmpty(envs), envs[1], claimed_env) AS env,
+                multiIf(has(envs, claimed_env), claimed_env, notEmpty(envs), envs[1], claimed_env) AS env, kept(service, env) AS retention_days,
                 arrayFilter(x -> x.2 != '', [
                     ('instance', claimed_resource['service.instance.id']),
                     ('job', if(claimed_resource['service.namespace'] = '', service, concat(claimed_resource['service.namespace'], '/', service))),

@@ -2,6 +2,7 @@
 INSERT INTO spans (start, duration_ns, trace_id, span_id, parent_span_id, trace_state, service, env, name, kind, status, status_message,
                    attributes, resource, scope_name, scope_version, events, links, observed_at, batch_id, retention_days)
 WITH
+-- include ../_retention.sql
     -- An AnyValue is a tuple; its `is` is the number of the branch that was set: 1 s(tring), 2 b(ool), 3 i(nt), 4 d(ouble), 5 a(rray), 6 m(ap),
     -- 7 y (bytes), 0 none. json2 … json4 write one that lies 2 … 4 deep as JSON; text1 and text3 are what one stands for by itself.
     v -> ['null', toJSONString(v.s), toJSONString(v.b), toJSONString(v.i), toJSONString(v.d), '', '', toJSONString(base64Encode(v.y))][v.is + 1] AS scalar,
@@ -60,18 +61,18 @@ SELECT
         links_told, arraySlice(others, length(events_told) + 2)) AS links,
     fromUnixTimestamp64Nano(received_ns, 'UTC') AS observed_at,
     batch_id,
-    {retention_days:UInt16} AS retention_days
+    retention_days
 FROM
 (
     SELECT
         *,
-        received_ns - {retention_days:UInt16} * 86400000000000 AS oldest_ns,
+        received_ns - retention_days * 86400000000000 AS oldest_ns,
         received_ns + 600000000000 AS newest_ns,
         if(toInt64(start_time) BETWEEN oldest_ns AND newest_ns, toInt64(start_time), received_ns) AS start_ns
     FROM
     (
         SELECT
-            batch_id, received_ns, service, env, resource, scope_name, scope_version, scope_dropped,
+            batch_id, received_ns, service, env, retention_days, resource, scope_name, scope_version, scope_dropped,
             span.trace_id, span.span_id, span.parent_span_id, span.trace_state, span.name, span.kind, span.status.code, span.status.message,
             span.dropped_attributes_count, span.dropped_events_count, span.dropped_links_count,
             span.start_time_unix_nano AS start_time, span.end_time_unix_nano AS end_time,
@@ -81,11 +82,11 @@ FROM
             arrayMap(pairs -> texts(pairs), arrayConcat([scope_attributes], arrayMap(e -> e.attributes, span.events), arrayMap(l -> l.attributes, span.links))) AS others
         FROM
         (
-            SELECT batch_id, received_ns, service, env, resource, scope_name, scope_version, scope_attributes, scope_dropped, untuple(span) AS span
+            SELECT batch_id, received_ns, service, env, retention_days, resource, scope_name, scope_version, scope_attributes, scope_dropped, untuple(span) AS span
             FROM
             (
                 SELECT
-                    batch_id, received_ns, service, env, resource, tupleElement(scope, 'scope.name') AS scope_name, tupleElement(scope, 'scope.version') AS scope_version,
+                    batch_id, received_ns, service, env, retention_days, resource, tupleElement(scope, 'scope.name') AS scope_name, tupleElement(scope, 'scope.version') AS scope_version,
                     tupleElement(scope, 'scope.attributes') AS scope_attributes, tupleElement(scope, 'scope.dropped_attributes_count') AS scope_dropped,
                     tupleElement(scope, 'spans') AS spans
                 FROM
@@ -94,7 +95,7 @@ FROM
                         batch_id, received_ns, scopes,
                         multiIf(has(services, claimed_service), claimed_service, notEmpty(services), services[1],
                                 claimed_service = '', 'unknown_service', claimed_service) AS service,
-                        multiIf(has(envs, claimed_env), claimed_env, notEmpty(envs), envs[1], claimed_env) AS env,
+                        multiIf(has(envs, claimed_env), claimed_env, notEmpty(envs), envs[1], claimed_env) AS env, kept(service, env) AS retention_days,
                         CAST(mapUpdate(claimed_resource, mapConcat(
                             if(claimed_service IN ('', service), map(), map('service.name', service, 'fuseboard.service_overridden', claimed_service)),
                             if(claimed_env IN ('', env), map(), map('deployment.environment.name', env, 'fuseboard.env_overridden', claimed_env)))),

@@ -2,6 +2,7 @@
 INSERT INTO spans (start, duration_ns, trace_id, span_id, parent_span_id, trace_state, service, env, name, kind, status, status_message,
                    attributes, resource, scope_name, scope_version, events, links, observed_at, batch_id, retention_days)
 WITH
+-- include ../_retention.sql
 -- include ../_otlp_json.sql
     -- An enum is its number, or its name as Protobuf's own JSON writes it.
     , (t, names) -> if(match(t, '^[0-9]$'), names[toUInt8OrZero(t) + 1], lower(extract(t, '[A-Z]+$'))) AS enum
@@ -45,7 +46,7 @@ SELECT
         span.links) AS links,
     fromUnixTimestamp64Nano(received_ns, 'UTC') AS observed_at,
     batch_id,
-    {retention_days:UInt16} AS retention_days
+    retention_days
 FROM
 (
     SELECT
@@ -54,11 +55,11 @@ FROM
         coalesce(nullIf(claimed_resource['deployment.environment.name'], ''), claimed_resource['deployment.environment']) AS claimed_env,
         multiIf(has(services, claimed_service), claimed_service, notEmpty(services), services[1],
                 claimed_service = '', 'unknown_service', claimed_service) AS service,
-        multiIf(has(envs, claimed_env), claimed_env, notEmpty(envs), envs[1], claimed_env) AS env,
+        multiIf(has(envs, claimed_env), claimed_env, notEmpty(envs), envs[1], claimed_env) AS env, kept(service, env) AS retention_days,
         enum(span.kind, ['unspecified', 'internal', 'server', 'client', 'producer', 'consumer']) AS kind_name,
         enum(span.status.code, ['unset', 'ok', 'error']) AS status_name,
         span.startTimeUnixNano AS start_time, span.endTimeUnixNano AS end_time,
-        received_ns - {retention_days:UInt16} * 86400000000000 AS oldest_ns,
+        received_ns - retention_days * 86400000000000 AS oldest_ns,
         received_ns + 600000000000 AS newest_ns,
         if(toInt64(start_time) BETWEEN oldest_ns AND newest_ns, toInt64(start_time), received_ns) AS start_ns
     FROM

@@ -1,5 +1,6 @@
 -- What the three statements of this folder share: `requests`, one row each.
 WITH
+-- include ../_retention.sql
 -- include ../_remote_write.sql
     ,
     requests AS

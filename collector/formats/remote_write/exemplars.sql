@@ -3,16 +3,16 @@ INSERT INTO exemplars (series_id, at, value, trace_id, span_id, labels, retentio
 -- include _series.sql
 SELECT
     id_of(id, home.1, home.2) AS series_id,
-    fromUnixTimestamp64Milli(in_range(exemplar.timestamp, received_ms), 'UTC') AS at,
+    fromUnixTimestamp64Milli(in_range(exemplar.timestamp, received_ms, retention_days), 'UTC') AS at,
     exemplar.value AS value,
     lower(coalesce(nullIf(label(exemplar.labels, 'trace_id'), ''), nullIf(label(exemplar.labels, 'traceID'), ''), label(exemplar.labels, 'traceId'))) AS trace_id,
     lower(coalesce(nullIf(label(exemplar.labels, 'span_id'), ''), nullIf(label(exemplar.labels, 'spanID'), ''), label(exemplar.labels, 'spanId'))) AS span_id,
     CAST(arrayFilter(x -> x.1 NOT IN ('trace_id', 'traceID', 'traceId', 'span_id', 'spanID', 'spanId'), exemplar.labels), 'Map(LowCardinality(String), String)') AS labels,
-    {retention_days:UInt16} AS retention_days
+    retention_days
 FROM
 (
     SELECT
-        received_ms, base_id(series.labels, sender) AS id, exemplar,
+        received_ms, base_id(series.labels, sender) AS id, kept(service_of(telling(series.labels), sender), env_of(telling(series.labels), sender)) AS retention_days, exemplar,
         arrayFirst(x -> x.1 = '_bucket' AND if(x.2 = '+Inf', inf, toFloat64OrZero(x.2)) >= exemplar.value, all_histogram_samples(series.histograms)) AS home
     FROM
     (

@@ -1,10 +1,11 @@
 -- Samples and native histograms of remote_write 1.0 -> metric_samples.
 INSERT INTO metric_samples (series_id, at, value, retention_days)
 -- include _series.sql
-SELECT series_id, fromUnixTimestamp64Milli(in_range(ms, received_ms), 'UTC') AS at, value, {retention_days:UInt16} AS retention_days
+SELECT series_id, fromUnixTimestamp64Milli(in_range(ms, received_ms, retention_days), 'UTC') AS at, value, retention_days
 FROM
 (
-    SELECT received_ms, series.samples AS samples, all_histogram_samples(series.histograms) AS others, base_id(series.labels, sender) AS id
+    SELECT received_ms, series.samples AS samples, all_histogram_samples(series.histograms) AS others, base_id(series.labels, sender) AS id,
+           kept(service_of(telling(series.labels), sender), env_of(telling(series.labels), sender)) AS retention_days
     FROM requests
     ARRAY JOIN all_series AS series
 )

@@ -1,5 +1,6 @@
 -- What the three statements of this folder share: `requests`, one row each, beside its series what each refers to.
 WITH
+-- include ../_retention.sql
 -- include ../_remote_write.sql
     ,
     -- Strings by their numbers, as (odd, even) pairs. arrayReduceInRanges takes them out of `symbols` in one go; a lambda would copy all symbols for

@@ -3,16 +3,16 @@ INSERT INTO exemplars (series_id, at, value, trace_id, span_id, labels, retentio
 -- include _series.sql
 SELECT
     id_of(id, home.1, home.2) AS series_id,
-    fromUnixTimestamp64Milli(in_range(exemplar.timestamp, received_ms), 'UTC') AS at,
+    fromUnixTimestamp64Milli(in_range(exemplar.timestamp, received_ms, retention_days), 'UTC') AS at,
     exemplar.value AS value,
     lower(coalesce(nullIf(label(labels_told, 'trace_id'), ''), nullIf(label(labels_told, 'traceID'), ''), label(labels_told, 'traceId'))) AS trace_id,
     lower(coalesce(nullIf(label(labels_told, 'span_id'), ''), nullIf(label(labels_told, 'spanID'), ''), label(labels_told, 'spanId'))) AS span_id,
     CAST(arrayFilter(x -> x.1 NOT IN ('trace_id', 'traceID', 'traceId', 'span_id', 'spanID', 'spanId'), labels_told), 'Map(LowCardinality(String), String)') AS labels,
-    {retention_days:UInt16} AS retention_days
+    retention_days
 FROM
 (
     SELECT
-        received_ms, base_id(arrayPopFront(told), sender) AS id, exemplar, arrayPopFront(exemplar_told) AS labels_told,
+        received_ms, base_id(arrayPopFront(told), sender) AS id, kept(service_of(telling(arrayPopFront(told)), sender), env_of(telling(arrayPopFront(told)), sender)) AS retention_days, exemplar, arrayPopFront(exemplar_told) AS labels_told,
         arrayFirst(x -> x.1 = '_bucket' AND if(x.2 = '+Inf', inf, toFloat64OrZero(x.2)) >= exemplar.value, all_histogram_samples(histograms)) AS home
     FROM
     (

@@ -13,8 +13,8 @@ SELECT
     CAST(arrayConcat(other_labels, if(part.2 = '', [], [('le', part.2)])), 'Map(LowCardinality(String), String)') AS labels,
     family.1 AS help,
     base_name AS original_name,
-    fromUnixTimestamp64Milli(in_range(if(empty(times), received_ms, arrayMin(times)), received_ms), 'UTC') AS first_seen,
-    fromUnixTimestamp64Milli(in_range(if(empty(times), received_ms, arrayMax(times)), received_ms), 'UTC') AS last_seen
+    fromUnixTimestamp64Milli(in_range(if(empty(times), received_ms, arrayMin(times)), received_ms, kept(service, env)), 'UTC') AS first_seen,
+    fromUnixTimestamp64Milli(in_range(if(empty(times), received_ms, arrayMax(times)), received_ms, kept(service, env)), 'UTC') AS last_seen
 FROM
 (
     SELECT

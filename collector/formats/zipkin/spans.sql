@@ -2,6 +2,7 @@
 INSERT INTO spans (start, duration_ns, trace_id, span_id, parent_span_id, trace_state, service, env, name, kind, status, status_message,
                    attributes, resource, scope_name, scope_version, events, links, observed_at, batch_id, retention_days)
 WITH
+-- include ../_retention.sql
     (t, length) -> if(match(t, '^[0-9a-fA-F]+$'), replaceOne(leftPad(lower(t), length, '0'), repeat('0', length), ''), '') AS id,
     (k, t) -> if(t = '', [], [(k, t)]) AS told
 SELECT
@@ -43,7 +44,7 @@ SELECT
     CAST([], 'Array(Tuple(String, String, String, Map(String, String)))') AS links,
     fromUnixTimestamp64Nano(received_ns, 'UTC') AS observed_at,
     batch_id,
-    {retention_days:UInt16} AS retention_days
+    retention_days
 FROM
 (
     SELECT
@@ -54,8 +55,8 @@ FROM
                  nullIf(claimed_resource['deployment.environment.name'], ''), claimed_resource['deployment.environment']) AS claimed_env,
         multiIf(has(services, claimed_service), claimed_service, notEmpty(services), services[1],
                 claimed_service = '', 'unknown_service', claimed_service) AS service,
-        multiIf(has(envs, claimed_env), claimed_env, notEmpty(envs), envs[1], claimed_env) AS env,
-        received_ns - {retention_days:UInt16} * 86400000000000 AS oldest_ns,
+        multiIf(has(envs, claimed_env), claimed_env, notEmpty(envs), envs[1], claimed_env) AS env, kept(service, env) AS retention_days,
+        received_ns - retention_days * 86400000000000 AS oldest_ns,
         received_ns + 600000000000 AS newest_ns,
         toInt64(span.timestamp) * 1000 AS claimed_ns,
         if(claimed_ns BETWEEN oldest_ns AND newest_ns, claimed_ns, received_ns) AS start_ns

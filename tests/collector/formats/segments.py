@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from collector.load.mapping import Mapping, read_mappings
 from collector.store.migrate import read_migrations
 
 Record = tuple[envelope.Head, bytes]
+Kept = Sequence[tuple[str, str, int]]
 
 TABLES = {
     "lines": ("logs",),
@@ -97,13 +98,20 @@ class Warehouse:
             for statement in migration.statements():
                 self._run(statement)
 
-    def load(self, name: str, *records: Record, retention_days: int = 30) -> None:
-        """Load *records* as one segment of the format called *name*."""
+    def load(self, name: str, *records: Record, retention_days: int = 30, kept: Kept = ()) -> None:
+        """Load *records* as one segment of the format called *name*; *kept* are rules before the one that fits all."""
+        rules = ", ".join(
+            f"({_quoted(service)}, {_quoted(env)}, {days})"
+            for service, env, days in [*kept, ("", "", retention_days)]
+        )
         self._segment.write_bytes(segment(records))
         for mapping in mappings(name):
             for key, value in mapping.settings().items():
                 self._run(f"SET {key} = {_quoted(value)}")
-            self._run(mapping.insert_from_file(str(self._segment)), {"retention_days": str(retention_days)})
+            self._run(
+                mapping.insert_from_file(str(self._segment)),
+                {"retention_days": str(retention_days), "kept": f"[{rules}]"},
+            )
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """Return the answer of *sql*, a row each; NaN and infinities as text."""

@@ -56,7 +56,12 @@ def test_the_segment_can_be_the_body_of_the_request(tmp_path: Path, now_ns: int)
         for name in ("otlp_logs", "otlp_traces", "otlp_metrics"):
             for mapping in mappings(name):
                 sealed = segment([(Head("b", now_ns), _body(name, now_ns))])
-                store.load(mapping.insert_from_input(), {"retention_days": 30}, mapping.settings(), sealed)
+                store.load(
+                    mapping.insert_from_input(),
+                    {"retention_days": 30, "kept": [("", "", 30)]},
+                    mapping.settings(),
+                    sealed,
+                )
 
         told = [
             store.query(f"SELECT attributes FROM {table} LIMIT 1").rows[0]["attributes"]
@@ -68,7 +73,7 @@ def test_the_segment_can_be_the_body_of_the_request(tmp_path: Path, now_ns: int)
         for name, body in _others(now_ns).items():
             for mapping in mappings(name):
                 sealed = segment([(Head("b", now_ns), body)])
-                store.load(mapping.insert_from_input(), {"retention_days": 30}, mapping.settings(), sealed)
+                store.load(mapping.insert_from_input(), {"kept": [("", "", 30)]}, mapping.settings(), sealed)
         found = store.query("SELECT name FROM metric_series WHERE name LIKE 'rw%' ORDER BY name LIMIT 9").rows
         assert [row["name"] for row in found] == ["rw1", "rw2"]
         assert store.query("SELECT name FROM spans WHERE name = 'zipkin' LIMIT 1").rows == [

@@ -17,6 +17,7 @@ from collector.journal.sidecar import BatchInfo
 from collector.load.archive import MappingArchive
 from collector.load.loader import Group, Loader
 from collector.load.mapping import Mapping, read_mappings
+from collector.load.retention import Retention
 from collector.metrics import LoadMetrics
 from collector.store.client import Store
 
@@ -44,9 +45,17 @@ class Yard:
         folder: For segments, archive and quarantine; used again = a restart.
         store: ClickHouse.
         mappings: Of the group.
+        retention: What is frozen into segments; ``None`` = 30 days.
     """
 
-    def __init__(self, folder: Path, store: Store, mappings: Sequence[Mapping], group: str = "lines") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        store: Store,
+        mappings: Sequence[Mapping],
+        group: str = "lines",
+        retention: Retention | None = None,
+    ) -> None:
         self.segments = folder / group
         self.segments.mkdir(parents=True, exist_ok=True)
         self.quarantine = folder / "quarantine"
@@ -60,7 +69,7 @@ class Yard:
             self.quarantine,
             self.finished.append,
             LoadMetrics(self.registry),
-            30,
+            retention or Retention(30),
         )
         self._group = group
 
