@@ -108,7 +108,8 @@ class FilesSource:
         return busy
 
     def end(self, now: float) -> None:
-        """Hand over whole lines that waited, for a moment; let the files go."""
+        """Look for files once more and hand over whole lines that waited, for a moment; let the files go."""
+        self._scan(now)
         last = time.monotonic() + LAST_PASSES_S
         while self._pass(now, flush=True) and time.monotonic() < last:
             continue

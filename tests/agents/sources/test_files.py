@@ -207,3 +207,16 @@ def test_killed_agents_and_copytruncate_under_load(tmp_path, collector, agent, w
 
     assert sorted(collector.lines()) == sorted(written)
     assert collector.conflicts == []
+
+
+def test_a_file_begun_just_before_the_end_is_shipped(tmp_path, by_hand):
+    """What the last look for files did not see yet, the end looks for: a rotation just before SIGTERM waits for no restart."""
+    log = tmp_path / "app.log"
+    log.write_bytes(b"one\n")
+    agent = by_hand(f"{log}*").poll()
+    log.rename(tmp_path / "app.log.1")
+    log.write_bytes(b"two\n")
+
+    agent.source.end(agent.now)
+
+    assert agent.lines() == [b"one", b"two"]
