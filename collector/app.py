@@ -273,9 +273,8 @@ def server_target(settings: Settings) -> Target | None:
     if settings.clickhouse is None:
         return None
     ca_file = settings.clickhouse_ca_file
-    return Target(
-        settings.clickhouse.get_secret_value(), shared_disk=False, ca_file=str(ca_file) if ca_file else None
-    )
+    url = settings.clickhouse.get_secret_value()
+    return Target(url, shared_disk=False, ca_file=str(ca_file) if ca_file else None, cluster=settings.cluster)
 
 
 def _clickhouse(settings: Settings) -> tuple[Engine | Server, Store]:

@@ -102,6 +102,11 @@ class Settings(_Frozen):
         None,
         description="Certificates of the authorities that an https server's is checked against; unset = the system's.",
     )
+    cluster: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$",
+        description="Name of the ClickHouse cluster behind 'clickhouse': Replicated and Distributed tables, ON CLUSTER; unset = one server.",
+    )
     ingest_key: SecretStr | None = Field(None, min_length=1, description="A key that may write everything.")
     read_key: SecretStr | None = Field(None, min_length=1, description="A key that may read everything.")
     admin_key: SecretStr | None = Field(None, min_length=1, description="A key that may do everything.")
@@ -190,6 +195,8 @@ class Settings(_Frozen):
         url = urlsplit(self.clickhouse.get_secret_value()) if self.clickhouse is not None else None
         if url is not None and (url.scheme not in {"http", "https"} or not url.hostname):
             raise ValueError("clickhouse: write http://user:password@host:8123/database, or https://…:8443/…")
+        if self.cluster is not None and url is None:
+            raise ValueError("cluster: is one of ClickHouse servers; 'clickhouse' names one of them")
         if self.clickhouse_ca_file is not None and (url is None or url.scheme != "https"):
             raise ValueError("clickhouse_ca_file: only a server at https:// shows a certificate")
         if self.clickhouse_ca_file is not None and not self.clickhouse_ca_file.is_file():

@@ -3,6 +3,7 @@ The only place that talks to ClickHouse, always over its HTTP interface.
 
 ``client.py``    queries, commands, segment loads; clickhouse-connect's exceptions end here
 ``migrate.py``   applies ``schema/*.sql`` in order, once each
+``cluster.py``   the same statements for a cluster: Replicated engines, Distributed tables, ON CLUSTER
 ``schema/``      numbered DDL, runnable in clickhouse-client as it stands
 
 In:  SQL with bound parameters. Out: rows as dicts, or `StoreUnavailable` / `StoreRejected`.

@@ -25,6 +25,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from collector.errors import StoreError, StoreRejected, StoreUnavailable
+from collector.store import cluster
 
 # Times as RFC 3339 with all nanoseconds, numbers as numbers: answers go out as they come.
 _JSON_SETTINGS: Mapping[str, object] = {
@@ -81,11 +82,18 @@ class Target:
         url: ``http(s)://user:password@host:port/database``.
         shared_disk: The engine reads the collector's files by their paths (embedded mode).
         ca_file: Certificates of the authorities that an https server's is checked against; ``None`` = the system's.
+        cluster: Name of the cluster that the tables are spread over; ``None`` = one server.
     """
 
     url: str
     shared_disk: bool
     ca_file: str | None = None
+    cluster: str | None = None
+
+    @property
+    def database(self) -> str:
+        """Where the tables are."""
+        return urlsplit(self.url).path.strip("/") or "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +147,12 @@ class Store:
             params: Values for ``{name:Type}`` places.
             settings: ClickHouse settings for this statement.
         """
+        target = self._target()
         merged = {**_JSON_SETTINGS, "max_execution_time": math.ceil(self._timeout_s), **(settings or {})}
+        if target.cluster is not None:
+            merged |= cluster.QUERY_SETTINGS
         transport = None
-        if not self.shared_disk:
+        if not target.shared_disk:
             merged, transport = {**merged, "enable_http_compression": 1}, _COMPRESSED
         raw = self._call(
             lambda client: client.raw_query(
@@ -199,6 +210,8 @@ class Store:
         settings: Mapping[str, object],
         body: bytes | None,
     ) -> None:
+        if self.cluster is not None:
+            sql = cluster.local_insert(sql)
         if body is None:
             self.command(sql, params, settings)
             return
@@ -220,6 +233,8 @@ class Store:
         }
         columns = list(rows[0])
         assert all(list(row) == columns for row in rows), f"rows for {table} differ in their columns"
+        if self.cluster is not None:
+            table = cluster.local(table)
         encoding = None if self.shared_disk else "zstd"
         sent = zstd.compress(body) if encoding else body
         self._call(lambda client: client.raw_insert(table, columns, sent, settings, "JSONEachRow", encoding))
@@ -228,6 +243,16 @@ class Store:
     def shared_disk(self) -> bool:
         """Whether the engine reads the collector's own files."""
         return self._target().shared_disk
+
+    @property
+    def cluster(self) -> str | None:
+        """The cluster that the tables are spread over; ``None`` = one server."""
+        return self._target().cluster
+
+    @property
+    def database(self) -> str:
+        """Where the tables are."""
+        return self._target().database
 
     def ping(self) -> None:
         """Raise `StoreError` unless ClickHouse answers a SELECT."""
@@ -259,7 +284,7 @@ def _connect(target: Target, timeout_s: float) -> Client:
         port=url.port or (8443 if url.scheme == "https" else 8123),
         username=unquote(url.username or "default"),
         password=unquote(url.password or ""),
-        database=url.path.strip("/") or "default",
+        database=target.database,
         secure=url.scheme == "https",
         ca_cert=target.ca_file,
         compress=not target.shared_disk,

@@ -16,13 +16,15 @@ from pathlib import Path
 
 from collector.errors import FuseboardError
 from collector.store.client import Store
+from collector.store.cluster import render
 
 SCHEMA = Path(__file__).parent / "schema"
 
 _VERSIONS = """
 CREATE TABLE IF NOT EXISTS schema_versions
 (version UInt32, name String, checksum String, applied_at DateTime64(3, 'UTC'))
-ENGINE = ReplacingMergeTree ORDER BY version
+ENGINE = ReplacingMergeTree
+ORDER BY version
 """
 _APPLIED = "SELECT version, any(checksum) AS checksum FROM schema_versions GROUP BY version ORDER BY version LIMIT 10000"
 _RECORD = "INSERT INTO schema_versions SELECT {version:UInt32}, {name:String}, {checksum:String}, now64(3)"
@@ -66,7 +68,7 @@ def migrate(store: Store, migrations: list[Migration] | None = None) -> list[str
         StoreUnavailable: ClickHouse does not answer; call again later.
         FuseboardError: An applied file has another text now.
     """
-    store.command(_VERSIONS)
+    _apply(store, _VERSIONS.strip())
     applied = {row["version"]: row["checksum"] for row in store.query(_APPLIED).rows}
     done = []
     for migration in migrations if migrations is not None else read_migrations():
@@ -74,12 +76,18 @@ def migrate(store: Store, migrations: list[Migration] | None = None) -> list[str
             _same(migration, known)
             continue
         for statement in migration.statements():
-            store.command(statement)
+            _apply(store, statement)
         store.command(
             _RECORD, {"version": migration.version, "name": migration.name, "checksum": migration.checksum}
         )
         done.append(migration.name)
     return done
+
+
+def _apply(store: Store, statement: str) -> None:
+    name = store.cluster
+    for one in [statement] if name is None else render(statement, name, store.database):
+        store.command(one)
 
 
 def _same(migration: Migration, checksum: str) -> None:

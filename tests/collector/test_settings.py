@@ -77,6 +77,8 @@ def test_lists_come_from_the_environment_as_json_or_commas() -> None:
         ('clickhouse = "clickhouse:8123"', "clickhouse: write http://user:password@host"),
         ('clickhouse_ca_file = "ca.pem"', "clickhouse_ca_file: only a server at https://"),
         ('clickhouse = "https://h/d"\nclickhouse_ca_file = "/no/ca.pem"', "'/no/ca.pem' is no file"),
+        ('cluster = "main"', "cluster: is one of ClickHouse servers"),
+        ('clickhouse = "http://h/d"\ncluster = "it\'s"', "cluster: .*pattern"),
         ("port = ", "is not TOML"),
     ],
 )
