@@ -1,7 +1,7 @@
 """
 The composition root: the only place where objects meet.
 
-``build`` makes a `Collector` out of `Settings`; its ASGI application serves, by path: ingest (``receive/``), ``/api`` (``api/``), the
+``build`` makes a `Collector` out of `Settings`; its ASGI application serves, by path: ingest (``receive/``), ``/api`` and ``/clickhouse/`` (``api/``), the
 probes and ``/metrics`` (``probes.py``), and everything else the dashboards, who talk to ``/api`` through ASGI without a socket.
 
 Order of starting: engine, journal (recovers, hands sealed segments to the loader), alerting; of ending: the reverse, draining the
@@ -27,6 +27,7 @@ from starlette.requests import Request
 from collector.alerting.service import Alerting
 from collector.alerting.settings import AlertingSettings, Receiver
 from collector.api.app import build_api
+from collector.api.clickhouse import PREFIX, ClickHouse
 from collector.api.parts import ApiParts
 from collector.canary.memory import Memory
 from collector.canary.watch import Canary
@@ -67,10 +68,12 @@ from collector.receive.authenticate import Key, Keys
 from collector.receive.decompress import Limits
 from collector.receive.guard import App, Guard
 from collector.settings import Settings, is_loopback
+from collector.sql.console import Console, SqlLimits
 from collector.state import State
 from collector.store.budget import DiskBudget
 from collector.store.client import Store, Target
 from collector.store.migrate import migrate
+from collector.store.passage import Passage
 
 log = structlog.get_logger()
 
@@ -169,12 +172,20 @@ def build(settings: Settings) -> Collector:
     pipeline = Pipeline(engine, journal, loader, data / "quarantine", canary, received.repeats, disk)
     probes = Probes(pipeline, metrics, JournalMetrics(metrics), EngineMetrics(metrics), keys)
     receiver = IngestReceiver(formats.PROTOCOLS, journal, keys, _limits(settings), received)
+    console = Console(store, _sql_limits(settings))
     api = build_api(
-        ApiParts(store=store, alerts=alerting, pipeline=pipeline, authenticate=_authenticator(keys))
+        ApiParts(
+            store=store, alerts=alerting, pipeline=pipeline, sql=console, authenticate=_authenticator(keys)
+        )
+    )
+    people = ClickHouse(
+        console,
+        Passage(engine.target, settings.query_timeout_s),
+        lambda headers: keys.authenticate(headers, "read"),
     )
     root = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     root.mount("/api", api)
-    inner = _Router(receiver, probes, root, None)
+    inner = _Router(receiver, probes, root, people, None)
     allowed = settings.allowed_hosts if settings.allowed_hosts or is_loopback(settings.host) else ("*",)
     collector = Collector(
         settings,
@@ -203,13 +214,17 @@ class _Router:
         receiver: Ingest paths.
         probes: ``/healthz``, ``/readyz``, ``/metrics``.
         api: ``/api``.
+        people: ``/clickhouse/``.
         pages: Everything else; ``None`` = not installed.
     """
 
-    def __init__(self, receiver: IngestReceiver, probes: Probes, api: App, pages: App | None) -> None:
+    def __init__(
+        self, receiver: IngestReceiver, probes: Probes, api: App, people: ClickHouse, pages: App | None
+    ) -> None:
         self._receiver = receiver
         self._probes = probes
         self._api = api
+        self._people = people
         self.pages = pages
         self.collector: Collector | None = None
 
@@ -227,9 +242,9 @@ class _Router:
             await self._probes(scope, receive, send)
         elif path == "/api" or path.startswith("/api/"):
             await self._api(scope, receive, send)
-        elif self.pages is not None and not path.startswith(
-            ("/v1/", "/prometheus/", "/clickhouse/", "/loki/")
-        ):
+        elif path == PREFIX or path.startswith(f"{PREFIX}/"):
+            await self._people(scope, receive, send)
+        elif self.pages is not None and not path.startswith(("/v1/", "/prometheus/", "/loki/")):
             await self.pages(scope, receive, send)
         else:
             error = FuseboardError(
@@ -253,6 +268,7 @@ class _Router:
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await self.collector.listeners.stop()
+                await self._people.aclose()
                 await asyncio.to_thread(self.collector.stop)
                 await send({"type": "lifespan.shutdown.complete"})
                 return
@@ -357,9 +373,20 @@ def _limits(settings: Settings) -> Limits:
     return Limits(settings.body_bytes, settings.decoded_bytes, settings.ratio)
 
 
+def _sql_limits(settings: Settings) -> SqlLimits:
+    return SqlLimits(
+        settings.query_timeout_s,
+        settings.sql_memory_bytes,
+        settings.sql_result_rows,
+        settings.sql_result_bytes,
+        settings.sql_read_rows,
+    )
+
+
 def _authenticator(keys: Keys) -> Any:
     def authenticate(request: Request) -> None:
-        action = "read" if request.method in {"GET", "HEAD"} else "write"
+        asks = request.method in {"GET", "HEAD"} or request.scope["path"].endswith("/v1/sql")
+        action = "read" if asks else "write"
         keys.authenticate(dict(request.scope["headers"]), action)
 
     return authenticate

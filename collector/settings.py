@@ -154,6 +154,19 @@ class Settings(_Frozen):
         description="Seconds between lines that the collector sends itself to see whether any is lost; 0 = none.",
     )
     query_timeout_s: float = Field(30.0, gt=0, le=600, description="Seconds a ClickHouse statement may take.")
+    # A quarter of what a small machine has; the same bound as the API's own statements.
+    sql_memory_bytes: int = Field(
+        2_000_000_000, ge=64 << 20, description="Bytes of memory a person's SQL statement may take."
+    )
+    # More is an export, not an answer; the embedded engine holds the whole answer before it is sent.
+    sql_result_rows: int = Field(
+        1_000_000, ge=1, description="Rows a person's SQL statement may answer; beyond it, an error."
+    )
+    sql_result_bytes: int = Field(
+        256 << 20, ge=1 << 20, description="Bytes a person's SQL statement may answer; beyond it, an error."
+    )
+    # Time bounds the work already; for who pays by what is read.
+    sql_read_rows: int = Field(0, ge=0, description="Rows a person's SQL statement may read; 0 = any.")
     drain_s: float = Field(
         20.0, ge=0, le=600, description="Seconds that ending waits for the journal to be loaded."
     )

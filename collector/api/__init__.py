@@ -9,7 +9,9 @@ The REST API people and dashboards ask: parameters -> ``read/`` and ``health/`` 
 ``failure.py``    every error, the framework's included, as the contract's error body
 ``docs.py``       ``/api/docs``: the OpenAPI document as one page without scripts
 
-In: GET requests. Out: JSON, ``Cache-Control: no-store``; while the engine is away 503 ``engine_unavailable``.
+``clickhouse.py`` the ClickHouse HTTP interface for people, an application of its own
+
+In: GET requests, and POST of a statement. Out: JSON, ``Cache-Control: no-store``; while the engine is away 503 ``engine_unavailable``.
 """
 
 from collector.api.app import build_api

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from starlette.requests import Request
 
-from collector.read.sql import Store
+from collector.read.sql import Answer, Store
 
 
 class AlertAnswers(Protocol):
@@ -32,6 +32,13 @@ class PipelineAnswers(Protocol):
         """Give the state of engine, journal and quarantine."""
 
 
+class SqlAnswers(Protocol):
+    """Statements of people, guarded."""
+
+    def ask(self, text: str) -> Answer:
+        """Check and run *text*."""
+
+
 def nobody_asked(request: Request) -> None:
     """Let everyone in: the loopback default without keys."""
     del request
@@ -46,6 +53,7 @@ class ApiParts:
         store: ClickHouse.
         alerts: Alerting's answers.
         pipeline: The pipeline's answers.
+        sql: Answers to statements.
         authenticate: Called with each request for data; raises `Unauthenticated` or `Forbidden`.
         clock_ns: Nanoseconds since the epoch; what ``now`` means.
     """
@@ -53,5 +61,6 @@ class ApiParts:
     store: Store
     alerts: AlertAnswers
     pipeline: PipelineAnswers
+    sql: SqlAnswers
     authenticate: Callable[[Request], None] = nobody_asked
     clock_ns: Callable[[], int] = field(default=time.time_ns)

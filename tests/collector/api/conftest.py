@@ -35,6 +35,10 @@ class FixedPipeline:
         return {"engine": {"state": "up"}, "journal": {}, "quarantine": {"records": 0}}
 
 
+class FixedSql:
+    """No statements here; tests/collector/sql has them."""
+
+
 @contextmanager
 def served(parts: ApiParts) -> Iterator[httpx.Client]:
     """The API where the collector mounts it, on a real socket, and a client of it."""
@@ -58,7 +62,9 @@ def served(parts: ApiParts) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="session")
 def served_client(store):
     """A client of the API over the real database, at the tests' now."""
-    parts = ApiParts(store=store, alerts=FixedAlerts(), pipeline=FixedPipeline(), clock_ns=lambda: NOW_NS)
+    parts = ApiParts(
+        store=store, alerts=FixedAlerts(), pipeline=FixedPipeline(), sql=FixedSql(), clock_ns=lambda: NOW_NS
+    )
     with served(parts) as client:
         yield client
 

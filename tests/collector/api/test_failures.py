@@ -2,7 +2,7 @@ import pytest
 
 from collector.api import ApiParts
 from collector.errors import StoreRejected, StoreUnavailable, Unauthenticated
-from tests.collector.api.conftest import FixedAlerts, FixedPipeline, served
+from tests.collector.api.conftest import FixedAlerts, FixedPipeline, FixedSql, served
 
 
 class DeadStore:
@@ -23,7 +23,9 @@ def nobody(_request):
 
 def parts(error, **more):
     """Parts over a store that raises *error*."""
-    return ApiParts(store=DeadStore(error), alerts=FixedAlerts(), pipeline=FixedPipeline(), **more)
+    return ApiParts(
+        store=DeadStore(error), alerts=FixedAlerts(), pipeline=FixedPipeline(), sql=FixedSql(), **more
+    )
 
 
 @pytest.fixture(scope="module")
