@@ -211,7 +211,8 @@ def test_a_browser_of_another_site_is_kept_out(served) -> None:
 def test_the_api_answers_rows_as_objects_through_the_same_guard(served) -> None:
     """``POST /api/v1/sql``: the same allow-list, the contract's answers and errors."""
     found = served.client.post(
-        "/api/v1/sql", json={"query": "SELECT service, count() AS n FROM logs GROUP BY service"}
+        "/api/v1/sql",
+        json={"query": "SELECT service, count() AS n FROM logs WHERE service = 'shop' GROUP BY 1"},
     )
     refused = served.client.post("/api/v1/sql", json={"query": "SELECT * FROM url('http://127.0.0.1/')"})
     wrong = served.client.post("/api/v1/sql", json={"query": "SELECT nosuch FROM logs"})
