@@ -240,11 +240,6 @@ class Store:
         self._call(lambda client: client.raw_insert(table, columns, sent, settings, "JSONEachRow", encoding))
 
     @property
-    def database(self) -> str:
-        """Name of the database our tables are in."""
-        return urlsplit(self._target().url).path.strip("/") or "default"
-
-    @property
     def shared_disk(self) -> bool:
         """Whether the engine reads the collector's own files."""
         return self._target().shared_disk
