@@ -74,6 +74,7 @@ from collector.store.budget import DiskBudget
 from collector.store.client import Store, Target
 from collector.store.migrate import migrate
 from collector.store.passage import Passage
+from collector.store.storage import Storage
 
 log = structlog.get_logger()
 
@@ -290,7 +291,19 @@ def server_target(settings: Settings) -> Target | None:
         return None
     ca_file = settings.clickhouse_ca_file
     url = settings.clickhouse.get_secret_value()
-    return Target(url, shared_disk=False, ca_file=str(ca_file) if ca_file else None, cluster=settings.cluster)
+    return Target(
+        url,
+        shared_disk=False,
+        ca_file=str(ca_file) if ca_file else None,
+        cluster=settings.cluster,
+        storage=_storage(settings),
+    )
+
+
+def _storage(settings: Settings) -> Storage | None:
+    if settings.storage_policy is None:
+        return None
+    return Storage(settings.storage_policy, settings.move_after_days, settings.move_to)
 
 
 def _clickhouse(settings: Settings) -> tuple[Engine | Server, Store]:

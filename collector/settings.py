@@ -107,6 +107,22 @@ class Settings(_Frozen):
         pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$",
         description="Name of the ClickHouse cluster behind 'clickhouse': Replicated and Distributed tables, ON CLUSTER; unset = one server.",
     )
+    storage_policy: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9_.-]+$",
+        description="Storage policy of the ClickHouse server that tables are made under; unset = the server's default.",
+    )
+    move_after_days: int | None = Field(
+        None,
+        ge=1,
+        le=3650,
+        description="Days after which rows move within the storage policy, to move_to; unset = they stay.",
+    )
+    move_to: str = Field(
+        "volume:cold",
+        pattern=r"^(volume|disk):[A-Za-z0-9_.-]+$",
+        description="Where in the storage policy rows move: volume:<name> or disk:<name>.",
+    )
     ingest_key: SecretStr | None = Field(None, min_length=1, description="A key that may write everything.")
     read_key: SecretStr | None = Field(None, min_length=1, description="A key that may read everything.")
     admin_key: SecretStr | None = Field(None, min_length=1, description="A key that may do everything.")
@@ -210,6 +226,12 @@ class Settings(_Frozen):
             raise ValueError("clickhouse: write http://user:password@host:8123/database, or https://…:8443/…")
         if self.cluster is not None and url is None:
             raise ValueError("cluster: is one of ClickHouse servers; 'clickhouse' names one of them")
+        if self.storage_policy is not None and url is None:
+            raise ValueError(
+                "storage_policy: is one of a ClickHouse server's; the embedded engine has a disk and disk_max_bytes"
+            )
+        if self.move_after_days is not None and self.storage_policy is None:
+            raise ValueError("move_after_days: moves rows within a storage policy; set storage_policy")
         if self.clickhouse_ca_file is not None and (url is None or url.scheme != "https"):
             raise ValueError("clickhouse_ca_file: only a server at https:// shows a certificate")
         if self.clickhouse_ca_file is not None and not self.clickhouse_ca_file.is_file():

@@ -3,6 +3,8 @@ The only place that talks to ClickHouse, always over its HTTP interface.
 
 ``client.py``    queries, commands, segment loads; clickhouse-connect's exceptions end here
 ``migrate.py``   applies ``schema/*.sql`` in order, once each
+``storage.py``   the same statements under a storage policy, with a move of what is old
+``budget.py``    the embedded engine's share of the disk: the oldest partitions go
 ``cluster.py``   the same statements for a cluster: Replicated engines, Distributed tables, ON CLUSTER
 ``schema/``      numbered DDL, runnable in clickhouse-client as it stands
 

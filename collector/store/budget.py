@@ -27,13 +27,14 @@ from typing import Any
 import msgspec
 import structlog
 
-from collector.errors import StoreError
+from collector.errors import StoreUnavailable
 from collector.metrics import DiskMetrics
 from collector.store.client import Store
 
 log = structlog.get_logger()
 
 _EVERY_S = 30.0
+_AGAIN_S = 2.0
 _TOLD = 50
 # Tables of what was sent; every other one is small beside them.
 _RECORDS = frozenset({"logs", "spans", "metric_samples", "exemplars"})
@@ -238,13 +239,14 @@ class DiskBudget:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
+            wait_s = _EVERY_S
             try:
                 self.check()
-            except StoreError as error:
-                log.info("disk_not_checked", code=error.code, error=error.message)
+            except StoreUnavailable:
+                wait_s = _AGAIN_S  # that the engine is away is told by those who watch it
             except Exception:
                 log.exception("disk_check_failed")
-            self._stopping.wait(_EVERY_S)
+            self._stopping.wait(wait_s)
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

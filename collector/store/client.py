@@ -26,6 +26,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from collector.errors import StoreError, StoreRejected, StoreUnavailable
 from collector.store import cluster
+from collector.store.storage import Storage
 
 # Times as RFC 3339 with all nanoseconds, numbers as numbers: answers go out as they come.
 _JSON_SETTINGS: Mapping[str, object] = {
@@ -83,12 +84,14 @@ class Target:
         shared_disk: The engine reads the collector's files by their paths (embedded mode).
         ca_file: Certificates of the authorities that an https server's is checked against; ``None`` = the system's.
         cluster: Name of the cluster that the tables are spread over; ``None`` = one server.
+        storage: Where the server keeps what the schema makes; ``None`` = its default policy.
     """
 
     url: str
     shared_disk: bool
     ca_file: str | None = None
     cluster: str | None = None
+    storage: Storage | None = None
 
     @property
     def database(self) -> str:
@@ -248,6 +251,11 @@ class Store:
     def cluster(self) -> str | None:
         """The cluster that the tables are spread over; ``None`` = one server."""
         return self._target().cluster
+
+    @property
+    def storage(self) -> Storage | None:
+        """Where the server keeps what the schema makes; ``None`` = its default policy."""
+        return self._target().storage
 
     @property
     def database(self) -> str:

@@ -14,9 +14,14 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from collector.errors import FuseboardError
 from collector.store.client import Store
 from collector.store.cluster import render
+from collector.store.storage import ELSEWHERE
+
+log = structlog.get_logger()
 
 SCHEMA = Path(__file__).parent / "schema"
 
@@ -81,13 +86,27 @@ def migrate(store: Store, migrations: list[Migration] | None = None) -> list[str
             _RECORD, {"version": migration.version, "name": migration.name, "checksum": migration.checksum}
         )
         done.append(migration.name)
+    _say_what_is_elsewhere(store)
     return done
 
 
 def _apply(store: Store, statement: str) -> None:
     name = store.cluster
+    if store.storage is not None:
+        statement = store.storage.render(statement)
     for one in [statement] if name is None else render(statement, name, store.database):
         store.command(one)
+
+
+def _say_what_is_elsewhere(store: Store) -> None:
+    """Warn of tables under another storage policy: they were made before it was set."""
+    if store.storage is None:
+        return
+    rows = store.query(ELSEWHERE, {"policy": store.storage.policy}).rows
+    if rows:
+        log.warning(
+            "storage_policy_differs", policy=store.storage.policy, tables=[row["name"] for row in rows]
+        )
 
 
 def _same(migration: Migration, checksum: str) -> None:

@@ -64,6 +64,9 @@ def test_lists_come_from_the_environment_as_json_or_commas() -> None:
             "retention = [{days = 1}, {days = 2}, {days = 3}, {days = 4}]",
             r"retention: 5 different numbers of days \(1, 2, 3, 4, 30\), retention_days included; at most 4",
         ),
+        ('storage_policy = "cold"', "storage_policy: is one of a ClickHouse server's"),
+        ('clickhouse = "http://h:8123"\nmove_after_days = 7', "move_after_days: .*set storage_policy"),
+        ('move_to = "cold"', r"move_to: .*\(got 'cold'\)"),
         ("disk_max_bytes = 1", "disk_max_bytes: "),
         (
             'clickhouse = "http://h:8123"\ndisk_max_bytes = 100000000',
