@@ -154,7 +154,9 @@ def build(settings: Settings) -> Collector:
         journal.finished, LoadMetrics(metrics), _retention(settings),
     )  # fmt: skip
     loader.on_no_space = journal.no_space
-    state = State(f"sqlite:///{data / 'state.db'}")
+    state = State(
+        settings.state.get_secret_value() if settings.state is not None else f"sqlite:///{data / 'state.db'}"
+    )
     alerting = Alerting(
         _alerting(settings),
         state=state,

@@ -123,6 +123,10 @@ class Settings(_Frozen):
         pattern=r"^(volume|disk):[A-Za-z0-9_.-]+$",
         description="Where in the storage policy rows move: volume:<name> or disk:<name>.",
     )
+    state: SecretStr | None = Field(
+        None,
+        description="postgresql://user:password@host/database, shared by several collectors: one of them evaluates alerts; unset = a file.",
+    )
     ingest_key: SecretStr | None = Field(None, min_length=1, description="A key that may write everything.")
     read_key: SecretStr | None = Field(None, min_length=1, description="A key that may read everything.")
     admin_key: SecretStr | None = Field(None, min_length=1, description="A key that may do everything.")
@@ -326,7 +330,7 @@ def _sentence(problem: Mapping[str, Any]) -> str:
     where = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         return f"{where}: unknown setting; 'fuseboard check' lists the known ones"
-    secret = any(word in where for word in ("key", "secret", "clickhouse"))
+    secret = any(word in where for word in ("key", "secret", "clickhouse", "state"))
     value = "" if secret or not where else f" (got {problem['input']!r})"
     text = str(problem["msg"]).removeprefix("Value error, ")
     return f"{where}: {text}{value}" if where else text

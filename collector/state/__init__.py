@@ -15,9 +15,8 @@ the meaning (``alerting/outbox.py``, …), never here.
     tables.py     the same tables for SQLAlchemy Core; a test compares them with the .sql
     lease.py      who of several collectors acts
 
-SQLite (one collector, a file in data_dir; WAL, synchronous=FULL) is what runs and is tested.
-The .sql and the statements use only what PostgreSQL has too, for several collectors sharing
-one state; that has not been run.
+SQLite (one collector, a file in data_dir; WAL, synchronous=FULL) is the default. Several collectors
+share one PostgreSQL; the .sql and the statements are the same.
 Source: design.md §3 and §13.
 """
 

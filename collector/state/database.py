@@ -5,6 +5,10 @@ SQLite is opened with WAL (readers never wait for the writer), ``synchronous=FUL
 on the disk when it returns: design.md §10 sends only what is committed), foreign keys on and a
 5 s busy time. The driver's own implicit BEGIN is switched off: a write transaction begins with
 BEGIN IMMEDIATE, so that what it reads first is still true when it writes.
+
+PostgreSQL, for several collectors, behaves the same: a write transaction first takes one advisory lock, so that writers come one
+after the other (some milliseconds each, a few a second); a read is one REPEATABLE READ snapshot. Nobody waits longer than some seconds
+for a lock, a statement or a connection.
 Source: SQLite documentation "Isolation"; SQLAlchemy "Serializable isolation / Savepoints".
 """
 
@@ -14,15 +18,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from collector.errors import Malformed, Unavailable
-from collector.state.migrate import migrate
+from collector.state.migrate import ADVISORY_LOCK, migrate
 
 # A writer holds the database for milliseconds; 5 s means the disk is in trouble.
 BUSY_TIMEOUT_MS = 5000
+_POSTGRESQL = {
+    "connect_timeout": 5,
+    "options": f"-c lock_timeout={BUSY_TIMEOUT_MS} -c statement_timeout=10000 -c idle_in_transaction_session_timeout=30000",
+}
 
 
 class State:
@@ -30,7 +38,7 @@ class State:
     One state database, migrated on construction; safe to share between threads.
 
     Args:
-        url: SQLAlchemy URL, ``sqlite:////data/state.db`` or ``postgresql+psycopg://…``.
+        url: SQLAlchemy URL, ``sqlite:////data/state.db`` or ``postgresql://user:password@host/database``.
 
     Raises:
         Malformed: *url* is not a database URL (``bad_state_url``).
@@ -79,18 +87,41 @@ class State:
 
 
 def _engine(url: str) -> Engine:
+    if url.startswith("postgresql"):
+        return _postgresql(url)
     try:
         engine = create_engine(url)
     except (ArgumentError, NoSuchModuleError) as error:
         raise Malformed(
             "bad_state_url",
-            f"not a database URL: {url.partition('://')[0]!r}…, write sqlite:////path/state.db",
+            f"not a database URL: {url.partition('://')[0]!r}…, write sqlite:////path/state.db or postgresql://user:password@host/database",
             "state",
         ) from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _postgresql(url: str) -> Engine:
+    try:
+        made = make_url(url).set(drivername="postgresql+psycopg")
+        engine = create_engine(made, pool_pre_ping=True, connect_args=_POSTGRESQL)
+    except (ArgumentError, ImportError, ValueError) as error:
+        raise Malformed(
+            "bad_state_url",
+            "PostgreSQL for the state: a URL that cannot be read, or the extra 'postgres' is missing",
+            "state",
+        ) from error
+    event.listen(engine, "begin", _begin_postgresql)
+    return engine
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    if connection.get_execution_options().get("fuseboard_write", False):
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")
+    else:
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
 
 def _prepare_sqlite(connection: Any, record: object) -> None:

@@ -1,0 +1,77 @@
+"""Two collectors, one ClickHouse, one state: alerts are evaluated and sent by one of them, and by the other once that is dead."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Pager, Served, eventually
+from tests.postgres import MISSING, Postgres, postgres
+from tests.system.server import ClickHouse, url_of
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.timeout(180),
+    pytest.mark.skipif(MISSING, reason="PostgreSQL is not installed"),
+]
+_RULES = "groups:\n- name: g\n  rules:\n  - alert: Open\n    breaker: open for 1s\n"
+
+
+@pytest.fixture
+def shared() -> Iterator[Postgres]:
+    """The state of both."""
+    with postgres() as running:
+        yield running
+
+
+def transition(served: Served, to: str) -> None:
+    """The breaker of one instance changes."""
+    body = {
+        "service": "till",
+        "breaker": "stock",
+        "instance": "i",
+        "from": "closed",
+        "to": to,
+        "at": time.time(),
+    }
+    served.client.post(
+        "/v1/breakers", content=json.dumps(body), headers={"content-type": "application/json"}
+    ).raise_for_status()
+
+
+def test_one_collector_alerts_and_the_other_takes_over(serve, tmp_path: Path, shared: Postgres) -> None:
+    """One delivery for the opening, from two collectors that both see it; SIGKILL of whoever sent it, and the other tells the end, once."""
+    clickhouse = ClickHouse(tmp_path / "clickhouse").start()
+    pager = Pager()
+    (tmp_path / "rules.yaml").write_text(_RULES)
+    secret = "whsec_" + base64.b64encode(b"a secret of at least 24 bytes").decode()
+    settings = (
+        f'clickhouse = "{url_of(clickhouse.port)}"\nstate = "{shared.url}"\nrule_files = ["{tmp_path}/rules.yaml"]\n'
+        f'[[receivers]]\nname = "pager"\nurl = "{pager.url}"\nsecret = "{secret}"\nallow_private = true\n'
+    )
+    try:
+        both = [serve(settings), serve(settings)]
+        for served in both:
+            eventually(lambda served=served: served.engine()["state"] == "up")
+        transition(both[0], "open")
+        eventually(lambda: pager.of_type("alert.firing"), 40)
+        seen = [eventually(lambda served=served: served.data("/alerts")) for served in both]
+        (sender,) = [served for served in both if "alert_changed" in served.log()]
+        (other,) = [served for served in both if served is not sender]
+        sender.kill()
+        transition(other, "closed")
+        eventually(lambda: pager.of_type("alert.resolved"), 60)
+        assert "alert_changed" in other.log()
+    finally:
+        clickhouse.kill()
+        pager.close()
+
+    assert [row["state"] for rows in seen for row in rows] == ["firing", "firing"]
+    for kind in ("alert.firing", "alert.resolved"):
+        assert len({headers["webhook-id"] for headers, _ in pager.of_type(kind)}) == 1
+    assert len(pager.of_type("alert.firing")) == 1
