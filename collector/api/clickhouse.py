@@ -1,7 +1,7 @@
 """
 The ClickHouse HTTP interface for people at ``/clickhouse/``: clickhouse-connect, Grafana's data source, DBeaver, curl.
 
-Spoken: ``GET …/ping``; GET and POST of a statement in ``?query=``, in the body, or its beginning in the one and its end in the other; a form
+Spoken: ``GET …/ping``, and ``GET …/`` without a statement, which is the same; GET and POST of a statement in ``?query=``, in the body, or its beginning in the one and its end in the other; a form
 (multipart) with the same fields; ``database``, ``default_format``, ``query_id``, ``param_<name>``, the settings of ``collector.sql.changes``;
 our read keys as Basic password, ``X-ClickHouse-Key``, ``password`` or Bearer; gzip of bodies and answers; ClickHouse's headers and the
 form of its errors. Not spoken: ``compress=1`` (ClickHouse's own framing), sessions (``session_id`` is ignored), external tables, progress headers.
@@ -17,7 +17,8 @@ import asyncio
 import re
 import uuid
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from email import message_from_bytes
 from email.policy import HTTP
 from urllib.parse import parse_qsl
@@ -36,6 +37,7 @@ from collector.errors import (
     StoreUnavailable,
     TooLarge,
     Unauthenticated,
+    Unavailable,
     Unsupported,
 )
 from collector.receive.app import Receive, Scope, Send
@@ -48,8 +50,9 @@ log = structlog.get_logger(__name__)
 PREFIX = "/clickhouse"
 # A statement has 256 KiB at most; its parameters may be as long.
 _BODY_BYTES = 1 << 20
-# People share the engine with ingestion and with the board: more statements than this wait for each other.
+# People share the engine with ingestion and with the board: more statements than this wait for each other, so long at most.
 _AT_ONCE = 4
+_WAIT_S = 30.0
 _DEFAULT_FORMAT = "TabSeparated"
 _GZIP = zlib.MAX_WBITS | 16
 _TRANSPORT = frozenset(
@@ -70,6 +73,7 @@ _CODES: Mapping[type[FuseboardError], tuple[int, str]] = {
     QueryTooExpensive: (159, "TIMEOUT_EXCEEDED"),
     QueryError: (62, "SYNTAX_ERROR"),
     StoreUnavailable: (210, "NETWORK_ERROR"),
+    Unavailable: (202, "TOO_MANY_SIMULTANEOUS_QUERIES"),
     Unsupported: (48, "NOT_IMPLEMENTED"),
     TooLarge: (307, "TOO_MANY_BYTES"),
     NotFound: (404, "NOT_FOUND_NODE"),
@@ -127,7 +131,8 @@ class ClickHouse:
 
     async def _answer(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         path = scope["path"].removeprefix(PREFIX).strip("/")
-        if path == "ping":
+        asked = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        if path == "ping" or (not path and scope["method"] == "GET" and not asked.get("query")):
             await answer.whole(200, b"Ok.\n", {"content-type": "text/html; charset=UTF-8"})
             return
         if path:
@@ -137,7 +142,6 @@ class ClickHouse:
         if scope["method"] not in {"GET", "POST"}:
             raise MethodNotAllowed("method_not_allowed", f"{PREFIX}/ takes GET and POST")
         headers = dict(scope["headers"])
-        asked = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         self._authenticate(_with_key(headers, asked))
         asked = _asked(headers, asked, await _body(headers, receive))
         await self._run(asked, headers, answer)
@@ -148,7 +152,7 @@ class ClickHouse:
         changes = {k: v for k, v in asked.items() if k not in _TRANSPORT and not k.startswith("param_")}
         database = asked.get("database") or headers.get(b"x-clickhouse-database", b"").decode("latin-1")
         wanted = asked.get("default_format") or headers.get(b"x-clickhouse-format", b"").decode("latin-1")
-        async with self._at_once:
+        async with self._turn():
             prepared = await asyncio.to_thread(
                 self._console.prepare, asked.get("query", ""), database, changes
             )
@@ -157,6 +161,17 @@ class ClickHouse:
             query_id = asked.get("query_id") or str(uuid.uuid4())
             async with self._passage.run(prepared.text, params) as response:
                 await _pass_on(response, form, query_id, answer)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        try:
+            await asyncio.wait_for(self._at_once.acquire(), _WAIT_S)
+        except TimeoutError as error:
+            raise Unavailable("sql_busy", f"{_AT_ONCE} statements run already and none ended within {_WAIT_S:g} s") from error  # fmt: skip
+        try:
+            yield
+        finally:
+            self._at_once.release()
 
 
 class _Answer:
@@ -229,7 +244,7 @@ async def _refuse(answer: _Answer, error: FuseboardError) -> None:
     extra = {}
     if isinstance(error, Unauthenticated):
         extra["WWW-Authenticate"] = 'Basic realm="fuseboard"'
-    if isinstance(error, StoreUnavailable):
+    if isinstance(error, StoreUnavailable | Unavailable):
         extra["Retry-After"] = "2"
     await answer.error(error.status, code, f"Code: {code}. DB::Exception: {error.message}. ({name})\n", extra)
 

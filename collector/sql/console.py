@@ -17,7 +17,15 @@ from dataclasses import dataclass
 
 import msgspec
 
-from collector.errors import Forbidden, QueryError, QueryTooExpensive, StoreError, StoreUnavailable, TooLarge
+from collector.errors import (
+    Forbidden,
+    QueryError,
+    QueryTooExpensive,
+    StoreError,
+    StoreUnavailable,
+    TooLarge,
+    Unavailable,
+)
 from collector.sql.changes import accepted, checked_format
 from collector.sql.functions import LIST_FUNCTIONS, Functions, functions
 from collector.sql.plain import Plain, read_plain
@@ -27,6 +35,9 @@ from collector.store.client import Answer, Store
 
 # ClickHouse's own max_query_size; a longer one is generated, and its place is a table.
 _STATEMENT_BYTES = 256 << 10
+# People share the engine with ingestion and with the board: more statements than this wait for each other, so long at most.
+_AT_ONCE = 4
+_WAIT_S = 30.0
 _NOT_IN_TREE, _UNKNOWN_FUNCTION, _READONLY = 36, 46, 164
 _TOO_EXPENSIVE = frozenset({158, 159, 160, 241, 307, 396})
 
@@ -99,6 +110,7 @@ class Console:
         self._store = store
         self._limits = limits
         self._lock = threading.Lock()
+        self._turns = threading.BoundedSemaphore(_AT_ONCE)
         self._functions: Functions | None = None
 
     def prepare(self, text: str, database: str = "", changes: Mapping[str, str] | None = None) -> Prepared:
@@ -137,12 +149,19 @@ class Console:
             Forbidden: As `prepare`.
             QueryError: ``sql_syntax``, or ``sql_failed``: the engine refuses it.
             QueryTooExpensive: Over a limit.
+            Unavailable: ``sql_busy``: others run.
         """
         prepared = self.prepare(text)
+        if not self._turns.acquire(timeout=_WAIT_S):
+            raise Unavailable(
+                "sql_busy", f"{_AT_ONCE} statements run already and none ended within {_WAIT_S:g} s"
+            )
         try:
             return self._store.query(prepared.text, None, prepared.settings)
         except StoreError as error:
             raise _failed(error) from error
+        finally:
+            self._turns.release()
 
     def _safe(self, text: str, readable: Readable, checked: Checked) -> str:
         try:

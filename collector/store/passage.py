@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 import httpx
 
 from collector.errors import StoreUnavailable
+from collector.store import cluster
 from collector.store.client import Target
 
 _CONNECT_S = 5.0
@@ -53,7 +54,7 @@ class Passage:
             async with self._open(where).stream(
                 "POST",
                 f"{target.scheme}://{host}:{port}/",
-                params=dict(params),
+                params={**_of_cluster(where), **params},
                 content=statement.encode(),
                 auth=auth,
                 headers={"Accept-Encoding": "identity"},
@@ -73,3 +74,8 @@ class Passage:
             verify = ssl.create_default_context(cafile=where.ca_file)
             self._client = httpx.AsyncClient(timeout=self._timeout, trust_env=False, verify=verify)
         return self._client
+
+
+def _of_cluster(where: Target) -> dict[str, str]:
+    settings = cluster.QUERY_SETTINGS if where.cluster else {}
+    return {name: str(value) for name, value in settings.items()}

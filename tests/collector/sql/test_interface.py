@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gzip
+from concurrent.futures import ThreadPoolExecutor
 
 import clickhouse_connect
 import httpx
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
+
+from tests.system.server import ClickHouse, url_of
 
 # Grafana's ClickHouse data source, github.com/grafana/clickhouse-datasource: pkg/plugin/schema.go, pkg/plugin/health.go, src/data/CHDatasource.ts;
 # over clickhouse-go (conn_http.go), which asks the first two on connecting and its ping, with default_format=Native.
@@ -262,3 +265,46 @@ def test_keys_are_taken_wherever_clickhouse_clients_put_them(serve) -> None:
         host="127.0.0.1", port=served.port, proxy_path="clickhouse", username="default", password="reading"
     ) as client:
         assert client.command("SELECT 1") == 1
+
+
+@pytest.fixture
+def stranger(tmp_path):
+    """A server that somebody else runs."""
+    server = ClickHouse(tmp_path / "clickhouse").start()
+    yield server
+    server.kill()
+
+
+def test_a_server_that_is_not_ours_is_asked_and_missed_in_the_same_words(serve, poll, stranger) -> None:
+    """Server mode passes statements on with the server's own credentials; while it is away the answer is a 503 in ClickHouse's form."""
+    served = serve(f'clickhouse = "{url_of(stranger.port)}"\nquery_timeout_s = 3\ndrain_s = 0\n')
+    poll(lambda: ask(served, "SELECT count() FROM logs").text == "0\n")
+
+    refused = ask(served, "SELECT file('/etc/hostname')")
+    stranger.kill()
+    away = ask(served, "SELECT 1")
+
+    assert refused.headers["x-clickhouse-exception-code"] == "497"
+    assert (away.status_code, away.headers["x-clickhouse-exception-code"]) == (503, "210")
+    assert away.headers["retry-after"] == "2"
+    assert served.client.get("/clickhouse/").text == "Ok.\n"
+
+
+def test_an_engine_that_dies_is_asked_again_when_it_is_back(serve, poll) -> None:
+    """A statement after the restart of the engine is answered; none waits for ever."""
+    served = serve()
+    assert ask(served, "SELECT 1").text == "1\n"
+
+    served.kill_engine()
+
+    poll(lambda: ask(served, "SELECT 1").text == "1\n")
+
+
+def test_more_statements_than_may_run_wait_their_turn(served) -> None:
+    """Ten at once are all answered."""
+    with ThreadPoolExecutor(10) as pool:
+        texts = list(
+            pool.map(lambda n: httpx.post(f"{served.url}/clickhouse/", content=f"SELECT {n}").text, range(10))
+        )
+
+    assert texts == [f"{n}\n" for n in range(10)]
