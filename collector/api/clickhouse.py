@@ -157,10 +157,17 @@ class ClickHouse:
                 self._console.prepare, asked.get("query", ""), database, changes
             )
             form = prepared.format or checked_format(wanted or _DEFAULT_FORMAT)
+            self._check_native(form, asked)
             params = _params(prepared, asked, form)
             query_id = asked.get("query_id") or str(uuid.uuid4())
             async with self._passage.run(prepared.text, params) as response:
                 await _pass_on(response, form, query_id, answer)
+
+    def _check_native(self, form: str, asked: Mapping[str, str]) -> None:
+        """Refuse what would be read wrongly: a client that says its protocol version expects Native as of that version."""
+        version = asked.get("client_protocol_version", "0")
+        if form.lower() == "native" and version != "0" and self._passage.embedded:
+            raise Unsupported("unsupported_format", f"the embedded engine does not write Native of protocol version {version[:20]}; use another format, or server mode", "client_protocol_version")  # fmt: skip
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:

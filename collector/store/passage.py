@@ -63,6 +63,11 @@ class Passage:
         except httpx.HTTPError as error:
             raise StoreUnavailable(f"ClickHouse does not answer: {error!r}"[:300]) from error
 
+    @property
+    def embedded(self) -> bool:
+        """Whether the engine is chDB, which knows one version of Native only."""
+        return self._target().shared_disk
+
     async def aclose(self) -> None:
         """Close the connections."""
         client, self._client = self._client, None

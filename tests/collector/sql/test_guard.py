@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from collector.errors import Forbidden, FuseboardError, QueryError, QueryTooExpensive
 from collector.sql.functions import LIST_FUNCTIONS, functions
@@ -235,6 +237,22 @@ def test_literals_come_back_as_they_were_written(console) -> None:
     found = console.ask("SELECT 'a\\n''\\\\$`\"{x}' AS s, 18446744073709551615 AS n, -1.5 AS f, 'ü€😀' AS u, [1, 2] AS a")  # fmt: skip
 
     assert found.rows == [{"s": "a\n'\\$`\"{x}", "n": 18446744073709551615, "f": -1.5, "u": "ü€😀", "a": [1, 2]}]  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    text=st.text(),
+    number=st.integers(-(2**63), 2**64 - 1),
+    real=st.floats(allow_nan=False, allow_infinity=False),
+)
+def test_any_literal_comes_back(console, text, number, real) -> None:
+    """Whatever a person writes between quotes, and any number, is what runs."""
+    quoted = text.replace("\\", "\\\\").replace("'", "\\'")
+
+    found = console.ask(f"SELECT '{quoted}' AS t, {number} AS n, {real!r} AS r")
+
+    (row,) = found.rows
+    assert (row["t"], row["n"], float(row["r"])) == (text, number, real)  # JSON writes 1e16 as a whole number
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,11 @@ def test_what_is_not_spoken_is_said(served) -> None:
     framed = ask(served, "SELECT 1", compress="1")
     external = served.client.post("/clickhouse/", params={"query": "SELECT 1"}, files={"t": ("t", "1")})
 
+    newer = ask(served, "SELECT 1", default_format="Native", client_protocol_version="54460")
+
+    assert newer.status_code == 415
+    assert "server mode" in newer.text
+    assert ask(served, "SELECT 1", client_protocol_version="54460").text == "1\n"
     assert (framed.status_code, external.status_code) == (415, 415)
     assert "Accept-Encoding: gzip" in framed.text
     assert served.client.get("/clickhouse/play").status_code == 404
