@@ -164,12 +164,14 @@ class CanaryMetrics:
 
 
 class EngineMetrics:
-    """The embedded engine."""
+    """ClickHouse: the embedded engine, or the server."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.up = Gauge("fuseboard_engine_up", "1 while the embedded engine answers.", registry=registry)
+        self.up = Gauge("fuseboard_engine_up", "1 while ClickHouse answers.", registry=registry)
         self.restarts = Gauge(
-            "fuseboard_engine_restarts_total", "Times the engine was started again.", registry=registry
+            "fuseboard_engine_restarts_total",
+            "Times the engine was started again, or the server was away.",
+            registry=registry,
         )
 
 
