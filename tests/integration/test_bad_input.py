@@ -39,7 +39,7 @@ CASES: list[tuple[str, str, str, Any, dict[str, str], int, str]] = [
         "a bomb",
         "POST",
         "/v1/lines",
-        gzip.compress(bytes(4 << 20)),
+        gzip.compress(bytes(8 << 20)),
         {"Content-Encoding": "gzip"},
         413,
         "ratio_too_large",

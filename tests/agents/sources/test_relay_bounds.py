@@ -4,6 +4,7 @@ import http.client
 import socket
 import threading
 import time
+from contextlib import ExitStack
 
 import pytest
 
@@ -68,16 +69,21 @@ def connected(relay):
 
 def test_a_flood_of_connections_is_turned_away(relay, wait_for):
     """Beyond the cap a connection hears 503 at once and has no thread; when the others are gone there is room again."""
-    idle = [connected(relay) for _ in range(relay_http.MAX_CONNECTIONS)]
-    wait_for(lambda: threading.active_count() > relay_http.MAX_CONNECTIONS, "a thread for each")
-    threads = threading.active_count()
-    for _ in range(50):
-        with connected(relay) as beyond:
-            assert beyond.recv(1000).startswith(b"HTTP/1.1 503 ")
+    before = set(threading.enumerate())
 
-    assert threading.active_count() <= threads
-    for connection in idle:
-        connection.close()
+    def handlers() -> int:
+        new = set(threading.enumerate()) - before
+        return sum("process_request_thread" in thread.name for thread in new)
+
+    with ExitStack() as idle:
+        for _ in range(relay_http.MAX_CONNECTIONS):
+            idle.enter_context(connected(relay))
+        wait_for(lambda: handlers() == relay_http.MAX_CONNECTIONS, "a thread for each")
+        for _ in range(50):
+            with connected(relay) as beyond:
+                assert beyond.recv(1000).startswith(b"HTTP/1.1 503 ")
+
+        assert handlers() == relay_http.MAX_CONNECTIONS
     wait_for(lambda: post(relay, TRANSITION)[0] == 200, "room")
 
 
