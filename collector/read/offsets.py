@@ -8,7 +8,7 @@ rejected leave holes, too: such a gap is *explained*, as far as the counters of 
 two identities, both received in the window; there should never be one.
 
 Cost: one aggregation per window finds the sources that do not tile (the sums of a hash over starts and over ends differ by
-the first start and the last end exactly when they do); only those are sorted. Measured: the report of issue 3, 1 M batches.
+the first start and the last end exactly when they do); only those are sorted. Measured on 1 M batches of a day: 113 ms.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system"), pytest.mark
 
 REFUSING = Path(__file__).parent / "refusing"
 OUT_S = 4.0  # how long a disk is away
-BACK_S = 30.0  # within which everything goes on by itself (issue 3)
+BACK_S = 30.0  # within which everything goes on by itself
 
 
 class Switch:
