@@ -106,16 +106,18 @@ class Receiver:
         return found
 
     def _probed(self, scope: Scope) -> Response | None:
-        answers = (probe(scope["method"], scope["path"], dict(scope["headers"])) for probe in self._probes)
+        headers = dict(scope["headers"])
+        answers = (probe(scope["method"], scope["path"], headers) for probe in self._probes)
         return next((answer for answer in answers if answer is not None), None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        probed = self._probed(scope)
+        spoken = self._spoken_at(scope["path"])
+        probed = None if spoken else self._probed(scope)
         if probed is not None:
             await send_response(send, probed)
             return
-        protocol = _spoken(self._spoken_at(scope["path"]), scope)
+        protocol = _spoken(spoken, scope)
         began = time.perf_counter()
         try:
             response = await self._take(protocol, scope, receive)
