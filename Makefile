@@ -35,6 +35,7 @@ bench: $(VENV)/.dev ## figures, as ratios against a baseline measured in the sam
 	$(BIN)/python benchmarks/ingest.py
 	$(BIN)/python benchmarks/agent.py
 	$(BIN)/python benchmarks/node.py
+	$(BIN)/python benchmarks/patterns.py
 
 clean:
 	rm -rf $(VENV) .fuseboard dashboards/static/vendor

@@ -9,7 +9,18 @@ import collector
 from collector.api.docs import docs_page
 from collector.api.failure import Edges, add_failures
 from collector.api.parts import ApiParts
-from collector.api.v1 import alerts, breakers, catalogue, ledger, logs, services, sql, topology, traces
+from collector.api.v1 import (
+    alerts,
+    breakers,
+    catalogue,
+    ledger,
+    logs,
+    patterns,
+    services,
+    sql,
+    topology,
+    traces,
+)
 
 _DESCRIPTION = (
     "Everything the dashboards show, for anyone who asks. Answers are {data, next_cursor, stats}; times are RFC 3339 "
@@ -17,6 +28,7 @@ _DESCRIPTION = (
 )
 _RESOURCES: tuple[APIRouter, ...] = (
     logs.router,
+    patterns.router,
     traces.router,
     services.router,
     topology.router,

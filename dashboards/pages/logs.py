@@ -76,6 +76,7 @@ class LogsContext:
     older_url: Annotated[str, Help("The next page; empty on the last one.")]
     newest_url: Annotated[str, Help("Back to the first page; empty on it.")]
     clear_url: Annotated[str, Help("The same range without a search.")]
+    patterns_url: Annotated[str, Help("The same records, grouped by what they say.")]
 
 
 async def load(visit: Visit) -> LogsContext:
@@ -101,6 +102,7 @@ async def load(visit: Visit) -> LogsContext:
         older_url=older if answer.next_cursor else "",
         newest_url=window.url("logs", query=query, limit=narrowed) if cursor else "",
         clear_url=window.url("logs"),
+        patterns_url=window.url("patterns", query=query),
     )
 
 

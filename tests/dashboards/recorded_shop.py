@@ -32,6 +32,29 @@ BREAKERS = (
     ("cart", "catalog"),
 )
 
+PATTERNS: list[dict[str, Any]] = [
+    {
+        "template": template,
+        "count": count,
+        "share": count / 10_000,
+        "first_seen": "2026-11-22T02:16:00.000000000Z",
+        "last_seen": "2026-11-22T03:14:58.000000000Z",
+        "trend": [count // 40 + step % 7 for step in range(40)],
+        "trend_start": "2026-11-22T02:15:00.000000000Z",
+        "trend_step_s": 90.0,
+        "severity": severity,
+        "services": ["checkout"],
+        "examples": [{"id": "b:1", "body": template.replace("<*>", "4711")}],
+        "new": new,
+        "query": "body:/x/",
+    }
+    for template, count, severity, new in (
+        ("order <*> accepted for customer <*>", 9_100, "info", False),
+        ("charge failed: card processor: <*>", 160, "error", True),
+        ("cart <*> expired", 3, "debug", False),
+    )
+]
+
 
 def at(seconds_ago: float = 0.0, since: datetime = NOW) -> str:
     """Give RFC 3339 with nanoseconds, *seconds_ago* before *since*."""
@@ -477,6 +500,7 @@ def answer(path: str, query: dict[str, str]) -> list[dict[str, Any]] | None:
             },
             {"field": "service", "values": [{"value": name, "count": 1300} for name in SERVICES]},
         ],
+        "logs/patterns": PATTERNS,
         "traces": [trace_row(i) for i in range(12)],
         "map": [
             {
