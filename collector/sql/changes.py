@@ -146,6 +146,8 @@ def accepted(changes: Mapping[str, str], bounds: Mapping[str, str]) -> dict[str,
     for name, value in changes.items():
         if name in _BOUNDED:
             taken[name] = _lowered(value, bounds.get(name, "0"))
+        elif name == "result_overflow_mode" and (value == "throw" or _cut(value, changes, bounds)):
+            taken[name] = value
         elif name in _NO_MATTER or (name == "readonly" and value in {"1", "2"}):
             continue
         elif name in _HARMLESS or (name.startswith(_HARMLESS_PREFIX) and name not in _NOT_HARMLESS):
@@ -153,6 +155,12 @@ def accepted(changes: Mapping[str, str], bounds: Mapping[str, str]) -> dict[str,
         else:
             raise Forbidden("sql_setting", f"the setting {name[:80]} may not be changed here", name[:80])
     return taken
+
+
+def _cut(mode: str, changes: Mapping[str, str], bounds: Mapping[str, str]) -> bool:
+    """Whether an answer may end at the rows the client itself says it wants: what JDBC drivers mean by setMaxRows. Our own limit never cuts."""
+    rows = changes.get("max_result_rows", "")
+    return mode == "break" and rows.isdigit() and _lowered(rows, bounds.get("max_result_rows", "0")) == rows
 
 
 def _lowered(value: str, bound: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import struct
 from concurrent.futures import ThreadPoolExecutor
 
 import clickhouse_connect
@@ -10,6 +11,8 @@ import httpx
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
+from collector.api.clickhouse.frames import framed, unframed
+from collector.api.clickhouse.native import as_of
 from tests.system.server import ClickHouse, url_of
 
 # Grafana's ClickHouse data source, github.com/grafana/clickhouse-datasource: pkg/plugin/schema.go, pkg/plugin/health.go, src/data/CHDatasource.ts;
@@ -176,6 +179,55 @@ def test_answers_are_compressed_for_whoever_reads_gzip(served) -> None:
     assert small.text == "1\n" * 1000
 
 
+@pytest.mark.parametrize("statement", GRAFANA)
+def test_grafanas_driver_gets_native_of_its_version(served, statement) -> None:
+    """clickhouse-go over HTTP sets default_format=Native and client_protocol_version, and reads blocks of that version."""
+    plain = ask(served, statement, default_format="Native")
+    asked = ask(served, statement, default_format="Native", client_protocol_version="54460")
+
+    assert asked.status_code == 200, asked.text
+    assert asked.content == as_of(plain.content, 54460) or "arrayJoin" in statement
+
+
+def test_the_jdbc_drivers_framing_is_spoken_both_ways(served) -> None:
+    """clickhouse-java asks for compress=1 unless told otherwise, and may send its statement so with decompress=1; many frames, gzip around them."""
+    body = b"".join(framed(b"SELECT number FROM numbers(100000)"))
+    params = {"compress": "1", "decompress": "1", "default_format": "RowBinaryWithNamesAndTypes"}
+    answer = served.client.post("/clickhouse/", params=params, content=body)
+    native = ask(served, "SELECT 7", compress="1", default_format="Native", client_protocol_version="54460")
+
+    rows = unframed(answer.content, 1 << 24)
+    assert rows.startswith(b"\x01\x06number\x06UInt64")
+    assert struct.unpack("<100000Q", rows[15:]) == tuple(range(100_000))
+    assert answer.headers["content-encoding"] == "gzip"
+    assert unframed(native.content, 1 << 10).endswith(b"\x017\x05UInt8\x00\x07")
+
+
+def test_an_answer_ends_at_the_rows_a_driver_asks_for(served) -> None:
+    """What clickhouse-java makes of setMaxRows: max_result_rows with result_overflow_mode=break; without a number of its own nothing is cut."""
+    some = ask(served, "SELECT number FROM numbers(200000)", max_result_rows="200", result_overflow_mode="break")  # fmt: skip
+    every = ask(served, "SELECT 1", max_result_rows="9223372036854775807", result_overflow_mode="throw")
+    bare = ask(served, "SELECT 1", result_overflow_mode="break")
+    ours = ask(served, "SELECT 1", max_result_rows="9223372036854775807", result_overflow_mode="break")
+
+    assert some.status_code == 200
+    assert 200 <= len(some.text.splitlines()) < 200_000
+    assert every.text == "1\n"
+    assert [answer.headers["x-clickhouse-exception-code"] for answer in (bare, ours)] == ["164", "164"]
+
+
+def test_errors_can_be_read_with_and_without_undoing_frames(served) -> None:
+    """clickhouse-go undoes the frame of an error; clickhouse-java does not where it was refused, and looks for its words."""
+    refused = ask(served, "SELECT file('/etc/hostname')", compress="1")
+    wrong = ask(served, "SELECT nosuch FROM logs", compress="1")
+    broken = ask(served, "SELECT 1", decompress="1")
+
+    assert unframed(refused.content, 1 << 16).startswith(b"Code: 497. DB::Exception: the function file")
+    assert b"497. DB::Exception: the function file" in refused.content
+    assert unframed(wrong.content, 1 << 16).startswith(b"Code: 47. DB::Exception: ")
+    assert (broken.status_code, broken.headers["x-clickhouse-exception-code"]) == (400, "432")
+
+
 def test_errors_have_clickhouses_form(served) -> None:
     """Clients read the number from the header and the words from the body."""
     refused = ask(served, "SELECT file('/etc/hostname')")
@@ -192,17 +244,14 @@ def test_errors_have_clickhouses_form(served) -> None:
 
 
 def test_what_is_not_spoken_is_said(served) -> None:
-    """ClickHouse's own framing, external tables and other paths are refused in words, not answered wrongly."""
-    framed = ask(served, "SELECT 1", compress="1")
+    """External tables, other paths and Native of what cannot be measured are refused in words, not answered wrongly."""
     external = served.client.post("/clickhouse/", params={"query": "SELECT 1"}, files={"t": ("t", "1")})
+    states = ask(served, "SELECT uniqState(line) FROM logs", default_format="Native", client_protocol_version="54460")  # fmt: skip
+    unknown = ask(served, "SELECT 1", default_format="Native", client_protocol_version="new")
 
-    newer = ask(served, "SELECT 1", default_format="Native", client_protocol_version="54460")
-
-    assert newer.status_code == 415
-    assert "server mode" in newer.text
+    assert (external.status_code, states.status_code, unknown.status_code) == (415, 415, 400)
+    assert "AggregateFunction(uniq, UInt32)" in states.text
     assert ask(served, "SELECT 1", client_protocol_version="54460").text == "1\n"
-    assert (framed.status_code, external.status_code) == (415, 415)
-    assert "Accept-Encoding: gzip" in framed.text
     assert served.client.get("/clickhouse/play").status_code == 404
     assert served.client.put("/clickhouse/").status_code == 405
     assert ask(served, "SELECT 1", session_id="s", session_timeout="60").text == "1\n"
