@@ -24,6 +24,7 @@ Every error the collector answers with, as one tree.
       QueryError          a question that cannot be asked
         QuerySyntax       400, carries the position
         QueryTooExpensive 422
+        QueryUnanswerable 422, well formed, but there is no answer to it
 
 ``code`` is the bounded slug that stands in the answer, in the log field and in the metric label.
 Source: style.md, "Errors" (after mozilla-services/antenna's slugs).
@@ -196,3 +197,9 @@ class QueryTooExpensive(QueryError):
 
     def __init__(self, message: str) -> None:
         super().__init__("query_too_expensive", message)
+
+
+class QueryUnanswerable(QueryError):
+    """It parses, and still it has no answer: a function nobody built, series that cannot be told apart."""
+
+    status = 422

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from collector.errors import QueryError, QueryTooExpensive, StoreError
+from collector.errors import QueryError, QueryTooExpensive, QueryUnanswerable, StoreError
 
 Row = dict[str, Any]
 
@@ -20,6 +21,9 @@ _LIMITS: Mapping[str, object] = {
 # ClickHouse's TOO_MANY_ROWS, TIMEOUT_EXCEEDED, TOO_SLOW, MEMORY_LIMIT_EXCEEDED, TOO_MANY_BYTES; CANNOT_COMPILE_REGEXP.
 _TOO_EXPENSIVE = frozenset({158, 159, 160, 241, 307})
 _BAD_REGEX = 427
+# FUNCTION_THROW_IF_VALUE_IS_NON_ZERO: its message is a statement's own, before ClickHouse says where it stands.
+_THROWN = 395
+_OWN_WORDS = re.compile(r"DB::Exception: (.*?): while executing", re.DOTALL)
 
 
 class Answer(Protocol):
@@ -80,17 +84,28 @@ class Reader:
     store: Store
     cost: Cost = field(default_factory=Cost)
 
-    def rows(self, sql: str, params: Mapping[str, object] | None = None) -> list[Row]:
+    def rows(
+        self,
+        sql: str,
+        params: Mapping[str, object] | None = None,
+        settings: Mapping[str, object] | None = None,
+    ) -> list[Row]:
         """
         Run *sql* and return its rows.
+
+        Args:
+            sql: Without a FORMAT clause.
+            params: Values of its places.
+            settings: Beside the limits.
 
         Raises:
             QueryTooExpensive: Over the time or memory limit.
             QueryError: 400 ``bad_regex``: the engine refuses the regular expression.
+            QueryUnanswerable: 422 ``no_answer``: the statement itself refuses what it found, in its words.
             StoreUnavailable: No answer.
         """
         try:
-            answer = self.store.query(sql, params, _LIMITS)
+            answer = self.store.query(sql, params, {**_LIMITS, **(settings or {})})
         except StoreError as error:
             raise _translated(error) from error
         self.cost.add(answer)
@@ -104,6 +119,9 @@ def _translated(error: StoreError) -> Exception:
         )
     if error.clickhouse_code == _BAD_REGEX:
         return QueryError("bad_regex", "the regular expression is not valid RE2 syntax", "query")
+    if error.clickhouse_code == _THROWN:
+        said = _OWN_WORDS.search(error.message)
+        return QueryUnanswerable("no_answer", said[1] if said else error.message)
     return error
 
 

@@ -1,0 +1,134 @@
+"""
+PromQL text -> tree, by ``promql-parser``; its complaints get the position they miss.
+
+The parser says what is wrong, not where. The place is found by parsing ever shorter beginnings of the text, each
+completed with what would make it whole: the token behind the longest one that parses is where the text goes wrong.
+"""
+
+from __future__ import annotations
+
+import re
+
+import promql_parser as pp
+
+from collector.errors import QueryError, QuerySyntax, QueryUnanswerable
+
+# Longer than any person types; generated rules stay below it too.
+QUERY_LIMIT_CHARS = 16_384
+# The parser and the compiler descend: below this both stay clear of the stack's end.
+DEPTH_LIMIT = 64
+_TOKEN = re.compile(
+    r"""\s+|\#[^\n]*|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`"""
+    r"""|[A-Za-z_:][A-Za-z0-9_:]*|[0-9][0-9A-Za-z_.]*|\.[0-9]+|=~|!~|!=|==|<=|>=|.""",
+    re.DOTALL,
+)
+_COMPLETIONS = ("", " x", "=~'x'", "'x'", "x='x'", "1", "5m", "(x)", "(1,x)", " by (x) (x)", "[5m]")
+_CLOSED_BY = {"(": ")", "[": "]", "{": "}"}
+_BEFORE_1970 = re.compile(r"@\s*-\s*[0-9]")
+_OLD_NAMES = [
+    pp.Function(
+        "holt_winters",
+        [pp.ValueType.Matrix, pp.ValueType.Scalar, pp.ValueType.Scalar],
+        pp.ValueType.Vector,
+    )
+]
+# Tokens that a long text is searched from its end for the place of the error.
+_SEARCHED_TOKENS = 400
+
+
+def parse(text: str) -> pp.Expr:
+    """
+    Parse *text*.
+
+    Raises:
+        QuerySyntax: 400 with the position of what does not fit.
+        QueryError: 400 ``bad_promql``: it parses but its types do not fit; 422 for a function nobody knows.
+    """
+    if len(text) > QUERY_LIMIT_CHARS:
+        raise QuerySyntax(
+            f"the query has {len(text)} characters, {QUERY_LIMIT_CHARS} are allowed", QUERY_LIMIT_CHARS
+        )
+    tokens = _tokens(text)
+    _refuse_depth(tokens)
+    if _BEFORE_1970.search(_without_strings(text)):
+        raise unsupported("an @ before 1970")
+    try:
+        return _parsed(text)
+    except ValueError as error:
+        raise _syntax_error(text, str(error), tokens) from error
+
+
+def unsupported(what: str) -> QueryUnanswerable:
+    """Make the 422 for something PromQL has and this engine has not."""
+    return QueryUnanswerable(
+        "promql_unsupported", f"{what} is not supported here; docs/promql.md lists what is", "query"
+    )
+
+
+def _parsed(text: str) -> pp.Expr:
+    if "holt_winters" in text:
+        pp.clear_extra_functions()
+        pp.register_extra_functions(_OLD_NAMES)
+    return pp.parse(text)
+
+
+def _tokens(text: str) -> list[tuple[int, str]]:
+    found = ((match.start(), match.group()) for match in _TOKEN.finditer(text))
+    return [(start, token) for start, token in found if not token.isspace() and not token.startswith("#")]
+
+
+def _without_strings(text: str) -> str:
+    return "".join("''" if match.group()[0] in "\"'`" else match.group() for match in _TOKEN.finditer(text))
+
+
+def _refuse_depth(tokens: list[tuple[int, str]]) -> None:
+    depth = 0
+    for position, token in tokens:
+        depth += 1 if token in _CLOSED_BY else -1 if token in _CLOSED_BY.values() else 0
+        if depth > DEPTH_LIMIT:
+            raise QuerySyntax(
+                f"the query is nested deeper than {DEPTH_LIMIT} at position {position}", position
+            )
+
+
+def _syntax_error(text: str, said: str, tokens: list[tuple[int, str]]) -> QueryError:
+    if said.startswith("unknown function"):
+        name = said.partition("'")[2].rstrip("'")
+        return unsupported(f"the function {name}()")
+    position = _position(text, tokens)
+    if position >= len(text.rstrip()):
+        return QuerySyntax(f"syntax error at position {position}, the end: {said}", position)
+    return QuerySyntax(
+        f"syntax error at position {position}: {said}, near {text[position : position + 20]!r}", position
+    )
+
+
+def _position(text: str, tokens: list[tuple[int, str]]) -> int:
+    """Find the first token that fits no query beginning as *text* does."""
+    if not tokens:
+        return 0
+    for count in range(len(tokens), max(0, len(tokens) - _SEARCHED_TOKENS), -1):
+        start, token = tokens[count - 1]
+        if _can_go_on(text[: start + len(token)], tokens[:count]):
+            return tokens[count][0] if count < len(tokens) else len(text)
+    return tokens[0][0]
+
+
+def _can_go_on(beginning: str, tokens: list[tuple[int, str]]) -> bool:
+    stack: list[str] = []
+    for _, token in tokens:
+        if token in _CLOSED_BY:
+            stack.append(_CLOSED_BY[token])
+        elif stack and token == stack[-1]:
+            stack.pop()
+    closing = "".join(reversed(stack))
+    return any(_parses(beginning + middle + closing) for middle in _COMPLETIONS)
+
+
+def _parses(text: str) -> bool:
+    try:
+        _parsed(text)
+    except ValueError as error:
+        # what is wrong with its types stands in the whole text too; only its form is looked for
+        return "expected type" in str(error) or "argument" in str(error)
+    return True
