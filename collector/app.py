@@ -16,10 +16,12 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpx
 import structlog
+from anyio import to_thread
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.requests import Request
@@ -33,7 +35,7 @@ from collector.canary.memory import Memory
 from collector.canary.watch import Canary
 from collector.engine.process import Engine
 from collector.engine.remote import Server
-from collector.errors import FuseboardError
+from collector.errors import FuseboardError, Unavailable
 from collector.formats import registry as formats
 from collector.formats.lines import receive as formats_lines
 from collector.journal.segment import SealedSegment
@@ -48,6 +50,7 @@ from collector.metrics import (
     EngineMetrics,
     JournalMetrics,
     LoadMetrics,
+    QueryMetrics,
     ReceiveMetrics,
 )
 from collector.pipeline import Pipeline
@@ -68,16 +71,22 @@ from collector.receive.authenticate import Key, Keys
 from collector.receive.decompress import Limits
 from collector.receive.guard import App, Guard
 from collector.settings import Settings, is_loopback
-from collector.sql.console import Console, SqlLimits
+from collector.sql.console import Console
 from collector.state import State
 from collector.store.budget import DiskBudget
+from collector.store.bulkhead import Bulkhead, queries_busy
 from collector.store.client import Store, Target
+from collector.store.limits import QueryLimits
 from collector.store.migrate import migrate
 from collector.store.passage import Passage
+from collector.store.processes import cancel, progress
+from collector.store.question import Questions
 from collector.store.storage import Storage
 
 log = structlog.get_logger()
 
+# Eight for statements of people, the rest for handlers that ask ClickHouse nothing.
+_SPARE_THREADS = 24
 _PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
@@ -176,15 +185,27 @@ def build(settings: Settings) -> Collector:
     probes = Probes(pipeline, metrics, JournalMetrics(metrics), EngineMetrics(metrics), keys)
     receiver = IngestReceiver(formats.PROTOCOLS, journal, keys, _limits(settings), received)
     console = Console(store, _sql_limits(settings))
+    query_metrics = QueryMetrics(metrics)
+    questions = Questions(partial(cancel, store), query_metrics.cancelled.inc)
     api = build_api(
         ApiParts(
-            store=store, alerts=alerting, pipeline=pipeline, sql=console, authenticate=_authenticator(keys)
+            store=store,
+            alerts=alerting,
+            pipeline=pipeline,
+            sql=console,
+            authenticate=_authenticator(keys),
+            limits=_query_limits(settings),
+            sql_limits=console.limits,
+            bulkhead=_bulkhead(settings, query_metrics),
+            questions=questions,
+            progress=partial(progress, store),
         )
     )
     people = ClickHouse(
         console,
         Passage(engine.target, settings.query_timeout_s),
         lambda headers: keys.authenticate(headers, "read"),
+        questions,
     )
     root = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     root.mount("/api", api)
@@ -262,6 +283,7 @@ class _Router:
             message = await receive()
             if message["type"] == "lifespan.startup":
                 try:
+                    _room_for_those_who_wait(self.collector.settings.query_at_once)
                     await asyncio.to_thread(self.collector.start)
                     await self._listen(self.collector)
                 except Exception as error:
@@ -285,6 +307,12 @@ class _Router:
                 await collector.listeners.stop()
             await asyncio.to_thread(collector.stop)
             raise
+
+
+def _room_for_those_who_wait(at_once: int) -> None:
+    """Give the API's handlers more threads than may run or wait in the bulkheads, so that what needs no turn is answered all the same."""
+    limiter = to_thread.current_default_thread_limiter()
+    limiter.total_tokens = max(limiter.total_tokens, 3 * at_once + _SPARE_THREADS)
 
 
 def server_target(settings: Settings) -> Target | None:
@@ -388,13 +416,39 @@ def _limits(settings: Settings) -> Limits:
     return Limits(settings.body_bytes, settings.decoded_bytes, settings.ratio)
 
 
-def _sql_limits(settings: Settings) -> SqlLimits:
-    return SqlLimits(
+def _query_limits(settings: Settings) -> QueryLimits:
+    return QueryLimits(
+        settings.query_timeout_s,
+        settings.query_memory_bytes,
+        settings.query_result_rows,
+        settings.query_result_bytes,
+        settings.query_read_rows,
+        settings.query_read_bytes,
+    )
+
+
+def _bulkhead(settings: Settings, metrics: QueryMetrics) -> Bulkhead:
+    """Give readers their turns; as many again may wait twice over, each in a thread of the API's (`_Router`)."""
+
+    def refusal(sentence: str) -> Unavailable:
+        metrics.refused.inc()
+        return queries_busy(sentence)
+
+    bulkhead = Bulkhead(settings.query_at_once, 2 * settings.query_at_once, refusal=refusal)
+    metrics.running.set_function(lambda: bulkhead.running)
+    metrics.waiting.set_function(lambda: bulkhead.waiting)
+    return bulkhead
+
+
+def _sql_limits(settings: Settings) -> QueryLimits:
+    return QueryLimits(
         settings.query_timeout_s,
         settings.sql_memory_bytes,
         settings.sql_result_rows,
         settings.sql_result_bytes,
         settings.sql_read_rows,
+        settings.sql_read_bytes,
+        prefix="sql",
     )
 
 

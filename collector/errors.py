@@ -13,6 +13,7 @@ Every error the collector answers with, as one tree.
         TooLarge          413
         Unsupported       415
         Malformed         400
+        Gone              499, nobody reads it: the client went away
       Refused             retryable, carries retry_after_s
         NoRoom            429
         Unavailable       503
@@ -111,6 +112,12 @@ class Unsupported(Rejected):
     """A content type or encoding nobody here reads."""
 
     status = 415
+
+
+class Gone(Rejected):
+    """The asker went away while the answer was made; 499 as web servers log it."""
+
+    status = 499
 
 
 class Refused(FuseboardError):

@@ -175,6 +175,32 @@ class EngineMetrics:
         )
 
 
+class QueryMetrics:
+    """Questions of API and pages."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.running = Gauge(
+            "fuseboard_query_running_statements",
+            "Statements of API and pages that run in ClickHouse.",
+            registry=registry,
+        )
+        self.waiting = Gauge(
+            "fuseboard_query_waiting_statements",
+            "Statements of API and pages that wait for their turn (query_at_once).",
+            registry=registry,
+        )
+        self.refused = Counter(
+            "fuseboard_query_refused_statements",
+            "Statements answered 503 queries_busy because too many waited or none ended in time.",
+            registry=registry,
+        )
+        self.cancelled = Counter(
+            "fuseboard_query_cancelled_statements",
+            "Statements ended in ClickHouse because their client went away.",
+            registry=registry,
+        )
+
+
 class DiskMetrics:
     """The embedded engine's share of the disk."""
 

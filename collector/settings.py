@@ -173,7 +173,38 @@ class Settings(_Frozen):
         le=3600,
         description="Seconds between lines that the collector sends itself to see whether any is lost; 0 = none.",
     )
-    query_timeout_s: float = Field(30.0, gt=0, le=600, description="Seconds a ClickHouse statement may take.")
+    # Somebody waits for the answer: beyond half a minute a narrower question is the quicker way.
+    query_timeout_s: float = Field(
+        30.0,
+        gt=0,
+        le=600,
+        description="Seconds a question to ClickHouse may take, all its statements together.",
+    )
+    # A quarter of what a small machine has; what needs more groups by nearly every row.
+    query_memory_bytes: int = Field(
+        2_000_000_000, ge=64 << 20, description="Bytes of memory a statement of API and pages may take."
+    )
+    # Every statement of ours has a LIMIT below this: it is for those that somebody will write.
+    query_result_rows: int = Field(
+        1_000_000, ge=1, description="Rows a statement of API and pages may answer; beyond it, an error."
+    )
+    query_result_bytes: int = Field(
+        256 << 20,
+        ge=1 << 20,
+        description="Bytes a statement of API and pages may answer; beyond it, an error.",
+    )
+    # More than a large machine reads in query_timeout_s: ClickHouse counts from the index and refuses before it begins.
+    query_read_rows: int = Field(
+        10_000_000_000, ge=0, description="Rows a statement of API and pages may read; 0 = any."
+    )
+    # Rows that moved to S3 are paid for by what is fetched.
+    query_read_bytes: int = Field(
+        1 << 40, ge=0, description="Bytes, uncompressed, a statement of API and pages may read; 0 = any."
+    )
+    # Each uses every core: more at once make all of them slower, alerts and loading too.
+    query_at_once: int = Field(
+        8, ge=1, le=64, description="Statements of API and pages that run at once; more wait, then get a 503."
+    )
     # A quarter of what a small machine has; the same bound as the API's own statements.
     sql_memory_bytes: int = Field(
         2_000_000_000, ge=64 << 20, description="Bytes of memory a person's SQL statement may take."
@@ -185,8 +216,13 @@ class Settings(_Frozen):
     sql_result_bytes: int = Field(
         256 << 20, ge=1 << 20, description="Bytes a person's SQL statement may answer; beyond it, an error."
     )
-    # Time bounds the work already; for who pays by what is read.
-    sql_read_rows: int = Field(0, ge=0, description="Rows a person's SQL statement may read; 0 = any.")
+    # As for the API's own statements.
+    sql_read_rows: int = Field(
+        10_000_000_000, ge=0, description="Rows a person's SQL statement may read; 0 = any."
+    )
+    sql_read_bytes: int = Field(
+        1 << 40, ge=0, description="Bytes, uncompressed, a person's SQL statement may read; 0 = any."
+    )
     drain_s: float = Field(
         20.0, ge=0, le=600, description="Seconds that ending waits for the journal to be loaded."
     )

@@ -16,11 +16,13 @@ from collector.api.v1 import (
     ledger,
     logs,
     patterns,
+    queries,
     services,
     sql,
     topology,
     traces,
 )
+from collector.api.watch import Watched
 
 _DESCRIPTION = (
     "Everything the dashboards show, for anyone who asks. Answers are {data, next_cursor, stats}; times are RFC 3339 "
@@ -37,6 +39,7 @@ _RESOURCES: tuple[APIRouter, ...] = (
     catalogue.router,
     alerts.router,
     sql.router,
+    queries.router,
 )
 
 
@@ -64,6 +67,7 @@ def build_api(parts: ApiParts) -> FastAPI:
     app.include_router(guarded)
     app.add_api_route("/docs", _docs, include_in_schema=False, response_class=HTMLResponse)
     add_failures(app)
+    app.add_middleware(Watched, questions=parts.questions, limits=parts.limits, sql_limits=parts.sql_limits)
     app.add_middleware(Edges)
     return app
 

@@ -12,8 +12,10 @@ from fastapi import Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from collector.api.parts import ApiParts
+from collector.api.watch import QUESTION
 from collector.query.window import Window, parse_window
 from collector.read.sql import Reader
+from collector.store.question import Question
 
 LIMIT_MOST = 10_000
 
@@ -71,7 +73,10 @@ class Asker:
         parts: ApiParts = request.app.state.parts
         self.parts = parts
         self.now_ns = parts.clock_ns()
-        self.reader = Reader(parts.store)
+        self.question: Question | None = request.scope.get(QUESTION)
+        self.reader = Reader(
+            parts.store, limits=parts.limits, question=self.question, bulkhead=parts.bulkhead
+        )
 
 
 Ask = Annotated[Asker, Depends(Asker)]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from starlette.requests import Request
 
 from collector.read.sql import Answer, Store
+from collector.store.bulkhead import Bulkhead
+from collector.store.limits import QueryLimits
+from collector.store.processes import Progress
+from collector.store.question import Question, Questions
 
 
 class AlertAnswers(Protocol):
@@ -35,8 +39,14 @@ class PipelineAnswers(Protocol):
 class SqlAnswers(Protocol):
     """Statements of people, guarded."""
 
-    def ask(self, text: str) -> Answer:
-        """Check and run *text*."""
+    def ask(self, text: str, question: Question | None = None) -> Answer:
+        """Check and run *text* for *question*."""
+
+
+def nothing_known(ids: Collection[str]) -> Progress:
+    """Say that nothing is known of *ids*: an API without ClickHouse's list of what runs."""
+    del ids
+    return Progress()
 
 
 def nobody_asked(request: Request) -> None:
@@ -56,6 +66,11 @@ class ApiParts:
         sql: Answers to statements.
         authenticate: Called with each request for data; raises `Unauthenticated` or `Forbidden`.
         clock_ns: Nanoseconds since the epoch; what ``now`` means.
+        limits: What one request may take of ClickHouse.
+        sql_limits: What one with a statement of a person may take.
+        bulkhead: Where statements of requests wait for their turn.
+        questions: The requests that are being answered.
+        progress: Says how far statements are, by their ids.
     """
 
     store: Store
@@ -64,3 +79,8 @@ class ApiParts:
     sql: SqlAnswers
     authenticate: Callable[[Request], None] = nobody_asked
     clock_ns: Callable[[], int] = field(default=time.time_ns)
+    limits: QueryLimits = field(default_factory=QueryLimits)
+    sql_limits: QueryLimits = field(default_factory=lambda: QueryLimits(prefix="sql"))
+    bulkhead: Bulkhead = field(default_factory=Bulkhead)
+    questions: Questions = field(default_factory=Questions)
+    progress: Callable[[Collection[str]], Progress] = nothing_known

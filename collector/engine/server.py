@@ -3,8 +3,11 @@ The ClickHouse HTTP interface over chDB: ``python -m collector.engine.server --p
 
 Spoken: ``GET /ping``; ``POST|GET /?query=…&database=…&param_x=…&<setting>=…`` with the statement in the
 query string, in the body, in a form, or in both of the first (an INSERT's data follows its statement); Basic or ``X-ClickHouse-*``
-credentials; ``Content-Encoding`` and chunked bodies; the ``X-ClickHouse-Format``, ``-Summary``,
+credentials; ``Content-Encoding`` and chunked bodies; the ``X-ClickHouse-Format``, ``-Summary``, ``-Query-Id``,
 ``-Exception-Code`` and ``-Timezone`` headers. Not spoken: progress headers, external data, sessions.
+
+chDB gives each statement a ``query_id`` of its own and takes none. The client's stands before the statement as a comment, ``/* id */``: by that
+the statement is found in ``system.processes`` and ended by ``KILL QUERY`` (``collector/store/processes.py``).
 
 One chDB handle is one session: settings stay on it, and a handle that was made read-only never becomes
 writable again. So handles are pooled by the settings they were given, and never given others; a handle whose settings
@@ -67,6 +70,7 @@ _TRANSPORT = frozenset(
         "enable_http_compression",
     ]
 )
+_QUERY_ID = re.compile(r"[A-Za-z0-9_.-]{1,100}\Z")
 _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _INSERT_DATA = re.compile(rb"\s*INSERT\s+INTO\s+[^;]*?\bFORMAT\s+(\w+)\s*\Z", re.IGNORECASE)
 _INSERT_DATA_HEAD = re.compile(rb"\s*INSERT\s+INTO\s[^;\n]*?\bFORMAT\s+(\w+)[ \t]*\r?\n", re.IGNORECASE)
@@ -230,7 +234,7 @@ class Handler(BaseHTTPRequestHandler):
             _as_file(query, data, encoding) as statement,
             self.server.handles.borrow(database, settings) as handle,
         ):
-            result = handle.query(statement.decode(), out, params=bound)
+            result = handle.query(_marked(statement.decode(), params.get("query_id", "")), out, params=bound)
             payload = result.bytes() or b""
             summary = {
                 "read_rows": str(result.storage_rows_read()),
@@ -239,6 +243,8 @@ class Handler(BaseHTTPRequestHandler):
                 "elapsed_ns": str(int(result.elapsed() * 1e9)),
             }
         headers = {"X-ClickHouse-Summary": json.dumps(summary), "X-ClickHouse-Timezone": "UTC"}
+        if params.get("query_id"):
+            headers["X-ClickHouse-Query-Id"] = params["query_id"]
         if payload:
             headers["X-ClickHouse-Format"] = out
         if params.get("enable_http_compression") == "1" and "zstd" in self.headers.get("Accept-Encoding", ""):
@@ -256,6 +262,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def _send_error(self, code: int, text: str, status: int = 500) -> None:
         self._send(status, text.encode(), {"X-ClickHouse-Exception-Code": str(code)})
+
+
+def _marked(statement: str, query_id: str) -> str:
+    """Put the client's *query_id* before the statement; one that could end the comment is not taken."""
+    return f"/* {query_id} */ {statement}" if _QUERY_ID.match(query_id) else statement
 
 
 def _undone(body: bytes, encoding: str) -> bytes:

@@ -1,7 +1,7 @@
 """
 Typed questions -> SQL -> typed answers: the only place that selects from ClickHouse for the API.
 
-``sql.py``          the `Store` every reader is given, limits of one statement, costs added up
+``sql.py``          the `Store` every reader is given, statements within their limits, costs added up
 ``logs.py``         records newest or oldest first, one record's neighbours
 ``log_counts.py``   histogram and facets
 ``cursors.py``      opaque cursors

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from collector.errors import QueryError, QueryTooExpensive, QueryUnanswerable, StoreError
+from collector.errors import QueryError, QueryUnanswerable, StoreError
+from collector.store.bulkhead import Bulkhead
+from collector.store.limits import QueryLimits
+from collector.store.question import Question
 
 Row = dict[str, Any]
 
-# One statement of the API: a person waits for it. The client's own deadline is longer.
-_LIMITS: Mapping[str, object] = {
-    "max_execution_time": 20,
-    "max_memory_usage": 2_000_000_000,
-    # newest-N over wide rows reads the wide columns of N rows only
-    "query_plan_max_limit_for_lazy_materialization": 10_000,
-}
-# ClickHouse's TOO_MANY_ROWS, TIMEOUT_EXCEEDED, TOO_SLOW, MEMORY_LIMIT_EXCEEDED, TOO_MANY_BYTES; CANNOT_COMPILE_REGEXP.
-_TOO_EXPENSIVE = frozenset({158, 159, 160, 241, 307})
+# ClickHouse's CANNOT_COMPILE_REGEXP.
 _BAD_REGEX = 427
 # FUNCTION_THROW_IF_VALUE_IS_NON_ZERO: its message is a statement's own, before ClickHouse says where it stands.
 _THROWN = 395
@@ -54,8 +50,9 @@ class Store(Protocol):
         sql: str,
         params: Mapping[str, object] | None = None,
         settings: Mapping[str, object] | None = None,
+        query_id: str | None = None,
     ) -> Answer:
-        """Run a SELECT without a FORMAT clause."""
+        """Run a SELECT without a FORMAT clause, known in ClickHouse as *query_id*."""
 
 
 @dataclass(slots=True)
@@ -79,10 +76,19 @@ class Reader:
     One question's connection to the store: runs statements within the limits and adds up their costs.
 
     Not shared between threads: one is made per request.
+
+    Attributes:
+        store: ClickHouse.
+        limits: What a statement may take where there is no question.
+        question: Whose statements these are: they share its time, and end when its asker goes away; ``None`` = each stands for itself.
+        bulkhead: Where they wait for their turn; ``None`` = they do not wait (alerts, the canary).
     """
 
     store: Store
     cost: Cost = field(default_factory=Cost)
+    limits: QueryLimits = field(default_factory=QueryLimits)
+    question: Question | None = None
+    bulkhead: Bulkhead | None = None
 
     def rows(
         self,
@@ -99,30 +105,32 @@ class Reader:
             settings: Beside the limits.
 
         Raises:
-            QueryTooExpensive: Over the time or memory limit.
+            QueryTooExpensive: Over a limit; the message names it.
             QueryError: 400 ``bad_regex``: the engine refuses the regular expression.
             QueryUnanswerable: 422 ``no_answer``: the statement itself refuses what it found, in its words.
+            Unavailable: ``queries_busy``: no turn came.
+            Gone: The asker went away.
             StoreUnavailable: No answer.
         """
-        try:
-            answer = self.store.query(sql, params, {**_LIMITS, **(settings or {})})
-        except StoreError as error:
-            raise _translated(error) from error
+        question = self.question or Question(limits=self.limits)
+        turn = self.bulkhead.turn(question.check) if self.bulkhead is not None else nullcontext()
+        with turn, question.statement() as (query_id, limits):
+            try:
+                answer = self.store.query(sql, params, {**limits, **(settings or {})}, query_id)
+            except StoreError as error:
+                question.check()
+                raise _translated(error, question.limits) from error
         self.cost.add(answer)
         return answer.rows
 
 
-def _translated(error: StoreError) -> Exception:
-    if error.clickhouse_code in _TOO_EXPENSIVE:
-        return QueryTooExpensive(
-            "the question needs more time or memory than allowed; narrow start/end, service or query"
-        )
+def _translated(error: StoreError, limits: QueryLimits) -> Exception:
     if error.clickhouse_code == _BAD_REGEX:
         return QueryError("bad_regex", "the regular expression is not valid RE2 syntax", "query")
     if error.clickhouse_code == _THROWN:
         said = _OWN_WORDS.search(error.message)
         return QueryUnanswerable("no_answer", said[1] if said else error.message)
-    return error
+    return limits.refused(error) or error
 
 
 def column(rows: Sequence[Row], name: str) -> list[Any]:

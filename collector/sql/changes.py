@@ -44,7 +44,14 @@ _HARMLESS_PREFIX = "output_format_"
 _NOT_HARMLESS = frozenset({"output_format_schema"})
 # The bounds of `limits` that a statement may lower.
 _BOUNDED = frozenset(
-    {"max_execution_time", "max_memory_usage", "max_result_bytes", "max_result_rows", "max_rows_to_read"}
+    {
+        "max_bytes_to_read",
+        "max_execution_time",
+        "max_memory_usage",
+        "max_result_bytes",
+        "max_result_rows",
+        "max_rows_to_read",
+    }
 )
 # Of the HTTP interface or of a connection that we do not keep; sent by clients on every request and without effect here.
 _NO_MATTER = frozenset(

@@ -20,7 +20,6 @@ import msgspec
 from collector.errors import (
     Forbidden,
     QueryError,
-    QueryTooExpensive,
     StoreError,
     StoreUnavailable,
     TooLarge,
@@ -31,52 +30,22 @@ from collector.sql.functions import LIST_FUNCTIONS, Functions, functions
 from collector.sql.plain import Plain, read_plain
 from collector.sql.tables import Readable
 from collector.sql.tree import Checked, Walk
+from collector.store.bulkhead import Bulkhead
 from collector.store.client import Answer, Store
+from collector.store.limits import TOO_EXPENSIVE, QueryLimits
+from collector.store.question import Question
 
 # ClickHouse's own max_query_size; a longer one is generated, and its place is a table.
 _STATEMENT_BYTES = 256 << 10
 # People share the engine with ingestion and with the board: more statements than this wait for each other, so long at most.
 _AT_ONCE = 4
+_WAITING = 4
 _WAIT_S = 30.0
 _NOT_IN_TREE, _UNKNOWN_FUNCTION, _READONLY = 36, 46, 164
-_TOO_EXPENSIVE = frozenset({158, 159, 160, 241, 307, 396})
 
 
-@dataclass(frozen=True, slots=True)
-class SqlLimits:
-    """
-    What one statement of a person may take.
-
-    Attributes:
-        time_s: Seconds of work.
-        memory_bytes: Of the engine's memory.
-        result_rows: Rows of the answer.
-        result_bytes: Bytes of the answer in the engine's memory.
-        read_rows: Rows read to find it; 0 = any.
-    """
-
-    time_s: float = 30.0
-    memory_bytes: int = 2_000_000_000
-    result_rows: int = 1_000_000
-    result_bytes: int = 256 << 20
-    read_rows: int = 0
-
-    def settings(self) -> dict[str, str]:
-        """Return them as ClickHouse's settings, with what makes a client read-only."""
-        return {
-            "readonly": "1",
-            "max_execution_time": f"{self.time_s:g}",
-            "timeout_before_checking_execution_speed": "0",
-            "max_memory_usage": str(self.memory_bytes),
-            "max_result_rows": str(self.result_rows),
-            "max_result_bytes": str(self.result_bytes),
-            "max_rows_to_read": str(self.read_rows),
-            "result_overflow_mode": "throw",
-            "read_overflow_mode": "throw",
-            "allow_introspection_functions": "0",
-            # newest-N over wide rows reads the wide columns of N rows only
-            "query_plan_max_limit_for_lazy_materialization": "10000",
-        }
+# With these a client cannot write, nor look into the engine.
+_READ_ONLY: Mapping[str, str] = {"readonly": "1", "allow_introspection_functions": "0"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +75,11 @@ class Console:
         limits: What one statement may take.
     """
 
-    def __init__(self, store: Store, limits: SqlLimits) -> None:
+    def __init__(self, store: Store, limits: QueryLimits) -> None:
         self._store = store
-        self._limits = limits
+        self.limits = limits
         self._lock = threading.Lock()
-        self._turns = threading.BoundedSemaphore(_AT_ONCE)
+        self._bulkhead = Bulkhead(_AT_ONCE, _WAITING, _WAIT_S, _busy)
         self._functions: Functions | None = None
 
     def prepare(self, text: str, database: str = "", changes: Mapping[str, str] | None = None) -> Prepared:
@@ -135,33 +104,35 @@ class Console:
             raise Forbidden("sql_table", f"the database {database[:80]!r} is not readable here", "database")
         checked = Checked()
         safe = self._safe(text, readable, checked)
-        limits = self._limits.settings()
+        limits = {**_READ_ONLY, **self.limits.settings()}
         settings = limits | accepted({**(changes or {}), **checked.changes}, limits)
         return Prepared(
             safe, readable.current, checked_format(checked.format) if checked.format else "", settings
         )
 
-    def ask(self, text: str) -> Answer:
+    def ask(self, text: str, question: Question | None = None) -> Answer:
         """
         Check *text*, run it, and return its rows as objects.
+
+        Args:
+            text: One statement.
+            question: Whose it is; it ends when its asker goes away.
 
         Raises:
             Forbidden: As `prepare`.
             QueryError: ``sql_syntax``, or ``sql_failed``: the engine refuses it.
             QueryTooExpensive: Over a limit.
             Unavailable: ``sql_busy``: others run.
+            Gone: The asker went away.
         """
         prepared = self.prepare(text)
-        if not self._turns.acquire(timeout=_WAIT_S):
-            raise Unavailable(
-                "sql_busy", f"{_AT_ONCE} statements run already and none ended within {_WAIT_S:g} s"
-            )
-        try:
-            return self._store.query(prepared.text, None, prepared.settings)
-        except StoreError as error:
-            raise _failed(error) from error
-        finally:
-            self._turns.release()
+        asked = question or Question(limits=self.limits)
+        with self._bulkhead.turn(asked.check), asked.statement() as (query_id, _):
+            try:
+                return self._store.query(prepared.text, None, prepared.settings, query_id)
+            except StoreError as error:
+                asked.check()
+                raise _failed(error, self.limits.under(prepared.settings)) from error
 
     def _safe(self, text: str, readable: Readable, checked: Checked) -> str:
         try:
@@ -232,14 +203,18 @@ def _check_plain(plain: Plain, readable: Readable) -> None:
 def _unparsed(error: StoreError) -> Exception:
     if error.clickhouse_code == _UNKNOWN_FUNCTION:
         return Forbidden("sql_statement", "statements are checked with parseQueryToJSON, which this ClickHouse lacks; 26.8 has it")  # fmt: skip
-    if isinstance(error, StoreUnavailable) and error.clickhouse_code not in _TOO_EXPENSIVE:
+    if isinstance(error, StoreUnavailable) and error.clickhouse_code not in TOO_EXPENSIVE:
         return error
     return QueryError("sql_syntax", _said(error), "query")
 
 
-def _failed(error: StoreError) -> Exception:
-    if error.clickhouse_code in _TOO_EXPENSIVE:
-        return QueryTooExpensive(f"over a limit of statements: {_said(error)}")
+def _busy(sentence: str) -> Unavailable:
+    return Unavailable("sql_busy", f"{sentence}; ask again soon", retry_after_s=2)
+
+
+def _failed(error: StoreError, limits: QueryLimits) -> Exception:
+    if refused := limits.refused(error):
+        return refused
     if error.clickhouse_code == _READONLY:
         return Forbidden("sql_statement", _said(error), "query")
     return error if isinstance(error, StoreUnavailable) else QueryError("sql_failed", _said(error), "query")

@@ -12,6 +12,7 @@ All raise `StoreUnavailable` when no answer came and `StoreRejected` when the an
 from __future__ import annotations
 
 import math
+import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ _JSON_SETTINGS: Mapping[str, object] = {
     "output_format_json_quote_denormals": 0,
 }
 _MESSAGE_LIMIT = 600
+# A statement ends by its own deadline, with ClickHouse's words, before the connection is given up: a share of that, and the answer's way.
+_GRACE = 1.25
 # Over a network an answer is compressed; the client's HTTP library undoes it.
 _COMPRESSED = {"Accept-Encoding": "zstd, gzip"}
 # ClickHouse error numbers that say "not now" rather than "not this": timeouts, memory, disk, connections, shutdown.
@@ -141,6 +144,7 @@ class Store:
         sql: str,
         params: Mapping[str, object] | None = None,
         settings: Mapping[str, object] | None = None,
+        query_id: str | None = None,
     ) -> Answer:
         """
         Run a SELECT.
@@ -149,9 +153,11 @@ class Store:
             sql: Without a FORMAT clause.
             params: Values for ``{name:Type}`` places.
             settings: ClickHouse settings for this statement.
+            query_id: What it is called in ``system.processes``; unset = a random one.
         """
         target = self._target()
-        merged = {**_JSON_SETTINGS, "max_execution_time": math.ceil(self._timeout_s), **(settings or {})}
+        merged: dict[str, object] = {"query_id": query_id or f"fuseboard-{secrets.token_hex(12)}"}
+        merged |= {**_JSON_SETTINGS, "max_execution_time": math.ceil(self._timeout_s), **(settings or {})}
         if target.cluster is not None:
             merged |= cluster.QUERY_SETTINGS
         transport = None
@@ -298,7 +304,7 @@ def _connect(target: Target, timeout_s: float) -> Client:
         compress=not target.shared_disk,
         autogenerate_session_id=False,
         connect_timeout=5,
-        send_receive_timeout=max(1, round(timeout_s)),
+        send_receive_timeout=max(1, math.ceil(timeout_s * _GRACE)),
     )
 
 

@@ -14,17 +14,20 @@ import structlog
 from collector.api.clickhouse import native
 from collector.api.clickhouse.answer import Answer, content_type, refuse
 from collector.api.clickhouse.request import body_of, together, with_key
-from collector.errors import FuseboardError, Malformed, MethodNotAllowed, NotFound, Unavailable
+from collector.api.watch import QUESTION, watched
+from collector.errors import FuseboardError, Gone, Malformed, MethodNotAllowed, NotFound, Unavailable
 from collector.receive.app import Receive, Scope, Send
 from collector.sql.changes import checked_format
 from collector.sql.console import Console, Prepared
 from collector.store.passage import Passage
+from collector.store.question import Question, Questions, is_name
 
 log = structlog.get_logger(__name__)
 
 PREFIX = "/clickhouse"
 # People share the engine with ingestion and with the board: more statements than this wait for each other, so long at most.
 _AT_ONCE = 4
+_WAITING = 16
 _WAIT_S = 30.0
 _DEFAULT_FORMAT = "TabSeparated"
 _PART_BYTES = 64 << 10
@@ -44,21 +47,34 @@ class ClickHouse:
         console: The guard.
         passage: The way to the engine.
         authenticate: Called with the headers (lower case) of each request but ``ping``; raises.
+        questions: Those of this process: a statement ends in ClickHouse when its client goes away.
     """
 
     def __init__(
-        self, console: Console, passage: Passage, authenticate: Callable[[Mapping[bytes, bytes]], object]
+        self,
+        console: Console,
+        passage: Passage,
+        authenticate: Callable[[Mapping[bytes, bytes]], object],
+        questions: Questions,
     ) -> None:
         self._console = console
+        self._questions = questions
+        self._waiting = 0
         self._passage = passage
         self._authenticate = authenticate
         self._at_once = asyncio.Semaphore(_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        with self._questions.ask(_name(scope), self._console.limits) as question:
+            await watched(self._one, scope, receive, send, question, self._questions)
+
+    async def _one(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = Answer(send, b"gzip" in dict(scope["headers"]).get(b"accept-encoding", b""))
         try:
             await self._answer(scope, receive, answer)
+        except Gone:
+            log.debug("clickhouse_client_gone")
         except FuseboardError as error:
             await refuse(answer, error)
         except Exception:
@@ -92,9 +108,11 @@ class ClickHouse:
         self._authenticate(with_key(headers, asked))
         asked = together(headers, asked, await body_of(headers, asked, receive))
         answer.framed = asked.get("compress") == "1"
-        await self._run(asked, headers, answer)
+        await self._run(asked, headers, answer, scope[QUESTION])
 
-    async def _run(self, asked: dict[str, str], headers: Mapping[bytes, bytes], answer: Answer) -> None:
+    async def _run(
+        self, asked: dict[str, str], headers: Mapping[bytes, bytes], answer: Answer, question: Question
+    ) -> None:
         changes = {k: v for k, v in asked.items() if k not in _TRANSPORT and not k.startswith("param_")}
         database = asked.get("database") or headers.get(b"x-clickhouse-database", b"").decode("latin-1")
         wanted = asked.get("default_format") or headers.get(b"x-clickhouse-format", b"").decode("latin-1")
@@ -106,16 +124,23 @@ class ClickHouse:
             form = prepared.format or checked_format(wanted or _DEFAULT_FORMAT)
             params = _params(prepared, asked, form)
             query_id = asked.get("query_id") or str(uuid.uuid4())
-            async with self._passage.run(prepared.text, params) as response:
-                made_here = form.lower() == "native" and version > 0 and self._passage.embedded
-                await _pass_on(response, form, query_id, answer, version if made_here else 0)
+            made_here = form.lower() == "native" and version > 0 and self._passage.embedded
+            with question.statement() as (identifier, _):
+                params["query_id"] = identifier
+                async with self._passage.run(prepared.text, params) as response:
+                    await _pass_on(response, form, query_id, answer, version if made_here else 0)
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
+        if self._at_once.locked() and self._waiting >= _WAITING:
+            raise Unavailable("sql_busy", f"{_AT_ONCE} statements run and {self._waiting} wait already")
+        self._waiting += 1
         try:
             await asyncio.wait_for(self._at_once.acquire(), _WAIT_S)
         except TimeoutError as error:
             raise Unavailable("sql_busy", f"{_AT_ONCE} statements run already and none ended within {_WAIT_S:g} s") from error  # fmt: skip
+        finally:
+            self._waiting -= 1
         try:
             yield
         finally:
@@ -143,6 +168,13 @@ async def _pass_on(response: httpx.Response, form: str, query_id: str, answer: A
         for start in range(0, len(made), _PART_BYTES):
             await answer.part(made[start : start + _PART_BYTES])
     await answer.end()
+
+
+def _name(scope: Scope) -> str:
+    """Give the client's name for its question; any other than we take is no name, for ClickHouse takes any."""
+    asked = dict(parse_qsl(scope["query_string"].decode("latin-1")))
+    sent = dict(scope["headers"]).get(b"x-query-id", b"").decode("latin-1") or asked.get("query_id", "")
+    return sent if is_name(sent) else ""
 
 
 def _params(prepared: Prepared, asked: Mapping[str, str], form: str) -> dict[str, str]:

@@ -26,5 +26,5 @@ class SqlAsked(BaseModel):
 @router.post("/sql", response_model=Page[dict[str, Any]])
 def run_sql(ask: Ask, asked: SqlAsked) -> Response:
     """The rows of a read-only statement, each as an object; what it may be stands below."""
-    found = ask.parts.sql.ask(asked.query)
+    found = ask.parts.sql.ask(asked.query, ask.question)
     return answer(found.rows, Cost(found.rows_read, found.bytes_read, found.elapsed_ms))

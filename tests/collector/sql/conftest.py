@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from collector.engine.process import Engine
-from collector.sql.console import Console, SqlLimits
+from collector.sql.console import Console
 from collector.store.client import Store
+from collector.store.limits import QueryLimits
 from collector.store.migrate import migrate
 from tests.collector.real_engine import engine_at
 
@@ -31,4 +32,6 @@ def sql_store(sql_engine: Engine) -> Store:
 @pytest.fixture(scope="session")
 def console(sql_store: Store) -> Console:
     """The guard, with bounds that a test reaches."""
-    return Console(sql_store, SqlLimits(time_s=5, result_rows=10_000, memory_bytes=500_000_000))
+    return Console(
+        sql_store, QueryLimits(time_s=5, result_rows=10_000, memory_bytes=500_000_000, prefix="sql")
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import socket
 import struct
 from concurrent.futures import ThreadPoolExecutor
 
@@ -362,3 +363,34 @@ def test_more_statements_than_may_run_wait_their_turn(served) -> None:
         )
 
     assert texts == [f"{n}\n" for n in range(10)]
+
+
+def test_a_client_that_goes_away_ends_its_statement(served, poll) -> None:
+    """Its progress is known by its query_id while it waits; when its connection closes, nothing runs any more."""
+    slow = "SELECT count() FROM numbers(9000000000) WHERE NOT ignore(sipHash64(number))"
+
+    def state(name: str) -> dict[str, object]:
+        return served.data(f"/queries/{name}")[0]
+
+    with socket.create_connection(("127.0.0.1", served.port)) as connection:
+        connection.sendall(
+            f"POST /clickhouse/?query_id=left-alone-1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(slow)}\r\n\r\n{slow}".encode()
+        )
+        found = poll(lambda: (now := state("left-alone-1"))["rows_read"] and now)
+    gone = poll(lambda: state("left-alone-1")["state"] == "unknown")
+    metrics = served.client.get("/metrics").text
+
+    assert (found["state"], found["rows_total"]) == ("running", 9_000_000_000)
+    assert gone
+    assert "fuseboard_query_cancelled_statements_total 1.0" in metrics
+
+
+def test_a_statement_over_its_limit_of_rows_is_refused_before_it_begins(served) -> None:
+    """In both ways: ClickHouse's own error, and the contract's with the setting's name."""
+    most = "SELECT count() FROM numbers(20000000000) WHERE NOT ignore(number)"
+    raw = ask(served, most)
+    told = served.client.post("/api/v1/sql", json={"query": most})
+
+    assert (raw.status_code, raw.headers["x-clickhouse-exception-code"]) == (500, "158")
+    assert told.status_code == 422
+    assert "10,000,000,000 rows (sql_read_rows)" in told.json()["error"]["message"]

@@ -1,0 +1,205 @@
+"""Questions, their limits and their end, on a real engine."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+from collector.errors import Gone, Malformed, QueryTooExpensive, StoreUnavailable
+from collector.read.sql import Reader
+from collector.store.limits import QueryLimits
+from collector.store.processes import cancel, progress
+from collector.store.question import Question, Questions
+from tests.collector.real_engine import engine_at
+
+SLOW = "SELECT count() AS n FROM numbers(9000000000) WHERE NOT ignore(sipHash64(number)) LIMIT 1"
+FEW = QueryLimits(time_s=20)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> Iterator:
+    """A store on a real engine, without tables."""
+    from collector.store.client import Store
+
+    with engine_at(tmp_path_factory.mktemp("engine") / "db") as engine:
+        yield Store(engine.target)
+
+
+def running(store) -> int:
+    """How many slow statements ClickHouse has."""
+    sql = "SELECT count() AS n FROM system.processes WHERE query LIKE '%sipHash64(number%' AND query NOT LIKE '%processes%'"
+    return int(store.query(sql).rows[0]["n"])
+
+
+class Asking(threading.Thread):
+    """Somebody who asks the slow question; what came of it is in *outcome*."""
+
+    def __init__(self, store, question: Question, sql: str = SLOW) -> None:
+        super().__init__()
+        self._reader = Reader(store, question=question)
+        self._sql = sql
+        self.outcome: object = None
+        self.start()
+
+    def run(self) -> None:
+        """Ask, and keep what comes of it."""
+        try:
+            self.outcome = self._reader.rows(self._sql)
+        except Exception as error:  # noqa: BLE001 - the outcome is what is looked at
+            self.outcome = error
+
+
+def test_a_statement_ends_in_clickhouse_when_its_asker_leaves(store, poll) -> None:
+    """It is gone from system.processes within a moment, and the next one is not begun."""
+    questions = Questions(partial(cancel, store))
+    with questions.ask("who-asked", FEW) as question:
+        asking = Asking(store, question)
+        poll(lambda: running(store) == 1, every_s=0.02)
+        left_at = time.monotonic()
+        questions.leave(question)
+        asking.join(timeout=10)
+        took_s = time.monotonic() - left_at
+
+        assert isinstance(asking.outcome, Gone)
+        assert took_s < 3
+        assert running(store) == 0
+        with pytest.raises(Gone):
+            Reader(store, question=question).rows("SELECT 1 AS n LIMIT 1")
+
+
+def test_others_go_on(store, poll) -> None:
+    """The same statement of somebody else is not ended with it."""
+    questions = Questions(partial(cancel, store))
+    with questions.ask("", FEW) as first, questions.ask("", FEW) as second:
+        leaving, staying = Asking(store, first), Asking(store, second)
+        poll(lambda: running(store) == 2, every_s=0.02)
+        questions.leave(first)
+        leaving.join(timeout=10)
+        still = running(store)
+        questions.leave(second)
+        staying.join(timeout=10)
+
+    assert still == 1
+    assert [type(asked.outcome) for asked in (leaving, staying)] == [Gone, Gone]
+
+
+def test_a_question_that_left_before_its_statement_began(store) -> None:
+    """A statement on its way is looked for again until it is found."""
+    questions = Questions(partial(cancel, store))
+    with questions.ask("", FEW) as question:
+        asking = Asking(store, question)
+        while not question.running:  # sent or about to be: ClickHouse may not have it yet
+            time.sleep(0.0005)
+        questions.leave(question)
+        asking.join(timeout=10)
+
+    assert isinstance(asking.outcome, Gone)
+    assert running(store) == 0
+
+
+def test_how_far_a_statement_is(store, poll) -> None:
+    """Rows read so far and rows to read, by the ids of its statements; nothing of others."""
+    questions = Questions(partial(cancel, store))
+    with questions.ask("how-far-1", FEW) as question:
+        asking = Asking(store, question)
+        found = poll(lambda: (at := progress(store, question.running)).rows_read and at, every_s=0.02)
+        named = questions.named("how-far-1")
+        questions.leave(question)
+        asking.join(timeout=10)
+
+    assert named == [question]
+    assert 0 < found.rows_read < found.rows_total == 9_000_000_000
+    assert found.elapsed_s > 0
+    assert progress(store, ["fuseboard-nobody"]).rows_read == 0
+    assert questions.named("how-far-1") == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "sql", "said"),
+    [
+        ({"time_s": 0.3}, SLOW, r"more than 0\.3 s \(query_timeout_s\): narrow"),
+        (
+            {"memory_bytes": 50_000_000},
+            "SELECT length(groupArray(number)) AS n FROM numbers(100000000) LIMIT 1",
+            r"more than 47\.7 MiB of memory \(query_memory_bytes\): narrow",
+        ),
+        ({"read_rows": 1000}, SLOW, r"read more than 1,000 rows \(query_read_rows\): narrow"),
+        ({"read_bytes": 1000}, SLOW, r"read more than 1,000 bytes \(query_read_bytes\): narrow"),
+        ({"result_rows": 10}, "SELECT number FROM numbers(1000) LIMIT 1000", r"more than 10 rows \(query_result_rows\).*lower limit"),
+        (
+            {"result_bytes": 100_000, "prefix": "sql"},
+            "SELECT concat(repeat('x', 1000), toString(number)) AS x FROM numbers(1000) LIMIT 1000",
+            r"100,000 bytes \(sql_result_bytes\)",
+        ),
+    ],
+    ids=["time", "memory", "read-rows", "read-bytes", "result-rows", "result-bytes"],
+)  # fmt: skip
+def test_a_limit_is_named_with_its_value_and_what_to_do(store, limits, sql, said) -> None:
+    """Each of ClickHouse's refusals is the setting that caused it."""
+    question = Question(limits=replace(QueryLimits(), **limits))
+
+    with pytest.raises(QueryTooExpensive, match=said):
+        Reader(store, question=question).rows(sql)
+
+
+def test_the_statements_of_a_question_share_its_time(store) -> None:
+    """What the first took is not left for the next; a reader without a question starts anew each time."""
+    question = Question(limits=QueryLimits(time_s=0.4))
+    reader = Reader(store, question=question)
+    reader.rows("SELECT sleep(0.3) AS n LIMIT 1")
+    began = time.monotonic()
+    with pytest.raises(QueryTooExpensive, match=r"0\.4 s"):
+        reader.rows(SLOW)
+    took_s = time.monotonic() - began
+    with pytest.raises(QueryTooExpensive, match=r"0\.4 s"):
+        reader.rows("SELECT 1 AS n LIMIT 1")
+    each_for_itself = Reader(store, limits=QueryLimits(time_s=0.4))
+    answers = [each_for_itself.rows("SELECT sleep(0.3) AS n LIMIT 1") for _ in range(3)]
+
+    assert took_s < 0.35
+    assert answers == [[{"n": 0}]] * 3
+
+
+def test_a_statement_ended_by_somebody_else(store, poll) -> None:
+    """An administrator's KILL QUERY is not a fault of ours: the asker is told, and may ask again."""
+    question = Question(limits=FEW)
+    asking = Asking(store, question)
+    poll(lambda: running(store) == 1, every_s=0.02)
+    cancel(store, question.running)
+    asking.join(timeout=10)
+
+    assert getattr(asking.outcome, "code", None) == "query_cancelled"
+    assert getattr(asking.outcome, "retry_after_s", 0) > 0
+
+
+def test_an_engine_that_is_away_ends_nothing_and_breaks_nothing(poll) -> None:
+    """Leaving does not raise; the thread that would have ended the statement ends with it."""
+    asked: list[object] = []
+
+    def away(ids: object) -> None:
+        asked.append(ids)
+        raise StoreUnavailable("away")
+
+    questions = Questions(away)
+    with questions.ask("", FEW) as question, question.statement():
+        questions.leave(question)
+        poll(lambda: len(asked) >= 2, every_s=0.02)
+    poll(lambda: not any(t.name == "query-cancel" for t in threading.enumerate()), every_s=0.02)
+
+    assert not question.running
+
+
+@pytest.mark.parametrize(
+    "name", ["short", "x" * 65, "a b c d e f", "näme-näme", "quote'quote'", "line\nline\n"]
+)
+def test_a_name_that_is_none_is_refused(name: str) -> None:
+    """The bad value is quoted; it never gets near a statement."""
+    with pytest.raises(Malformed, match="write 8 to 64 letters") as refused, Questions().ask(name, FEW):
+        pass
+
+    assert refused.value.param == "X-Query-Id"
