@@ -57,10 +57,19 @@ tests/node/node_modules: tests/node/package-lock.json $(VENV)/.dev
 	PATH="$(abspath $(BIN)):$$PATH" npm ci --prefix tests/node --ignore-scripts --no-audit --no-fund --silent
 	touch $@
 
-# Debian's programs that tests drive, each by the command it brings: the browser of the pages, a real remote_write sender.
-DEBIAN := chromium prometheus
+# Debian's programs that tests drive, each by the command it brings: the browser of the pages, a real remote_write sender, a real measurer of hosts.
+DEBIAN := chromium prometheus collectd
+# Packages, where they are not called like the command; the two libraries are those of collectd's plugin write_http.
+PACKAGES_collectd := collectd-core libyajl2 libcurl3-gnutls
 
 .PHONY: debian
-debian:
-	@for name in $(DEBIAN); do command -v $$name >/dev/null || missing="$$missing $$name"; done; \
-	[ -z "$$missing" ] || { $(APT) update -qq && $(APT) install -y -qq $$missing; }
+debian: tests/.debian/usr/sbin/rsyslogd
+	@missing="$(foreach name,$(DEBIAN),$$(command -v $(name) >/dev/null || echo $(or $(PACKAGES_$(name)),$(name))))"; \
+	[ -z "$$(echo $$missing)" ] || { $(APT) update -qq && $(APT) install -y -qq $$missing; }
+
+# rsyslog is unpacked and not installed: installed it would take the place of another syslog of this machine.
+RSYSLOG := rsyslog libestr0 libfastjson4
+tests/.debian/usr/sbin/rsyslogd:
+	@rm -rf tests/.debian && mkdir -p tests/.debian
+	@cd tests/.debian && { apt-get download -qq $(RSYSLOG) || { $(APT) update -qq && apt-get download -qq $(RSYSLOG); }; }
+	@for package in tests/.debian/*.deb; do dpkg -x $$package tests/.debian && rm $$package; done

@@ -5,8 +5,8 @@
                                subtractYears(clock, 1), clock), form), t) AS dated,
     (names, values) -> arrayMap((value, place) -> (names[place], value), values, arrayEnumerate(values)) AS named,
     pairs -> arrayFilter(x -> x.1 != '' AND x.2 NOT IN ('', '-'), pairs) AS present,
-    -- RFC 5424: priority, time, host, app, process id, message id, structured data, text.
-    t -> extractGroups(t, '^<([0-9]{1,3})>1 ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) (-|(?:\\[(?:[^"\\]]|"(?:[^"\\\\]|\\\\.)*")*\\])+) ?((?s:.*))$') AS rfc_5424,
+    -- RFC 5424: priority, time, host, app, process id, message id, structured data, text; before it rsyslog writes a space of its own.
+    t -> extractGroups(t, '^<([0-9]{1,3})>1 ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) (-|(?:\\[(?:[^"\\]]|"(?:[^"\\\\]|\\\\.)*")*\\])+) {0,2}((?s:.*))$') AS rfc_5424,
     -- RFC 3164 as loggers and relays write it: with or without a priority, a host, a process id; with a year or without.
     t -> extractGroups(t, '^(?:<([0-9]{1,3})>)?([A-Z][a-z]{2} [ 0-9][0-9] [0-9:.]{8,15}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[^ ]+) (?:([^ \\[]*[^ \\[:]) )?([^ \\[:]+)(?:\\[([^\\]]*)\\])?: ?((?s:.*))$') AS rfc_3164,
     p -> if(p = '', [], [

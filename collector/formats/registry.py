@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from collector.formats.breakers.receive import PROTOCOL as BREAKERS
+from collector.formats.collectd.receive import PROTOCOL as COLLECTD
 from collector.formats.elasticsearch.receive import PROTOCOL as ELASTICSEARCH
 from collector.formats.exposition.receive import PROTOCOL as EXPOSITION
 from collector.formats.hec.receive import PROTOCOL as HEC
@@ -42,6 +43,7 @@ PROTOCOLS: tuple[Protocol, ...] = (
     OTLP_METRICS,
     OTLP_METRICS_JSON,
     EXPOSITION,
+    COLLECTD,
     ZIPKIN,
     REMOTE_WRITE,
     REMOTE_WRITE_V2,

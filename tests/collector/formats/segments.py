@@ -36,6 +36,7 @@ TABLES = {
     "exposition": ("metric_series", "metric_samples", "exemplars"),
     "remote_write": ("metric_series", "metric_samples", "exemplars"),
     "remote_write_v2": ("metric_series", "metric_samples", "exemplars"),
+    "collectd": ("metric_series", "metric_samples"),
     "zipkin": ("spans",),
     "breakers": ("breaker_transitions",),
     "reports": ("agent_reports",),

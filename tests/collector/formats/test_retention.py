@@ -107,6 +107,19 @@ def body(name: str, at_ns: int) -> bytes:
         "hec": json.dumps({"time": at_ns / 10**9, "event": "x"}),
         "loki_json": json.dumps({"streams": [{"stream": {"a": "b"}, "values": [[str(at_ns), "x"]]}]}),
         "exposition": f'up 1 {at_ns // 10**6} # {{a="b"}} 1 {at_ns / 10**9}\n',
+        "collectd": json.dumps(
+            [
+                {
+                    "values": [1],
+                    "dstypes": ["gauge"],
+                    "dsnames": ["value"],
+                    "time": at_ns / 10**9,
+                    "host": "h",
+                    "plugin": "p",
+                    "type": "t",
+                }
+            ]
+        ),
         "zipkin": json.dumps([{"traceId": "1", "id": "2", "name": "x", "timestamp": at_ns // 1000}]),
         "breakers": json.dumps({"breaker": "b", "to": "open", "at": iso}),
     }
