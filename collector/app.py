@@ -38,6 +38,10 @@ from collector.engine.remote import Server
 from collector.errors import FuseboardError, Unavailable
 from collector.formats import registry as formats
 from collector.formats.lines import receive as formats_lines
+from collector.formats.otlp_traces import receive as formats_traces
+from collector.jobs.calls import CALLS
+from collector.jobs.progress import Progress
+from collector.jobs.runner import Jobs
 from collector.journal.segment import SealedSegment
 from collector.journal.writer import Journal, JournalSettings
 from collector.listeners import Listeners
@@ -48,6 +52,7 @@ from collector.metrics import (
     CanaryMetrics,
     DiskMetrics,
     EngineMetrics,
+    JobMetrics,
     JournalMetrics,
     LoadMetrics,
     QueryMetrics,
@@ -103,6 +108,7 @@ class Collector:
     state: State
     pipeline: Pipeline
     canary: Canary
+    jobs: Jobs
     disk: DiskBudget | None
     asgi: App
     listeners: Listeners
@@ -114,10 +120,12 @@ class Collector:
             self.disk.start()
         self.journal.start()
         self.alerting.start()
+        self.jobs.start()
 
     def stop(self) -> None:
         """Make everything durable, load what can be loaded in ``drain_s``, end the engine."""
         self.canary.stop()
+        self.jobs.stop()
         if self.disk is not None:
             self.disk.stop()
         self.alerting.stop()
@@ -177,8 +185,12 @@ def build(settings: Settings) -> Collector:
     keys = _keys(settings, own_secret)
     received = ReceiveMetrics(metrics)
     canary = Canary(
-        Memory(state, journal.uuid), store, CanaryMetrics(metrics), settings.canary_interval_s, _unloaded(journal, loader),
+        Memory(state, journal.uuid), store, CanaryMetrics(metrics), settings.canary_interval_s, _unloaded(journal, loader, formats_lines.PROTOCOL.group),
         own_secret if keys.required else "",
+    )  # fmt: skip
+    jobs = Jobs(
+        (CALLS,), store, Progress(state, journal.uuid), _unloaded(journal, loader, formats_traces.PROTOCOL.group),
+        JobMetrics(metrics),
     )  # fmt: skip
     disk = _disk(settings, engine, store, metrics)
     pipeline = Pipeline(engine, journal, loader, data / "quarantine", canary, received.repeats, disk)
@@ -221,6 +233,7 @@ def build(settings: Settings) -> Collector:
         state,
         pipeline,
         canary,
+        jobs,
         disk,
         Guard(inner, allowed),
         Listeners(settings, receiver, metrics),
@@ -401,9 +414,8 @@ def _keys(settings: Settings, own_secret: str) -> Keys:
     return Keys(keys)
 
 
-def _unloaded(journal: Journal, loader: Loader) -> Callable[[], int | None]:
-    """Say since when lines wait to be loaded: the journal is asked first, it hands over to the loader."""
-    group = formats_lines.PROTOCOL.group
+def _unloaded(journal: Journal, loader: Loader, group: str) -> Callable[[], int | None]:
+    """Say since when records of *group* wait to be loaded: the journal is asked first, it hands over to the loader."""
 
     def first_ns() -> int | None:
         found = (journal.first_open_ns(group), loader.first_waiting_ns(group))

@@ -224,3 +224,30 @@ class DiskMetrics:
         self.dropped_rows = Counter(
             "fuseboard_disk_dropped_rows", "Rows of those partitions.", ["table"], registry=registry
         )
+
+
+class JobMetrics:
+    """The watermark jobs."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.windows = Counter(
+            "fuseboard_job_windows",
+            "Windows that a watermark job has run, by job.",
+            ["job"],
+            registry=registry,
+        )
+        self.seconds = Counter(
+            "fuseboard_job_seconds", "Time a watermark job took, by job.", ["job"], registry=registry
+        )
+        self.failures = Counter(
+            "fuseboard_job_failures",
+            "Windows that could not be run and will be tried again, by job.",
+            ["job"],
+            registry=registry,
+        )
+        self.lag_s = Gauge(
+            "fuseboard_job_lag_seconds",
+            "How long ago the last window of a watermark job ended, by job.",
+            ["job"],
+            registry=registry,
+        )

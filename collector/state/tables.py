@@ -140,3 +140,11 @@ canaries = Table(
     Column("number", BigInteger, nullable=False),
     Column("sent_at", Instant, nullable=False),
 )
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("done_until", Instant, nullable=False),
+    Column("planned_until", Instant, nullable=False),
+)

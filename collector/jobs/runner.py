@@ -1,0 +1,194 @@
+"""
+Runs the jobs: which window of which job is due, and that it is in the tables once.
+
+Before a window is run it is written down (`Progress.plan`), so that a collector that was killed runs the very same window again
+and the engine knows its tokens. Windows grow when a job is behind: a long outage is caught up in few statements.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+import structlog
+
+from collector.errors import FuseboardError
+from collector.jobs.progress import Progress
+from collector.load.loader import BLOCK_SETTINGS
+from collector.metrics import JobMetrics
+from collector.query.window import SECOND_NS, sql_time
+
+log = structlog.get_logger()
+
+_LOOK_S = 5.0
+# A job that never ran begins here: what the pages show by default.
+_FIRST_NS = 3600 * SECOND_NS
+# Beyond this much delay the past is given up, and said so.
+_BEHIND_NS = 24 * 3600 * SECOND_NS
+# A window of a job that is behind is at most so many of its usual ones.
+_CATCH_UP = 10
+_MEMORY_BYTES = 1_500_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One INSERT … SELECT of a job with the places ``{start:…}`` and ``{end:…}``; *table* makes its token."""
+
+    table: str
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """
+    A watermark job.
+
+    Attributes:
+        name: For metrics and logs.
+        version: Counts changes of the statements: another version begins anew where it stands.
+        window_s: Usual length of a window, seconds.
+        delay_s: How long after its end a window is run.
+    """
+
+    name: str
+    version: int
+    window_s: int
+    delay_s: float
+    statements: Sequence[Statement]
+
+    @property
+    def key(self) -> str:
+        """What its progress and tokens are kept under."""
+        return f"{self.name}/{self.version}"
+
+
+class Jobs:
+    """
+    The thread that runs them.
+
+    Args:
+        jobs: Each with a name of its own.
+        store: ClickHouse.
+        progress: How far they are.
+        unloaded_ns: When the first record arrived that is not loaded yet, epoch nanoseconds; ``None`` = all are.
+        metrics: Gauges and counters.
+        clock_ns: Nanoseconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        store: Loads,
+        progress: Progress,
+        unloaded_ns: Callable[[], int | None],
+        metrics: JobMetrics,
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._jobs = jobs
+        self._store = store
+        self._progress = progress
+        self._unloaded_ns = unloaded_ns
+        self._metrics = metrics
+        self._clock_ns = clock_ns
+        self._done_ns: dict[str, int] = {}
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End; a window that is being run is run again by the next start."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(timeout=30)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(_LOOK_S):
+            for job in self._jobs:
+                try:
+                    while not self._stopping.is_set() and self.step(job):
+                        pass
+                except FuseboardError as error:
+                    self._metrics.failures.labels(job.name).inc()
+                    log.warning("job_failed", job=job.key, reason=error.code, error=str(error)[:300])
+                except Exception:
+                    self._metrics.failures.labels(job.name).inc()
+                    log.exception("job_failed", job=job.key)
+
+    def step(self, job: Job) -> bool:
+        """
+        Run the next window of *job* if one is due.
+
+        Returns:
+            Whether one was run.
+
+        Raises:
+            StoreError: The engine is away or refuses; the same window comes again.
+            Unavailable: The state database refuses.
+        """
+        now_ns = self._clock_ns()
+        horizon_ns = self._horizon_ns(job, now_ns)
+        length_ns = job.window_s * SECOND_NS
+        known_ns = self._done_ns.get(job.key)
+        if known_ns is not None and known_ns + length_ns > horizon_ns:
+            self._metrics.lag_s.labels(job.name).set((now_ns - known_ns) / SECOND_NS)
+            return False
+        planned = self._planned(job, now_ns, horizon_ns)
+        if planned is None:
+            return False
+        start_ns, end_ns = planned
+        began = time.monotonic()
+        for statement in job.statements:
+            run_statement(self._store, job, statement, start_ns, end_ns)
+        self._progress.finish(job.key, end_ns)
+        self._done_ns[job.key] = end_ns
+        self._metrics.windows.labels(job.name).inc()
+        self._metrics.seconds.labels(job.name).inc(time.monotonic() - began)
+        self._metrics.lag_s.labels(job.name).set((now_ns - end_ns) / SECOND_NS)
+        return True
+
+    def _planned(self, job: Job, now_ns: int, horizon_ns: int) -> tuple[int, int] | None:
+        length_ns = job.window_s * SECOND_NS
+        first_ns = max(horizon_ns - _FIRST_NS, 0) // length_ns * length_ns
+        done_ns = self._progress.done_ns(job.key)
+        if done_ns is not None and done_ns < now_ns - _BEHIND_NS:
+            self._progress.finish(job.key, first_ns)
+            log.warning("job_skipped", job=job.key, from_ns=done_ns, to_ns=first_ns)
+            done_ns = first_ns
+        done_ns = first_ns if done_ns is None else done_ns
+        due = min((horizon_ns - done_ns) // length_ns, _CATCH_UP)
+        now = datetime.fromtimestamp(now_ns / SECOND_NS, UTC)
+        planned = self._progress.plan(job.key, first_ns, done_ns + max(due, 0) * length_ns, now)
+        if planned is None:
+            self._done_ns[job.key] = done_ns
+        return planned
+
+    def _horizon_ns(self, job: Job, now_ns: int) -> int:
+        """Give the end of what may be run: received long enough ago, and all of it loaded."""
+        horizon_ns = now_ns - int(job.delay_s * SECOND_NS)
+        unloaded_ns = self._unloaded_ns()
+        return horizon_ns if unloaded_ns is None else min(horizon_ns, unloaded_ns - 1)
+
+
+class Loads(Protocol):
+    """The part of `collector.store.client.Store` that runs a statement."""
+
+    def load(self, sql: str, params: Mapping[str, object], settings: Mapping[str, object]) -> None:
+        """Run an INSERT … SELECT."""
+
+
+def run_statement(store: Loads, job: Job, statement: Statement, start_ns: int, end_ns: int) -> None:
+    """Run one statement of a window; the second time it adds nothing."""
+    settings = {
+        **BLOCK_SETTINGS,
+        "max_memory_usage": _MEMORY_BYTES,
+        "insert_deduplication_token": f"{job.key}:{statement.table}:{start_ns}-{end_ns}",
+    }
+    store.load(statement.sql, {"start": sql_time(start_ns), "end": sql_time(end_ns)}, settings)
