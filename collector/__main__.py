@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -166,6 +167,7 @@ def _serve(settings: Settings) -> None:
         _fail(error.message)
     server = _Server(_config(collector, settings))
     server.on_listening = collector.canary.listen
+    server.on_ending = collector.tail.close
     asyncio_runner = asyncio.Runner(loop_factory=_loop_factory())
     with asyncio_runner as runner:
         runner.run(server.serve())
@@ -209,6 +211,7 @@ class _Server(uvicorn.Server):
     """uvicorn, but a SIGTERM that was honoured is not raised again: the program ends with 0; tells where it listens."""
 
     on_listening: Callable[[str, int], None] | None = None
+    on_ending: Callable[[], None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then tell the address: port 0 means that nobody knew it before."""
@@ -216,6 +219,12 @@ class _Server(uvicorn.Server):
         if self.started and self.on_listening is not None:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             self.on_listening(host, port)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End what would not end by itself: streams that are watched."""
+        if self.on_ending is not None:
+            self.on_ending()
+        super().handle_exit(sig, frame)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

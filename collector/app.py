@@ -57,6 +57,7 @@ from collector.metrics import (
     LoadMetrics,
     QueryMetrics,
     ReceiveMetrics,
+    TailMetrics,
 )
 from collector.pipeline import Pipeline
 from collector.probes import Probes
@@ -87,6 +88,7 @@ from collector.store.passage import Passage
 from collector.store.processes import cancel, progress
 from collector.store.question import Questions
 from collector.store.storage import Storage
+from collector.tail import Tail, TailLimits
 
 log = structlog.get_logger()
 
@@ -110,6 +112,7 @@ class Collector:
     canary: Canary
     jobs: Jobs
     disk: DiskBudget | None
+    tail: Tail
     asgi: App
     listeners: Listeners
 
@@ -199,12 +202,14 @@ def build(settings: Settings) -> Collector:
     console = Console(store, _sql_limits(settings))
     query_metrics = QueryMetrics(metrics)
     questions = Questions(partial(cancel, store), query_metrics.cancelled.inc)
+    tail = Tail(store, TailLimits(settings.tail_viewers, settings.tail_searches), TailMetrics(metrics))
     api = build_api(
         ApiParts(
             store=store,
             alerts=alerting,
             pipeline=pipeline,
             sql=console,
+            tail=tail,
             authenticate=_authenticator(keys),
             limits=_query_limits(settings),
             sql_limits=console.limits,
@@ -235,6 +240,7 @@ def build(settings: Settings) -> Collector:
         canary,
         jobs,
         disk,
+        tail,
         Guard(inner, allowed),
         Listeners(settings, receiver, metrics),
     )

@@ -251,3 +251,25 @@ class JobMetrics:
             ["job"],
             registry=registry,
         )
+
+
+class TailMetrics:
+    """The live tail of log records."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.viewers = Gauge("fuseboard_tail_viewers", "Live tails that are watched now.", registry=registry)
+        self.searches = Gauge("fuseboard_tail_searches", "Different searches among them.", registry=registry)
+        self.records = Counter(
+            "fuseboard_tail_records", "Log records sent to viewers of live tails.", registry=registry
+        )
+        self.skipped = Counter(
+            "fuseboard_tail_skipped_records",
+            "Log records left out of live tails because they were too many or the viewer too slow; viewers are told.",
+            registry=registry,
+        )
+        self.seconds = Histogram(
+            "fuseboard_tail_tick_seconds",
+            "Reading what was stored since the last look, for all live tails.",
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
+            registry=registry,
+        )

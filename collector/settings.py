@@ -223,6 +223,11 @@ class Settings(_Frozen):
     sql_read_bytes: int = Field(
         1 << 40, ge=0, description="Bytes, uncompressed, a person's SQL statement may read; 0 = any."
     )
+    tail_viewers: int = Field(
+        100, ge=0, le=10_000, description="Live tails watched at a time; 0 = the live tail is off."
+    )
+    # each is a condition of the one statement that is asked twice a second
+    tail_searches: int = Field(32, ge=1, le=256, description="Different searches among them.")
     drain_s: float = Field(
         20.0, ge=0, le=600, description="Seconds that ending waits for the journal to be loaded."
     )

@@ -8,6 +8,7 @@ The REST API people and dashboards ask: parameters -> ``read/`` and ``health/`` 
 ``answer.py``     ``{"data": […], "next_cursor": …, "stats": {…}}``
 ``failure.py``    every error, the framework's included, as the contract's error body
 ``watch.py``      a client that went away: what runs for it is ended in ClickHouse
+``stream.py``     server-sent events
 ``docs.py``       ``/api/docs``: the OpenAPI document as one page without scripts
 
 ``clickhouse.py`` the ClickHouse HTTP interface for people, an application of its own

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from starlette.requests import Request
 
+from collector.query.search import Condition
 from collector.read.sql import Answer, Store
 from collector.store.bulkhead import Bulkhead
 from collector.store.limits import QueryLimits
@@ -34,6 +35,23 @@ class PipelineAnswers(Protocol):
 
     def pipeline(self) -> Mapping[str, Any]:
         """Give the state of engine, journal and quarantine."""
+
+
+class Stream(Protocol):
+    """Bytes of server-sent events."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Give them as they come."""
+
+    def leave(self) -> None:
+        """End it, also one that never began."""
+
+
+class TailAnswers(Protocol):
+    """The live tail."""
+
+    async def watch(self, search: Condition, env: str, cursor: str | None = None) -> Stream:
+        """Begin to watch."""
 
 
 class SqlAnswers(Protocol):
@@ -64,6 +82,7 @@ class ApiParts:
         alerts: Alerting's answers.
         pipeline: The pipeline's answers.
         sql: Answers to statements.
+        tail: The live tail; ``None`` = there is none.
         authenticate: Called with each request for data; raises `Unauthenticated` or `Forbidden`.
         clock_ns: Nanoseconds since the epoch; what ``now`` means.
         limits: What one request may take of ClickHouse.
@@ -77,6 +96,7 @@ class ApiParts:
     alerts: AlertAnswers
     pipeline: PipelineAnswers
     sql: SqlAnswers
+    tail: TailAnswers | None = None
     authenticate: Callable[[Request], None] = nobody_asked
     clock_ns: Callable[[], int] = field(default=time.time_ns)
     limits: QueryLimits = field(default_factory=QueryLimits)

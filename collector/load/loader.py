@@ -303,7 +303,8 @@ class Loader:
                 )
 
     def _write_ledger(self, segment: SealedSegment) -> None:
-        rows = [_ledger_row(segment, index) for index in range(len(segment.side.records))]
+        stored_at = rfc_3339(time.time_ns())  # one for all: the live tail takes a segment as a whole
+        rows = [_ledger_row(segment, index, stored_at) for index in range(len(segment.side.records))]
         token = f"{self._token(segment)}:batches"
         if segment.side.masked:
             quarantine.keep(self._quarantine_path, segment)
@@ -321,11 +322,12 @@ class Loader:
         return {"retention_days": days, **({"kept": kept} if kept else {})}
 
 
-def _ledger_row(segment: SealedSegment, index: int) -> dict[str, object]:
+def _ledger_row(segment: SealedSegment, index: int, stored_at: str) -> dict[str, object]:
     batch = segment.side.records[index].batch
     resource, source = batch.resource, batch.source
     return {
         "received_at": rfc_3339(batch.received_at_ns),
+        "stored_at": stored_at,
         "batch_id": batch.batch_id,
         "format": batch.format,
         "signal": batch.signal,

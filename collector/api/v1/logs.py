@@ -1,16 +1,17 @@
-"""``/logs``: records, their histogram, their facets, the neighbours of one."""
+"""``/logs``: records, their histogram, their facets, new ones as they come, the neighbours of one."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Header, Query
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from collector.api.answer import Page, answer
 from collector.api.params import Ask, Asked, Asker, Order, Paged, Searched
-from collector.errors import QueryError
+from collector.api.stream import EventStream
+from collector.errors import NotFound, QueryError
 from collector.query.search import LOGS, compile_search
 from collector.read import log_counts, logs
 from collector.read.own import without_own
@@ -83,6 +84,16 @@ class FacetsAsked(Searched):
     limit: int = Field(10, ge=1, le=1000, description="Most values per field.")
 
 
+class TailAsked(Asked):
+    """Parameters of ``/logs/tail``."""
+
+    query: str = Field("", description="As of `/logs`; empty: every record.")
+    env: str = Field("", description="Only this deployment.environment.name; empty: every one.")
+    cursor: str | None = Field(
+        None, description="The id of the last event seen, for clients that cannot send it as `Last-Event-ID`."
+    )
+
+
 class ContextAsked(Asked):
     """Parameters of ``/logs/{id}/context``."""
 
@@ -114,6 +125,20 @@ def log_facets(ask: Ask, asked: Annotated[FacetsAsked, Query()]) -> Response:
         )
     rows = log_counts.facets(ask.reader, _slice(ask, asked), fields, asked.limit)
     return answer(rows, ask.reader.cost)
+
+
+@router.get("/tail", status_code=200, response_class=EventStream)
+async def log_tail(
+    ask: Ask,
+    asked: Annotated[TailAsked, Query()],
+    last_event_id: Annotated[str, Header(description="Sent by browsers that come back.")] = "",
+) -> Response:
+    """New records as they are stored, as server-sent events; an event's id resumes behind it."""
+    tail = ask.parts.tail
+    if tail is None:
+        raise NotFound("not_found", "this collector has no live tail")
+    search = without_own(compile_search(asked.query, LOGS, ask.now_ns), asked.query)
+    return EventStream(await tail.watch(search, asked.env, last_event_id or asked.cursor))
 
 
 @router.get("/{log_id:path}/context", response_model=Page[LogRecord])

@@ -6,10 +6,13 @@ from contextlib import contextmanager
 import httpx
 import pytest
 import uvicorn
+from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from collector.api import ApiParts, build_api
+from collector.metrics import TailMetrics
+from collector.tail import Tail, TailLimits
 from tests.collector.read.real_store import NOW_NS, Filler, store
 
 __all__ = ["store"]
@@ -62,8 +65,16 @@ def served(parts: ApiParts) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="session")
 def served_client(store):
     """A client of the API over the real database, at the tests' now."""
+    tail = Tail(
+        store, TailLimits(viewers=3, searches=2, tick_s=0.05, alive_s=0.2), TailMetrics(CollectorRegistry())
+    )
     parts = ApiParts(
-        store=store, alerts=FixedAlerts(), pipeline=FixedPipeline(), sql=FixedSql(), clock_ns=lambda: NOW_NS
+        store=store,
+        alerts=FixedAlerts(),
+        pipeline=FixedPipeline(),
+        sql=FixedSql(),
+        tail=tail,
+        clock_ns=lambda: NOW_NS,
     )
     with served(parts) as client:
         yield client

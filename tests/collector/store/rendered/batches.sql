@@ -33,3 +33,11 @@ ALTER TABLE batches_local ON CLUSTER 'dc-1' ADD COLUMN IF NOT EXISTS sequence UI
 
 ALTER TABLE batches ON CLUSTER 'dc-1' ADD COLUMN IF NOT EXISTS sequence UInt64 AFTER source_end;
 
+ALTER TABLE batches_local ON CLUSTER 'dc-1' ADD COLUMN IF NOT EXISTS stored_at DateTime64(9, 'UTC') DEFAULT received_at;
+
+ALTER TABLE batches ON CLUSTER 'dc-1' ADD COLUMN IF NOT EXISTS stored_at DateTime64(9, 'UTC') DEFAULT received_at;
+
+ALTER TABLE batches_local ON CLUSTER 'dc-1' ADD INDEX IF NOT EXISTS stored_range stored_at TYPE minmax GRANULARITY 1;
+
+ALTER TABLE batches_local ON CLUSTER 'dc-1' MATERIALIZE INDEX stored_range;
+
