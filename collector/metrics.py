@@ -28,6 +28,12 @@ class ReceiveMetrics:
             ["format"],
             registry=registry,
         )
+        self._rejected = Counter(
+            "fuseboard_receive_rejected_records",
+            "Records left out of requests whose others were accepted: OTLP's partial success.",
+            ["format"],
+            registry=registry,
+        )
         self._duplicates = Counter(
             "fuseboard_receive_deduplicated_batches",
             "Repeats that got their first answer.",
@@ -54,9 +60,11 @@ class ReceiveMetrics:
         self._requests.labels(name, str(status)).inc()
         self._seconds.labels(name).observe(seconds)
 
-    def accepted(self, name: str, size: int, records: int) -> None:
-        """Count one batch made durable."""
+    def accepted(self, name: str, size: int, records: int, rejected: int = 0) -> None:
+        """Count one batch made durable, and the records that were left out of it."""
         self._bytes.labels(name).inc(size)
+        if rejected:
+            self._rejected.labels(name).inc(rejected)
         self._records.labels(name).inc(records)
 
     def deduplicated(self, name: str) -> None:

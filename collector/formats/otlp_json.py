@@ -1,15 +1,16 @@
 """
-What the three OTLP/HTTP protocols share when they come as JSON: the count, `Status` errors as JSON, ``{}`` as success.
+What the three OTLP/HTTP protocols share when they come as JSON: the count, `Status` errors as JSON, ``{}`` or ``partialSuccess`` as success.
 
 A request is checked by msgspec (C, whole body at once): that it is JSON, of the right shape down to its records, which are
-counted and not looked into. Its bytes go on untouched; the mappings read them (_otlp_json.sql).
+counted and looked into as far as some may be invalid. Its bytes go on untouched, unless some are; the mappings read them (_otlp_json.sql).
 
 Source: https://opentelemetry.io/docs/specs/otlp/#otlphttp
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -20,10 +21,26 @@ from collector.receive.protocol import Judged, Protocol, Response
 
 CONTENT_TYPE = "application/json"
 Request = TypeVar("Request")
+_REJECTED = {"logs": "rejectedLogRecords", "traces": "rejectedSpans", "metrics": "rejectedDataPoints"}
 
 
 class Item(msgspec.Struct):
     """A record: an object, whatever is in it."""
+
+
+class _Pair(msgspec.Struct):
+    key: str = ""
+    value: dict[str, Any] | None = None
+
+
+class _Resource(msgspec.Struct):
+    attributes: list[_Pair] | None = None
+
+
+class _Claiming(msgspec.Struct):
+    """Logs, spans or metrics of one resource, as far as they say whose."""
+
+    resource: _Resource | None = None
 
 
 def protocol(
@@ -33,6 +50,7 @@ def protocol(
     request: type[Request],
     count: Callable[[Request], int],
     seal_age_s: float = 1.0,
+    sift: Callable[[Request, bytes], tuple[otlp.LeftOut, bytes] | None] = lambda _request, _body: None,
 ) -> Protocol:
     """
     Declare one OTLP signal that comes as JSON.
@@ -44,6 +62,7 @@ def protocol(
         request: The request's shape, down to its records.
         count: Records in a request: one addition per scope, not per record.
         seal_age_s: As in `Protocol`.
+        sift: Request and body -> what of it is invalid, and a body without that; ``None`` = nothing is.
     """
     decoder = msgspec.json.Decoder(request)
 
@@ -53,11 +72,27 @@ def protocol(
             return Judged(0)
         try:
             body.decode()  # what msgspec passes over it does not look at; ClickHouse does
-            return Judged(count(decoder.decode(body)), timed=True)
+            request = decoder.decode(body)
+            found = sift(request, body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Malformed(
                 "bad_json", f"the body is not an OTLP request for {signal} as JSON: {error}"
             ) from error
+        if found is None:
+            return Judged(count(request), timed=True, claims=claims)
+        rejected, kept = found
+        records = otlp.left(count(decoder.decode(kept)), rejected)
+        return Judged(records, timed=True, told=otlp.told(rejected), kept=kept, claims=claims)
+
+    def claims(body: bytes) -> Iterable[str]:
+        """Return the services that a body speaks of; of use only where a key may not write as all."""
+        [resources] = list(msgspec.json.decode(body, type=dict[str, list[_Claiming]]).values())[:1]
+        pairs = (pair for one in resources if one.resource for pair in one.resource.attributes or ())
+        return {
+            str(pair.value.get("stringValue", ""))
+            for pair in pairs
+            if pair.key == "service.name" and pair.value
+        }
 
     return Protocol(
         name=name,
@@ -67,17 +102,22 @@ def protocol(
         tables=tables,
         judge=judge,
         answer=otlp.answer,
-        respond=respond,
+        respond=partial(respond, signal),
         refuse=refuse,
         content_types=(CONTENT_TYPE,),
         seal_age_s=seal_age_s,
     )
 
 
-def respond(given: Mapping[str, Any], duplicate: bool) -> Response:
-    """Return 200 with an empty Export…ServiceResponse: everything was accepted."""
+def respond(signal: str, given: Mapping[str, Any], duplicate: bool) -> Response:
+    """Return 200 with an Export…ServiceResponse of *signal*: empty where everything was accepted."""
     answer = otlp.respond(given, duplicate)
-    return Response(answer.status, b"{}", CONTENT_TYPE, answer.headers)
+    found = otlp.partial(given)
+    said: dict[str, Any] = {}
+    if found is not None:
+        count = {_REJECTED[signal]: str(found.records)} if found.records else {}
+        said = {"partialSuccess": {**count, "errorMessage": found.why}}
+    return Response(answer.status, msgspec.json.encode(said), CONTENT_TYPE, answer.headers)
 
 
 def refuse(error: FuseboardError) -> Response:

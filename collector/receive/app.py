@@ -56,6 +56,9 @@ _IMPLICIT_TTL_NS = 300 * 1_000_000_000
 _KEY_LENGTH = 256
 # A client declares a handful; a thousand are an attack or a bug.
 _MOST_PARAMETERS = 64
+# Services that an answer names, and how much of each: it is kept with the batch's identity.
+_MOST_NAMED = 5
+_NAMED_LENGTH = 80
 # Beside a protocol's own answer, never shown in it.
 _SEQUENCE = "source_sequence"
 
@@ -197,7 +200,8 @@ class Receiver:
             return protocol.respond(prepared, False)  # noqa: FBT003 - nothing was stored: nothing to repeat
         accepted = await asyncio.wrap_future(self._journal.submit(prepared))
         if not accepted.duplicate:
-            self._metrics.accepted(protocol.name, prepared.info.bytes, prepared.info.records)
+            left_out = int(prepared.info.answer.get("rejected", 0))
+            self._metrics.accepted(protocol.name, prepared.info.bytes, prepared.info.records, left_out)
         else:
             self._metrics.deduplicated(protocol.name)
         return _response(protocol, accepted)
@@ -263,6 +267,7 @@ class Receiver:
             answer={
                 **protocol.answer(head.batch_id, len(decoded.body), judged.records),
                 **judged.told,
+                **_overridden(head, judged, kept),
                 **_sequence(head),
             },
         )
@@ -272,6 +277,15 @@ class Receiver:
         self._metrics.refused(protocol.name, error.code)
         own = protocol.refuse(error) if protocol.refuse and error.status not in {405, 415} else None
         return own or error_response(error)
+
+
+def _overridden(head: envelope.Head, judged: Judged, body: bytes) -> dict[str, Any]:
+    """Return (as whom it is written, which claims that overrides) where the body claims to be of a service that its key may not write as."""
+    if not head.services or judged.claims is None:
+        return {}
+    others = sorted({name for name in judged.claims(body) if name} - set(head.services))
+    named = [name[:_NAMED_LENGTH] for name in others[:_MOST_NAMED]]
+    return {"overridden": (head.services[0], named)} if others else {}
 
 
 def _sequence(head: envelope.Head) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ class Judged:
         records: Counted in the body; 0 = nothing to store, answer success at once.
         timed: The records carry the client's own time, so that a byte-identical body is a retry.
         told: What the answer says of this body besides; kept with it.
+        claims: The body -> the services it says it is of, where the answer tells a client that its key may not write as one of them.
         kept: What is journalled in place of the body, where not all of it is taken or its framing is not one that SQL can split.
     """
 
@@ -25,6 +26,7 @@ class Judged:
     timed: bool = False
     told: Mapping[str, Any] = field(default_factory=dict)
     kept: bytes | None = None
+    claims: Callable[[bytes], Iterable[str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

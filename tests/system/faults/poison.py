@@ -189,7 +189,7 @@ def _traces() -> Iterator[tuple[str, bytes]]:
             start_time_unix_nano=1,
             end_time_unix_nano=2,
         )
-        span = spans.add(**fields)
+        span = spans.add(**{"trace_id": b"p" * 16, "span_id": b"p" * 8, **fields})
         span.status.code = 9
         span.status.message = NEVER.decode()
         span.attributes.extend(

@@ -38,8 +38,8 @@ def _logs() -> bytes:
 def _traces() -> bytes:
     request = ExportTraceServiceRequest()
     scope = request.resource_spans.add().scope_spans.add()
-    scope.spans.add()
-    scope.spans.add()
+    scope.spans.add(trace_id=b"t" * 16, span_id=b"s" * 8)
+    scope.spans.add(trace_id=b"t" * 16, span_id=b"u" * 8)
     return request.SerializeToString()
 
 

@@ -22,8 +22,13 @@ SHAPES = [
 @pytest.mark.parametrize(("protocol", "resources", "scopes", "records"), SHAPES)
 def test_records_are_counted(protocol, resources: str, scopes: str, records: str) -> None:
     """And carry their own times: a byte-identical body is a retry; nulls and unknown keys are no trouble."""
+    ids = {"traceId": "5b8efff798038103d269b633813fc60c", "spanId": "eee19b7ec3c1b174"}
     body = {
-        resources: [{scopes: [{records: [{}, {"x": [1]}]}, {records: None}]}, {scopes: None}, {"new": 1}],
+        resources: [
+            {scopes: [{records: [ids, {"x": [1], **ids}]}, {records: None}]},
+            {scopes: None},
+            {"new": 1},
+        ],
         "later": {},
     }
 
