@@ -1,38 +1,26 @@
 """
-``fuseboard``: serve, up, check, migrate.
+``fuseboard``: run a collector, or ask one.
 
-Wrong or unknown settings end with exit code 2 and a sentence naming the setting; SIGTERM drains and ends with 0.
+Wrong or unknown settings end with exit code 2 and a sentence naming the setting; SIGTERM drains and ends with 0. What a command needs is imported by it: the
+server's parts take a second, and a question from a terminal needs none of them.
 """
 
 from __future__ import annotations
 
-import asyncio
-import ctypes
 import json
 import os
-import signal
-import socket
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
-import uvicorn
-from rich.console import Console
-from rich.table import Table
 
-from collector import __version__, sample
-from collector.app import Collector, build, server_target
-from collector.errors import FuseboardError
-from collector.logging import configure
-from collector.settings import Settings, SettingsError, describe, load
+from collector import __version__
+from collector.terminal.commands import add_to
 
-# malloc.h's names for mallopt's parameters.
-_M_TRIM_THRESHOLD = -1
-_M_MMAP_THRESHOLD = -3
+if TYPE_CHECKING:
+    from collector.settings import Settings
 
 cli = typer.Typer(
     name="fuseboard",
@@ -77,6 +65,8 @@ def up(
     ] = False,
 ) -> None:
     """Run collector and dashboards on the embedded engine, with the sample shop if asked."""
+    from collector import sample
+
     options: dict[str, Any] = {"data_dir": data_dir, "host": host, "port": port}
     if config is None and "FUSEBOARD_LOG_LEVEL" not in os.environ:
         options["log_level"] = "warning"  # a person is watching: what goes well is on the page
@@ -103,6 +93,11 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Validate the settings and print them, secrets masked."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from collector.settings import describe
+
     rows = describe(_settings(config))
     if as_json:
         typer.echo(json.dumps({name: value for name, value, _ in rows}, indent=2))
@@ -116,6 +111,8 @@ def check(
 @cli.command()
 def migrate(config: ConfigOption = None, clickhouse: ClickHouseOption = None) -> None:
     """Apply the schema to a ClickHouse server."""
+    from collector.app import server_target
+    from collector.errors import FuseboardError
     from collector.store.client import Store
     from collector.store.migrate import migrate as apply
 
@@ -147,10 +144,24 @@ def _root(
 
 
 def _settings(config: Path | None, **options: Any) -> Settings:
+    from collector.settings import SettingsError, load
+
     try:
         return load(config, options)
     except SettingsError as error:
         _fail(str(error))
+
+
+def _serve(settings: Settings) -> None:
+    from collector.errors import FuseboardError
+    from collector.serving import serve as run
+
+    try:
+        started = run(settings)
+    except FuseboardError as error:
+        _fail(error.message)
+    if not started:
+        raise typer.Exit(1)
 
 
 def _fail(sentence: str) -> NoReturn:
@@ -158,85 +169,7 @@ def _fail(sentence: str) -> NoReturn:
     raise typer.Exit(2)
 
 
-def _serve(settings: Settings) -> None:
-    configure(settings.log_level)
-    _keep_freed_memory()
-    try:
-        collector = build(settings)
-    except FuseboardError as error:
-        _fail(error.message)
-    server = _Server(_config(collector, settings))
-    server.on_listening = collector.canary.listen
-    server.on_ending = collector.tail.close
-    asyncio_runner = asyncio.Runner(loop_factory=_loop_factory())
-    with asyncio_runner as runner:
-        runner.run(server.serve())
-    if not server.started:
-        raise typer.Exit(1)
-
-
-def _config(collector: Collector, settings: Settings) -> uvicorn.Config:
-    return uvicorn.Config(
-        collector.asgi,
-        host=settings.host,
-        port=settings.port,
-        http="httptools",
-        lifespan="on",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_graceful_shutdown=5,
-    )
-
-
-def _keep_freed_memory() -> None:
-    """
-    Let glibc reuse the memory of request bodies instead of returning each to the kernel and faulting it in again.
-
-    Measured with benchmarks/ingest.py: 2.1 -> 1.6 CPU-s per million lines in this process, the same peak. Other C libraries do without.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, 64 << 20)
-        mallopt(_M_TRIM_THRESHOLD, 256 << 20)
-
-
-def _loop_factory() -> Any:
-    import uvloop
-
-    return uvloop.new_event_loop
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, but a SIGTERM that was honoured is not raised again: the program ends with 0; tells where it listens."""
-
-    on_listening: Callable[[str, int], None] | None = None
-    on_ending: Callable[[], None] | None = None
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, then tell the address: port 0 means that nobody knew it before."""
-        await super().startup(sockets=sockets)
-        if self.started and self.on_listening is not None:
-            host, port = self.servers[0].sockets[0].getsockname()[:2]
-            self.on_listening(host, port)
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """End what would not end by itself: streams that are watched."""
-        if self.on_ending is not None:
-            self.on_ending()
-        super().handle_exit(sig, frame)
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Ask for a graceful end on the first SIGTERM or SIGINT, for a quick one on the second."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        try:
-            yield
-        finally:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.remove_signal_handler(number)
+add_to(cli)
 
 
 def main() -> None:

@@ -28,6 +28,8 @@ _NOT_SETTINGS = (
     "FUSEBOARD_TEST_",
     "FUSEBOARD_CONFIG",
 )
+# The same, whole names: where the terminal's commands ask, and with which key.
+_OF_THE_TERMINAL = frozenset({"FUSEBOARD_URL", "FUSEBOARD_KEY"})
 
 _RETENTION_CLASSES = 4
 
@@ -350,6 +352,8 @@ def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for variable, text in environ.items():
         if not variable.startswith(ENV_PREFIX) or variable.startswith(_NOT_SETTINGS):
+            continue
+        if variable in _OF_THE_TERMINAL:
             continue
         name = variable[len(ENV_PREFIX) :].lower()
         values[name] = _parsed(variable, name, text)

@@ -24,14 +24,13 @@ def read_cursor(text: str, *types: type) -> list[object]:
     try:
         parts = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except (binascii.Error, ValueError) as error:
-        raise bad_cursor(text) from error
+        raise _bad(text) from error
     if not isinstance(parts, list) or [type(part) for part in parts] != list(types):
-        raise bad_cursor(text)
+        raise _bad(text)
     return parts
 
 
-def bad_cursor(text: str) -> QueryError:
-    """Make the error for a cursor that is not one of the list it was sent to."""
+def _bad(text: str) -> QueryError:
     return QueryError(
         "bad_cursor", f"cursor={text!r} is not a next_cursor of this list; start again without it", "cursor"
     )

@@ -1,0 +1,354 @@
+"""The commands: options, one question each, an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from collector.terminal import board, metrics, plain, records, statements, traces, waterfall
+from collector.terminal.address import address
+from collector.terminal.output import ERROR, FOUND, INTERRUPTED, NOTHING, Output, Row, TerminalError, tell
+from collector.terminal.remote import Found, Remote
+from collector.terminal.tail import follow
+from collector.terminal.waiting import waiting
+
+_PAGE_ROWS = 1000
+_LIMIT_MOST = 1_000_000
+# What a pipe whose reader ended leaves in the shell, as of any other program.
+_BROKEN_PIPE = 141
+
+Search = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[SEARCH]...",
+        help="Lucene-style: 'service:checkout severity:>=error \"timed out\"'; several are one with spaces between; none: everything.",
+    ),
+]
+UrlOption = Annotated[str | None, typer.Option("--url", help="The collector; default FUSEBOARD_URL, the file, http://127.0.0.1:4318.")]  # fmt: skip
+KeyOption = Annotated[str | None, typer.Option("--key", help="Its read key; default FUSEBOARD_KEY, the file. Others on this machine see options.")]  # fmt: skip
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines, as in a pipe.")]
+StartOption = Annotated[str | None, typer.Option("--start", help="RFC 3339, epoch, '-1h', 'now-1h'; default: an hour before --end.")]  # fmt: skip
+EndOption = Annotated[str | None, typer.Option("--end", help="As --start; default: now.")]
+EnvOption = Annotated[str, typer.Option("--env", help="Only this environment.")]
+
+
+def _limit(most: str) -> Any:
+    return typer.Option("--limit", "-n", min=1, max=_LIMIT_MOST, help=most)
+
+
+def _joined(words: list[str] | None) -> str:
+    return " ".join(words or ())
+
+
+@contextmanager
+def _asking(url: str | None, key: str | None) -> Iterator[Remote]:
+    """Open the way to the collector; what fails is a sentence and exit code 2, Ctrl-C 130."""
+    remote: Remote | None = None
+    try:
+        remote = Remote(address(url, key))
+        yield remote
+        sys.stdout.flush()
+    except TerminalError as error:
+        tell([str(error)])
+        raise typer.Exit(ERROR) from error
+    except KeyboardInterrupt as interrupt:
+        raise typer.Exit(INTERRUPTED) from interrupt
+    except BrokenPipeError as broken:
+        # the interpreter flushes once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(_BROKEN_PIPE) from broken
+    finally:
+        if remote is not None:
+            remote.close()
+
+
+def _asked(remote: Remote, ask: Callable[[], Found]) -> list[Row]:
+    """Ask once, with its progress, and pass on its warnings."""
+    with waiting(remote):
+        found = ask()
+    tell(found.warnings)
+    return list(found.rows)
+
+
+def _paged(remote: Remote, path: str, params: Mapping[str, object], text: str, limit: int) -> list[Row]:
+    """Ask page after page until there are *limit* rows."""
+    rows: list[Row] = []
+    cursor = ""
+    with waiting(remote):
+        while True:
+            page = {**params, "limit": min(limit - len(rows), _PAGE_ROWS), "cursor": cursor}
+            found = remote.get(path, page, text)
+            if not cursor:
+                tell(found.warnings)
+            rows += found.rows
+            cursor = found.cursor
+            if not cursor or not found.rows or len(rows) >= limit:
+                return rows
+
+
+def query(
+    search: Search = None,
+    start: StartOption = None,
+    end: EndOption = None,
+    env: EnvOption = "",
+    limit: Annotated[int, _limit("Most records: the newest ones.")] = 100,
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+    key: KeyOption = None,
+) -> None:
+    """Log records matching a search: the newest --limit, the newest last."""
+    output, text = Output(as_json=as_json), _joined(search)
+    with _asking(url, key) as remote:
+        params = {"query": text, "start": start, "end": end, "env": env}
+        rows = _paged(remote, "/logs", params, text, limit)
+        code = output.rows(rows[::-1], records.records)
+    raise typer.Exit(code)
+
+
+def tail(
+    search: Search = None,
+    env: EnvOption = "",
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", min=0, max=10_000, help="Records of before to begin with.")
+    ] = 10,
+    following: Annotated[
+        bool, typer.Option("--follow/--no-follow", "-f", help="Go on with new ones.")
+    ] = True,
+    limit: Annotated[int, typer.Option("--limit", min=0, help="End after so many records; 0 = never.")] = 0,
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+    key: KeyOption = None,
+) -> None:
+    """Follow log records as they come, until Ctrl-C."""
+    output = Output(as_json=as_json)
+    with _asking(url, key) as remote:
+        code = _followed(remote, output, _joined(search), env, lines, limit if following else lines)
+    raise typer.Exit(code)
+
+
+def _followed(remote: Remote, output: Output, search: str, env: str, lines: int, limit: int) -> int:
+    """Print the last *lines* records, then new ones, until *limit* are shown; the stream is open before the last ones are asked for, so none is missed."""
+    only_before = limit == lines and lines > 0
+    shown: set[object] = set()
+    stream = iter([None]) if only_before else follow(remote, {"query": search, "env": env}, search)
+    count = 0
+    for record in stream:
+        before = _before(remote, search, env, lines) if record is None else []
+        shown |= {row.get("id") for row in before}
+        new = [record] if record is not None and record.get("id") not in shown else []
+        for row in (*before, *new):
+            _print(output, row)
+            count += 1
+            if limit and count >= limit:
+                return FOUND
+    return FOUND if count else NOTHING
+
+
+def _before(remote: Remote, search: str, env: str, lines: int) -> list[Row]:
+    if not lines:
+        return []
+    found = remote.get("/logs", {"query": search, "env": env, "limit": lines}, search)
+    tell(found.warnings)
+    return list(found.rows[::-1])
+
+
+def _print(output: Output, row: Row) -> None:
+    if output.is_json:
+        output.line(row)
+        sys.stdout.flush()
+    else:
+        output.console.print(records.record(row))
+
+
+def patterns(
+    search: Search = None,
+    start: StartOption = None,
+    end: EndOption = None,
+    env: EnvOption = "",
+    new_since: Annotated[
+        str,
+        typer.Option("--new-since", help="Mark what is new since a time, 'deploy' or 'deploy:<version>'."),
+    ] = "",
+    limit: Annotated[int, _limit("Most patterns, the commonest first.")] = 50,
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+    key: KeyOption = None,
+) -> None:
+    """What the records of a search say: templates with counts, the commonest first."""
+    output, text = Output(as_json=as_json), _joined(search)
+    with _asking(url, key) as remote:
+        params = {"query": text, "start": start, "end": end, "env": env, "new_since": new_since, "limit": min(limit, 1000)}  # fmt: skip
+        rows = _asked(remote, lambda: remote.get("/logs/patterns", params, text))
+        code = output.rows(rows, records.patterns)
+    raise typer.Exit(code)
+
+
+def find_traces(
+    search: Search = None,
+    service: Annotated[str, typer.Option("--service", help="Only traces with a span of this service.")] = "",
+    error: Annotated[
+        bool | None, typer.Option("--error/--no-error", help="Only failed, or only unfailed ones.")
+    ] = None,
+    min_duration_ms: Annotated[
+        float, typer.Option("--min-duration-ms", min=0, help="Only those that took at least so long.")
+    ] = 0,
+    start: StartOption = None,
+    end: EndOption = None,
+    env: EnvOption = "",
+    limit: Annotated[int, _limit("Most traces, the newest first.")] = 20,
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+    key: KeyOption = None,
+) -> None:
+    """Traces, the newest first."""
+    output, text = Output(as_json=as_json), _joined(search)
+    with _asking(url, key) as remote:
+        params = {
+            "query": text,
+            "service": service,
+            "error": "" if error is None else str(error).lower(),
+            "min_duration_ms": min_duration_ms or "",
+            "start": start,
+            "end": end,
+            "env": env,
+        }
+        rows = _paged(remote, "/traces", params, text, limit)
+        code = output.rows(rows, traces.traces)
+    raise typer.Exit(code)
+
+
+def trace(
+    trace_id: Annotated[str, typer.Argument(help="32 hexadecimal digits.", metavar="ID")],
+    start: StartOption = None,
+    end: EndOption = None,
+    limit: Annotated[int, _limit("Most spans of the picture.")] = 500,
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+    key: KeyOption = None,
+) -> None:
+    """One trace as a tree with bars, with what was logged and which breakers changed meanwhile."""
+    output = Output(as_json=as_json)
+    with _asking(url, key) as remote:
+        path = f"/traces/{_segment(trace_id)}"
+        rows = _asked(remote, lambda: remote.get(path, {"start": start, "end": end}, trace_id))
+        found = [row for row in rows if row.get("spans") or row.get("logs")]
+        code = output.rows(found, lambda console, some: waterfall.show(console, some[0], limit))
+    raise typer.Exit(code)
+
+
+def _segment(text: str) -> str:
+    from urllib.parse import quote
+
+    return quote(text, safe="")
+
+
+def breakers(
+    service: Annotated[str, typer.Option("--service", help="Only this service's.")] = "",
+    state: Annotated[str, typer.Option("--state", help="Only these: 'open', 'open,half_open'.")] = "",
+    start: StartOption = None,
+    end: EndOption = None,
+    env: EnvOption = "",
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+    key: KeyOption = None,
+) -> None:
+    """The board: every breaker as it stands, open ones first."""
+    output = Output(as_json=as_json)
+    wanted = {each.strip() for each in state.split(",") if each.strip()}
+    with _asking(url, key) as remote:
+        params = {"service": service, "start": start, "end": end, "env": env}
+        rows = _asked(remote, lambda: remote.get("/breakers", params))
+        code = output.rows([row for row in rows if not wanted or row.get("state") in wanted], board.breakers)
+    raise typer.Exit(code)
+
+
+def services(
+    health: Annotated[
+        str, typer.Option("--health", help="Only these: 'unhealthy', 'unhealthy,degraded'.")
+    ] = "",
+    start: StartOption = None,
+    end: EndOption = None,
+    env: EnvOption = "",
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+    key: KeyOption = None,
+) -> None:
+    """Services with their health, the evidence, and requests, errors and durations."""
+    output = Output(as_json=as_json)
+    wanted = {each.strip() for each in health.split(",") if each.strip()}
+    with _asking(url, key) as remote:
+        rows = _asked(remote, lambda: remote.get("/services", {"start": start, "end": end, "env": env}))
+        code = output.rows([row for row in rows if not wanted or row.get("health") in wanted], board.services)
+    raise typer.Exit(code)
+
+
+def promql(
+    expression: Annotated[
+        str, typer.Argument(help="'sum by (service_name) (rate(http_requests_total[5m]))'.")
+    ],
+    start: Annotated[
+        str | None,
+        typer.Option("--start", help="A range from here: RFC 3339, epoch, '-1h'; default: one instant."),
+    ] = None,
+    end: Annotated[str, typer.Option("--end", help="The range's end, or the instant.")] = "now",
+    step: Annotated[str, typer.Option("--step", help="Of a range: '30s', or seconds.")] = "60s",
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+    key: KeyOption = None,
+) -> None:
+    """A PromQL expression, at an instant or over a range."""
+    output = Output(as_json=as_json)
+    now = datetime.now(UTC)
+    form = {"query": expression}
+    if start is None:
+        form["time"] = plain.moment_s(end, now)
+    else:
+        form |= {"start": plain.moment_s(start, now), "end": plain.moment_s(end, now), "step": step}
+    with _asking(url, key) as remote:
+        with waiting(remote):
+            data = remote.prometheus("/query" if start is None else "/query_range", form)
+        tell(plain.safe(each) for each in data["warnings"])
+        code = output.rows(metrics.series(data), metrics.show)
+    raise typer.Exit(code)
+
+
+def sql(
+    statement: Annotated[
+        str, typer.Argument(help="One SELECT, SHOW, DESCRIBE, EXISTS or EXPLAIN; '-': from standard input.")
+    ],
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+    key: KeyOption = None,
+) -> None:
+    """A read-only statement of ClickHouse's SQL."""
+    output = Output(as_json=as_json)
+    text = sys.stdin.read() if statement == "-" else statement
+    with _asking(url, key) as remote:
+        rows = _asked(remote, lambda: remote.sql(text))
+        code = output.rows(rows, statements.show)
+    raise typer.Exit(code)
+
+
+COMMANDS: Mapping[str, Callable[..., None]] = {
+    "query": query,
+    "tail": tail,
+    "patterns": patterns,
+    "traces": find_traces,
+    "trace": trace,
+    "breakers": breakers,
+    "services": services,
+    "promql": promql,
+    "sql": sql,
+}
+
+
+def add_to(cli: typer.Typer) -> None:
+    """Add the commands to the program."""
+    for name, command in COMMANDS.items():
+        cli.command(name, rich_help_panel="Ask a collector (exit 0: found, 1: nothing, 2: an error)")(command)
