@@ -33,6 +33,8 @@ from collector.api.clickhouse import PREFIX, ClickHouse
 from collector.api.parts import ApiParts
 from collector.canary.memory import Memory
 from collector.canary.watch import Canary
+from collector.catalogue.book import Book
+from collector.catalogue.file import CatalogueFile
 from collector.engine.process import Engine
 from collector.engine.remote import Server
 from collector.errors import FuseboardError, Unavailable
@@ -210,6 +212,7 @@ def build(settings: Settings) -> Collector:
             pipeline=pipeline,
             sql=console,
             tail=tail,
+            catalogue=Book(state, CatalogueFile(settings.catalogue_file)),
             authenticate=_authenticator(keys),
             limits=_query_limits(settings),
             sql_limits=console.limits,
@@ -473,7 +476,7 @@ def _sql_limits(settings: Settings) -> QueryLimits:
 def _authenticator(keys: Keys) -> Any:
     def authenticate(request: Request) -> None:
         asks = request.method in {"GET", "HEAD"} or request.scope["path"].endswith("/v1/sql")
-        action = "read" if asks else "write"
+        action = "read" if asks else "change"
         keys.authenticate(dict(request.scope["headers"]), action)
 
     return authenticate

@@ -159,6 +159,9 @@ class Settings(_Frozen):
     body_bytes: int = Field(32 << 20, ge=1024, description="Bytes of a request body as sent.")
     decoded_bytes: int = Field(128 << 20, ge=1024, description="Bytes of a request body decompressed.")
     ratio: int = Field(200, ge=2, description="Decompressed over sent, for bodies over 4 MiB.")
+    catalogue_file: Path | None = Field(
+        None, description="Path of catalogue.yaml: owners, runbooks, links by service."
+    )
     rule_files: tuple[str, ...] = Field((), description="Paths or globs of alert rule files.")
     receivers: tuple[ReceiverSettings, ...] = Field((), description="Where alerts go.")
     evaluation_interval_s: float = Field(1.0, gt=0, le=300, description="Seconds between rule evaluations.")

@@ -50,8 +50,8 @@ def _parameter(parameter: Mapping[str, Any]) -> str:
 
 def _row_fields(document: Mapping[str, Any], operation: Mapping[str, Any]) -> Iterator[str]:
     """Give the names of the answer's fields: follow the 200's Page model to its row model."""
-    schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
-    row = _resolved(document, schema).get("properties", {}).get("data", {}).get("items", {})
+    told = operation["responses"]["200"]["content"].get("application/json", {})  # a stream has no rows
+    row = _resolved(document, told.get("schema", {})).get("properties", {}).get("data", {}).get("items", {})
     yield from _resolved(document, row).get("properties", {})
 
 

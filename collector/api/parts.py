@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from starlette.requests import Request
 
+from collector.errors import Unavailable
 from collector.query.search import Condition
 from collector.read.sql import Answer, Store
 from collector.store.bulkhead import Bulkhead
@@ -54,6 +55,46 @@ class TailAnswers(Protocol):
         """Begin to watch."""
 
 
+class CatalogueAnswers(Protocol):
+    """Who owns what."""
+
+    def put(self, service: str, fields: Mapping[str, object]) -> Mapping[str, str]:
+        """Keep the fields of a service."""
+
+    def forget(self, service: str) -> None:
+        """Remove what was put for a service."""
+
+    def entries(
+        self,
+        heard: Iterable[str],
+        attributes: Mapping[str, Mapping[str, str]],
+        protected: Mapping[str, bool],
+    ) -> Sequence[Mapping[str, Any]]:
+        """Give every service's entry."""
+
+    def owners(self) -> Mapping[str, str]:
+        """Give service -> owner."""
+
+
+class NoCatalogue:
+    """An API without a catalogue."""
+
+    def put(self, service: str, fields: Mapping[str, object]) -> Mapping[str, str]:
+        """Refuse: nothing keeps it."""
+        raise Unavailable("state_unavailable", f"nothing keeps {service!r}: {dict(fields)}")
+
+    def forget(self, service: str) -> None:
+        """Do nothing."""
+
+    def entries(self, *_: object) -> Sequence[Mapping[str, Any]]:
+        """Give none."""
+        return ()
+
+    def owners(self) -> Mapping[str, str]:
+        """Give none."""
+        return {}
+
+
 class SqlAnswers(Protocol):
     """Statements of people, guarded."""
 
@@ -83,6 +124,7 @@ class ApiParts:
         pipeline: The pipeline's answers.
         sql: Answers to statements.
         tail: The live tail; ``None`` = there is none.
+        catalogue: Who owns what.
         authenticate: Called with each request for data; raises `Unauthenticated` or `Forbidden`.
         clock_ns: Nanoseconds since the epoch; what ``now`` means.
         limits: What one request may take of ClickHouse.
@@ -97,6 +139,7 @@ class ApiParts:
     pipeline: PipelineAnswers
     sql: SqlAnswers
     tail: TailAnswers | None = None
+    catalogue: CatalogueAnswers = field(default_factory=NoCatalogue)
     authenticate: Callable[[Request], None] = nobody_asked
     clock_ns: Callable[[], int] = field(default=time.time_ns)
     limits: QueryLimits = field(default_factory=QueryLimits)

@@ -39,7 +39,7 @@ def board(reader: Reader, window: Window, env: str, service: str = "") -> list[R
     facts = _facts(reader, window, env, service, states)
     numbers = service_reads.red(reader, window, env, service)
     versions = service_reads.versions(reader, near, env, service)
-    owners = service_reads.owners(reader, window)
+    described = service_reads.described(reader, window)
     counts = _counts(states)
     return [
         {
@@ -49,7 +49,7 @@ def board(reader: Reader, window: Window, env: str, service: str = "") -> list[R
             **{name: numbers.get(key, _NO_SPANS)[name] for name in _NO_SPANS},
             "versions": [row["version"] for row in versions.get(key, ())],
             "breakers": counts[key],
-            "owner": owners.get(key),
+            "owner": described.get(key, {}).get("owner"),
             "last_seen": row["last_seen"],
         }
         for key, row in known.items()

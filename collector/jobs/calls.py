@@ -38,7 +38,7 @@ INSERT INTO endpoint_callers (hour, env, service, method, route, version, caller
                               calls, errors, last_at)
 SELECT toStartOfHour(toDateTime(callee.started)) AS hour, callee.env AS env, callee.service AS service, callee.method AS method,
        callee.route AS route, callee.version AS version, parent.service AS caller, parent.version AS caller_version,
-       callee.retention_days AS retention_days,
+       greatest(callee.retention_days, toUInt16(400)) AS retention_days,
        count() AS calls, countIf(callee.failed) AS errors, max(callee.started) AS last_at
 FROM (
     SELECT trace_id, parent_span_id, start AS started, CAST(service, 'String') AS service, CAST(env, 'String') AS env,

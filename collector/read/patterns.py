@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from collector.errors import QueryError
 from collector.query.window import Window, parse_time, rfc_3339
-from collector.read.catalogue import deploys
+from collector.read.deploys import deploys
 from collector.read.log_counts import step_ns
 from collector.read.logs import Slice
 from collector.read.sql import Reader, Row

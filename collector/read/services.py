@@ -114,27 +114,33 @@ def versions(reader: Reader, window: Window, env: str, service: str = "") -> dic
     return by_service
 
 
-_OWNERS = """
-SELECT service, env, anyIf(owner, owner != '') AS named
-FROM (SELECT service, env, resource['fuseboard.owner'] AS owner FROM spans
+_DESCRIBED = """
+SELECT service, env, CAST(arraySort(groupUniqArrayArray(200)(fields)) AS Array(Tuple(String, String))) AS told
+FROM (SELECT service, env, mapFilter((name, value) -> startsWith(name, 'fuseboard.') AND value != '', resource)::Array(Tuple(String, String)) AS fields
+      FROM spans
       WHERE spans.start >= {recent:DateTime64(9, 'UTC')} AND spans.start < {end:DateTime64(9, 'UTC')}
       LIMIT 200 BY service, env
       UNION ALL
-      SELECT service, env, resource['fuseboard.owner'] AS owner FROM logs
+      SELECT service, env, mapFilter((name, value) -> startsWith(name, 'fuseboard.') AND value != '', resource)::Array(Tuple(String, String)) AS fields
+      FROM logs
       WHERE occurred_at >= {recent:DateTime64(9, 'UTC')} AND occurred_at < {end:DateTime64(9, 'UTC')}
       LIMIT 200 BY service, env)
 GROUP BY service, env
-HAVING named != ''
+HAVING notEmpty(told)
 LIMIT 5000
 """
-# The owner is in every record's resource: the newest minutes are enough, and all that is read.
-_OWNER_NS = 300 * SECOND_NS
+# What describes a service is in every record's resource: the newest minutes are enough, and all that is read.
+_DESCRIBED_NS = 300 * SECOND_NS
+_PREFIX = "fuseboard."
 
 
-def owners(reader: Reader, window: Window) -> dict[Key, str]:
-    """Return the resource attribute ``fuseboard.owner`` per service that names one."""
-    params = {**window.params(), "recent": sql_time(max(window.end_ns - _OWNER_NS, 0))}
-    return {(row["service"], row["env"]): row["named"] for row in reader.rows(_OWNERS, params)}
+def described(reader: Reader, window: Window) -> dict[Key, dict[str, str]]:
+    """Return the resource attributes ``fuseboard.<field>`` per service that sends some, by field."""
+    params = {**window.params(), "recent": sql_time(max(window.end_ns - _DESCRIBED_NS, 0))}
+    return {
+        (row["service"], row["env"]): {name.removeprefix(_PREFIX): value for name, value in row["told"]}
+        for row in reader.rows(_DESCRIBED, params)
+    }
 
 
 _SERIES = """

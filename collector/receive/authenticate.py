@@ -36,7 +36,11 @@ class Key:
 
 
 _ANYONE = Key(name="", secret="", role="admin")
-_MAY = {"write": frozenset({"ingest", "admin"}), "read": frozenset({"read", "admin"})}
+_MAY = {
+    "write": frozenset({"ingest", "admin"}),
+    "read": frozenset({"read", "admin"}),
+    "change": frozenset({"admin"}),
+}
 
 
 class Keys:
@@ -61,7 +65,7 @@ class Keys:
 
         Args:
             headers: Lower-case names.
-            action: ``write`` or ``read``.
+            action: ``write`` (telemetry), ``read``, or ``change`` (what the collector itself keeps).
 
         Raises:
             Unauthenticated: Keys are required and none, or an unknown one, was sent.

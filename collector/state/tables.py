@@ -148,3 +148,11 @@ jobs = Table(
     Column("done_until", Instant, nullable=False),
     Column("planned_until", Instant, nullable=False),
 )
+
+catalogue = Table(
+    "catalogue",
+    metadata,
+    Column("service", Text, primary_key=True),
+    Column("entry", JsonText, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+)

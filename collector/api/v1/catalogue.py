@@ -1,58 +1,89 @@
-"""``/endpoints`` and ``/deploys``: what there is and who uses it."""
+"""``/catalogue``: who owns a service, and where its runbook is."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from collector.api.answer import Page, answer
-from collector.api.params import Ask, Limited
-from collector.read import catalogue
+from collector.api.params import Ask, Asker, Windowed
+from collector.health.topology import edges_with_breakers
+from collector.read import services
+from collector.read.sql import Row
 
-router = APIRouter(tags=["catalogue"])
+router = APIRouter(prefix="/catalogue", tags=["catalogue"])
 
 
-class Endpoint(BaseModel):
-    """Use of one endpoint of one version; whole hours count."""
+class CatalogueFields(BaseModel):
+    """What can be said of a service; links are http or https addresses."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    owner: str | None = Field(None, description="Who is asked first.")
+    team: str | None = None
+    tier: str | None = Field(None, description="How much depends on it, in your own words.")
+    description: str | None = None
+    runbook: str | None = Field(None, description="Link: what to do at 3 a.m.")
+    docs: str | None = Field(None, description="Link.")
+    openapi: str | None = Field(None, description="Link to its API's description.")
+    repo: str | None = Field(None, description="Link.")
+    receiver: str | None = Field(None, description="Which receiver its alerts go to.")
+    slo: str | None = Field(None, description="What was promised of it.")
+
+
+class CatalogueEntry(CatalogueFields):
+    """A service as all sources together tell it."""
 
     service: str
-    env: str
-    method: str
-    route: str
-    version: str
-    calls: int
-    errors: int
-    last_call: str
+    sources: dict[str, str] = Field(description="Field -> api, file or attributes.")
+    score: float = Field(
+        description="Share of owner, runbook, docs, openapi, slo, breakers that is there, 0 to 1."
+    )
+    missing: list[str] = Field(description="Of those, what is not; breakers: it calls something without one.")
+    heard: bool = Field(description="Whether it sent anything in the window.")
 
 
-class Deploy(BaseModel):
-    """A version of a service, from the first to the last thing it sent."""
-
-    service: str
-    env: str
-    version: str
-    first_seen: str
-    last_seen: str
-
-
-class CatalogueAsked(Limited):
-    """Parameters of both."""
-
-    service: str = Field("", description="Only this service.")
+@router.get("", response_model=Page[CatalogueEntry])
+def list_catalogue(ask: Ask, asked: Annotated[Windowed, Query()]) -> Response:
+    """Every service known or heard of in the window, with its owner, its links and what is missing."""
+    window = asked.window(ask.now_ns)
+    heard = {name for name, _ in services.heard(ask.reader, window, asked.env)}
+    described: dict[str, dict[str, str]] = defaultdict(dict)
+    for (name, env), fields in services.described(ask.reader, window).items():
+        if asked.env in ("", env):
+            described[name].update(_known(fields))
+    protected = _protected(edges_with_breakers(ask.reader, window, asked.env))
+    return answer(ask.parts.catalogue.entries(heard, described, protected), ask.reader.cost)
 
 
-@router.get("/endpoints", response_model=Page[Endpoint])
-def list_endpoints(ask: Ask, asked: Annotated[CatalogueAsked, Query()]) -> Response:
-    """Endpoints with their calls by version."""
-    rows = catalogue.endpoints(ask.reader, asked.window(ask.now_ns), asked.env, asked.service, asked.limit)
-    return answer(rows, ask.reader.cost)
+@router.put("/{service}", response_model=Page[CatalogueFields])
+def put_entry(ask: Ask, service: str, fields: CatalogueFields) -> Response:
+    """Keep these fields for a service, in place of those put before; without any, forget it."""
+    return _kept(ask, service, fields)
 
 
-@router.get("/deploys", response_model=Page[Deploy])
-def list_deploys(ask: Ask, asked: Annotated[CatalogueAsked, Query()]) -> Response:
-    """Versions seen in the window, the newest first."""
-    rows = catalogue.deploys(ask.reader, asked.window(ask.now_ns), asked.env, asked.service, asked.limit)
-    return answer(rows, ask.reader.cost)
+@router.delete("/{service}", response_model=Page[CatalogueFields])
+def forget_entry(ask: Ask, service: str) -> Response:
+    """Forget what was put for a service; the file and its attributes speak again."""
+    ask.parts.catalogue.forget(service)
+    return answer([])
+
+
+def _kept(ask: Asker, service: str, fields: CatalogueFields) -> Response:
+    return answer([ask.parts.catalogue.put(service, fields.model_dump(exclude_none=True))])
+
+
+def _known(fields: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in fields.items() if name in CatalogueFields.model_fields}
+
+
+def _protected(edges: Iterable[Row]) -> dict[str, bool]:
+    protected: dict[str, bool] = {}
+    for edge in edges:
+        protected[edge["caller"]] = protected.get(edge["caller"], True) and edge["protected"]
+    return protected

@@ -90,7 +90,7 @@ class ServiceInDepth(Service):
 @router.get("", response_model=Page[Service])
 def list_services(ask: Ask, asked: Annotated[Windowed, Query()]) -> Response:
     """Every service heard of in the window, with its health at the window's end and the evidence."""
-    return answer(board(ask.reader, asked.window(ask.now_ns), asked.env), ask.reader.cost)
+    return answer(_owned(ask, board(ask.reader, asked.window(ask.now_ns), asked.env)), ask.reader.cost)
 
 
 @router.get("/{service}", response_model=Page[ServiceInDepth])
@@ -108,10 +108,16 @@ def service_health(ask: Ask, service: str, asked: Annotated[Windowed, Query()]) 
 
 
 def _known(ask: Asker, window: Window, env: str, service: str) -> list[Row]:
-    rows = board(ask.reader, window, env, service)
+    rows = _owned(ask, board(ask.reader, window, env, service))
     if not rows:
         raise NotFound("not_found", f"no service {service!r} in the window", "service")
     return rows
+
+
+def _owned(ask: Asker, rows: list[Row]) -> list[Row]:
+    """Let the catalogue say who owns a service; what its resource says is the last resort."""
+    owners = ask.parts.catalogue.owners()
+    return [{**row, "owner": owners.get(row["service"], row["owner"])} for row in rows]
 
 
 def _in_depth(ask: Asker, window: Window, row: Row) -> Row:

@@ -142,7 +142,8 @@ FROM spans
 WHERE kind IN ('client', 'producer', 'consumer') AND peer != ''
 GROUP BY minute, env, caller, callee, protocol, route, retention_days;
 
--- Who called which endpoint of which version: the evidence for deleting one.
+-- Use of each endpoint: the evidence for deleting one, and so kept for longer than a year whatever the spans are kept.
+-- A gRPC method is an endpoint too. sampled: calls whose tracestate says that others like them were not kept.
 CREATE TABLE IF NOT EXISTS endpoint_usage
 (
     hour            DateTime('UTC'),
@@ -154,10 +155,11 @@ CREATE TABLE IF NOT EXISTS endpoint_usage
     retention_days  UInt16,
     calls           SimpleAggregateFunction(sum, UInt64),
     errors          SimpleAggregateFunction(sum, UInt64),
+    sampled         SimpleAggregateFunction(sum, UInt64),
     last_at         SimpleAggregateFunction(max, DateTime64(9, 'UTC'))
 )
 ENGINE = AggregatingMergeTree
-PARTITION BY (toDate(hour), retention_days)
+PARTITION BY (toYYYYMM(hour), retention_days)
 ORDER BY (env, service, method, route, version, hour, retention_days)
 TTL hour + toIntervalDay(retention_days)
 SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 100000, min_rows_to_fsync_after_merge = 1,
@@ -165,11 +167,15 @@ SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 100000, 
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS endpoint_usage_mv TO endpoint_usage AS
 SELECT toStartOfHour(toDateTime(start)) AS hour, service, env,
-       coalesce(nullIf(attributes['http.request.method'], ''), attributes['http.method']) AS method,
-       attributes['http.route'] AS route, resource['service.version'] AS version, retention_days,
-       count() AS calls, countIf(status = 'error') AS errors, max(start) AS last_at
+       multiIf(attributes['http.request.method'] != '', attributes['http.request.method'],
+               attributes['http.method'] != '', attributes['http.method'], attributes['rpc.method'] != '', 'RPC', '') AS method,
+       multiIf(attributes['http.route'] != '', attributes['http.route'],
+               attributes['rpc.method'] != '', concat(attributes['rpc.service'], '/', attributes['rpc.method']), '') AS route,
+       resource['service.version'] AS version, greatest(spans.retention_days, toUInt16(400)) AS retention_days,
+       count() AS calls, countIf(status = 'error') AS errors,
+       countIf(trace_state != '' AND match(trace_state, '(?:^|,)ot=[^,]*th:0*[1-9a-f]')) AS sampled, max(start) AS last_at
 FROM spans
-WHERE kind = 'server' AND attributes['http.route'] != ''
+WHERE kind = 'server' AND (attributes['http.route'] != '' OR attributes['rpc.method'] != '')
 GROUP BY hour, service, env, method, route, version, retention_days;
 
 CREATE TABLE IF NOT EXISTS deploys

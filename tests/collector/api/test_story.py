@@ -5,7 +5,7 @@ import json
 import pytest
 
 from collector.api.answer import Page
-from collector.api.v1 import breakers, catalogue, ledger, services, topology, traces
+from collector.api.v1 import breakers, deploys, endpoints, ledger, services, topology, traces
 from collector.read.breakers import Breakers
 from tests.collector.read.real_store import NOW_NS, at, log, span, transition
 
@@ -346,8 +346,8 @@ def test_our_own_lines_are_found_by_those_who_name_them(fill, client):
 
 def test_endpoints_and_deploys(shop):
     """Endpoints come with their calls by version, versions with when they were seen."""
-    endpoints = asked(shop, "endpoints?service=checkout", catalogue.Endpoint)
-    deploys = asked(shop, "deploys", catalogue.Deploy)
+    used = asked(shop, "endpoints?service=checkout", endpoints.Endpoint)
+    versions = asked(shop, "deploys", deploys.Deploy)
 
-    assert [(row["route"], row["version"], row["calls"]) for row in endpoints] == [("/checkout", "1.4", 40)]
-    assert [(row["service"], row["version"]) for row in deploys] == [("checkout", "1.4")]
+    assert [(row["route"], row["version"], row["calls"]) for row in used] == [("/checkout", "1.4", 40)]
+    assert [(row["service"], row["version"]) for row in versions] == [("checkout", "1.4")]

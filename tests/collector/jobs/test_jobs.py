@@ -101,6 +101,7 @@ def bench(store, tmp_path):
         "service_minutes",
         "edge_minutes",
         "endpoint_usage",
+        "database_usage",
         "deploys",
         "batch_rows",
     ):

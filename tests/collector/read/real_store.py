@@ -109,7 +109,7 @@ def transition(seconds: float, service: str, breaker: str, change: str, **fields
 
 _FED_BY = {
     "logs": ("log_minutes", "deploys", "batch_rows", "breaker_transitions"),
-    "spans": ("trace_index", "service_minutes", "edge_minutes", "endpoint_usage", "deploys", "batch_rows", "breaker_transitions"),
+    "spans": ("trace_index", "service_minutes", "edge_minutes", "endpoint_usage", "database_usage", "deploys", "batch_rows", "breaker_transitions"),
 }  # fmt: skip
 
 

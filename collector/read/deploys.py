@@ -1,25 +1,9 @@
-"""What there is: endpoints with who uses them, versions with when they were seen."""
+"""Versions: when each was first and last seen."""
 
 from __future__ import annotations
 
 from collector.query.window import Window
 from collector.read.sql import Reader, Row
-
-_ENDPOINTS = """
-SELECT service, env, method, route, version, sum(u.calls) AS calls, sum(u.errors) AS errors, max(u.last_at) AS last_call
-FROM endpoint_usage AS u
-WHERE hour >= toStartOfHour({start:DateTime64(9, 'UTC')}) AND hour < {end:DateTime64(9, 'UTC')}
-  AND ({env:String} = '' OR env = {env:String}) AND ({service:String} = '' OR service = {service:String})
-GROUP BY service, env, method, route, version
-ORDER BY service, env, route, method, version
-LIMIT {limit:UInt32}
-"""
-
-
-def endpoints(reader: Reader, window: Window, env: str, service: str, limit: int) -> list[Row]:
-    """Return ``{service, env, method, route, version, calls, errors, last_call}``; whole hours count."""
-    return reader.rows(_ENDPOINTS, {**window.params(), "env": env, "service": service, "limit": limit})
-
 
 _DEPLOYS = """
 SELECT service, env, version, min(d.first_seen) AS began, max(d.last_seen) AS ended
