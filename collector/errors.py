@@ -184,9 +184,10 @@ class StoreRejected(StoreError):
 
 
 class QueryError(FuseboardError):
-    """A question that cannot be asked as it stands."""
+    """A question that cannot be asked as it stands; *position* is the offset of what is wrong in its text, where that is known."""
 
     status = 400
+    position: int | None = None
 
 
 class QuerySyntax(QueryError):

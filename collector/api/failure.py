@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from collector.errors import KINDS, FuseboardError, QuerySyntax, Refused, StoreUnavailable
+from collector.errors import KINDS, FuseboardError, QueryError, Refused, StoreUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +33,7 @@ _TRACE_CHARS = 4000
 def error_response(request: Request, error: FuseboardError) -> Response:
     """Write *error* with its status, and Retry-After where coming back helps."""
     body: dict[str, Any] = {"code": error.code, "message": error.message, "param": error.param}
-    if isinstance(error, QuerySyntax):
+    if isinstance(error, QueryError) and error.position is not None:
         body["position"] = error.position
     headers = {}
     if isinstance(error, Refused):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from collector.errors import QuerySyntax
+from collector.errors import QueryError, QuerySyntax
 from collector.query.grammar import AllOf, AnyOf, Field, Node, Not, Test, parse
 from collector.query.values import Kind, Subject, condition
 
@@ -87,7 +87,7 @@ def compile_search(text: str | None, table: Table, now_ns: int) -> Condition:
 
     Raises:
         QuerySyntax: It does not parse; carries the position.
-        QueryError: A value does not fit its field.
+        QueryError: A value does not fit its field; carries the position.
     """
     node = parse(text or "")
     if node is None:
@@ -122,7 +122,11 @@ class _Compiler:
 
     def _test(self, test: Test, subject: Subject | None) -> str:
         chosen = subject or Subject(self._table.text, self._table.text, Kind.TOKENS, "1")
-        sql = condition(chosen, test, self._bind, self._now_ns)
+        try:
+            sql = condition(chosen, test, self._bind, self._now_ns)
+        except QueryError as error:
+            error.position = test.position
+            raise
         return (
             f"({chosen.exists} AND {sql})"
             if chosen.kind is Kind.ATTRIBUTE and sql != chosen.exists

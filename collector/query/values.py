@@ -22,6 +22,8 @@ from collector.query.window import parse_time, sql_time
 _GAP = r"[\x00-/:-@\[-`{-\x7f]"
 _TOKEN = re.compile(r"[^\x00-/:-@\[-`{-\x7f]+")
 _EDGES = (r"(?:^|" + _GAP + ")", "(?:" + _GAP + "|$)")
+# Decimal digits that a Float64 keeps apart.
+_EXACT_DIGITS = 15
 Bind = Callable[[str, object], str]
 
 
@@ -71,7 +73,7 @@ def condition(subject: Subject, test: Test, bind: Bind, now_ns: int) -> str:
     if isinstance(test, Word) and test.pattern == "*":
         return subject.exists
     if isinstance(test, Regex):
-        return f"match({subject.sql}, {bind('String', test.pattern)})"
+        return f"match({_text(subject, test.pattern)}, {bind('String', test.pattern)})"
     if isinstance(test, Word) and test.wildcards:
         return _wildcard(subject, test, bind)
     if isinstance(test, Word | Phrase):
@@ -79,20 +81,43 @@ def condition(subject: Subject, test: Test, bind: Bind, now_ns: int) -> str:
     return _ordered(subject, test, bind, now_ns)
 
 
+def _text(subject: Subject, typed: str) -> str:
+    """Give the expression of *subject* as text, for patterns."""
+    if subject.kind in (Kind.NUMBER, Kind.TIME):
+        raise _misfit(subject, typed, "a value, not a pattern")
+    return "severity" if subject.kind is Kind.SEVERITY else subject.sql
+
+
 def _wildcard(subject: Subject, word: Word, bind: Bind) -> str:
     if subject.kind is Kind.TOKENS:
-        return f"match(lower({subject.sql}), {bind('String', _token_pattern(word.pattern))})"
-    if subject.kind in (Kind.NUMBER, Kind.TIME):
-        raise _misfit(subject, word.text, "without wildcards")
-    # severity's text is matched, everything else is what its expression says
-    value = "severity" if subject.kind is Kind.SEVERITY else subject.sql
-    return f"{value} LIKE {bind('String', _like(word.pattern))}"
+        return _wildcard_by_token(subject.sql, word, bind)
+    stored_lower = subject.kind in (Kind.HEX, Kind.SEVERITY)
+    pattern = _ascii_lower(word.pattern) if stored_lower else word.pattern
+    return f"{_text(subject, word.text)} LIKE {bind('String', _like(pattern))}"
+
+
+def _wildcard_by_token(sql: str, word: Word, bind: Bind) -> str:
+    conditions = [
+        f"hasToken(lower({sql}), {bind('String', token)})"
+        for token in dict.fromkeys(_whole_tokens(word.pattern))
+    ]
+    conditions.append(f"match(lower({sql}), {bind('String', _token_pattern(word.pattern))})")
+    return conditions[0] if len(conditions) == 1 else f"({' AND '.join(conditions)})"
+
+
+def _whole_tokens(pattern: str) -> list[str]:
+    """Return the tokens that whatever fits *pattern* has: ``pay`` of ``pay-ment*``. They are what the index knows."""
+    # a wildcard becomes a letter that glues itself to what stands beside it, and takes it out
+    literal = "".join("\U0010ffff" if part in ("*", "?") else unescape(part) for part in pieces(pattern))
+    return [token for token in _TOKEN.findall(_ascii_lower(literal)) if "\U0010ffff" not in token]
 
 
 def _token_pattern(pattern: str) -> str:
     """Write a wildcard word as RE2 over the lower-cased text; its ends are token ends unless they are wildcards."""
     parts = pieces(pattern)
-    middle = "".join({"*": r"\S*", "?": r"\S"}.get(part, _literal(unescape(part).lower())) for part in parts)
+    middle = "".join(
+        {"*": r"\S*", "?": r"\S"}.get(part, _literal(_ascii_lower(unescape(part)))) for part in parts
+    )
     left = _EDGES[0] if _TOKEN.fullmatch(unescape(parts[0])) and parts[0] not in "*?" else ""
     right = _EDGES[1] if _TOKEN.fullmatch(unescape(parts[-1])) and parts[-1] not in "*?" else ""
     return left + middle + right
@@ -134,7 +159,7 @@ def _equal(subject: Subject, test: Word | Phrase, bind: Bind, now_ns: int) -> st
 
 def _equal_attribute(subject: Subject, test: Word | Phrase, bind: Bind) -> str:
     exact = f"{subject.sql} = {bind('String', test.text)}"
-    number = _number(test.text) if isinstance(test, Word) else None
+    number = _number(test.text) if isinstance(test, Word) and not _long_number(test.text) else None
     if number is None:
         return exact
     return f"({exact} OR ifNull(toFloat64OrNull({subject.sql}) = {bind('Float64', number)}, 0))"
@@ -220,6 +245,11 @@ def _number_of(subject: Subject, text: str) -> float:
 
 def _number(text: str) -> float | None:
     return float(text) if re.fullmatch(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", text, re.ASCII) else None
+
+
+def _long_number(text: str) -> bool:
+    """Whether a Float64 would take the number for its neighbours: an identifier, not a quantity."""
+    return sum(letter.isdecimal() for letter in text) > _EXACT_DIGITS
 
 
 def _misfit(subject: Subject, text: str, wanted: str) -> QueryError:

@@ -13,7 +13,7 @@ SECOND_NS = 1_000_000_000
 DEFAULT_LENGTH_NS = 3600 * SECOND_NS
 # What DateTime64(9) can hold, so that a wrong unit is our clear error and not the engine's overflow.
 _EARLIEST_NS = 0
-_LATEST_NS = 9_214_646_400 * SECOND_NS
+LATEST_NS = 9_214_646_400 * SECOND_NS
 
 _UNITS_NS = {"ms": 1_000_000, "s": SECOND_NS, "m": 60 * SECOND_NS, "h": 3600 * SECOND_NS,
              "d": 86_400 * SECOND_NS, "w": 604_800 * SECOND_NS}  # fmt: skip
@@ -100,7 +100,7 @@ def parse_time(text: str, param: str, now_ns: int) -> int:
         at_ns = _epoch(stripped)
     if at_ns is None:
         at_ns = _timestamp(stripped)
-    if at_ns is None or not _EARLIEST_NS <= at_ns < _LATEST_NS:
+    if at_ns is None or not _EARLIEST_NS <= at_ns < LATEST_NS:
         raise QueryError("bad_time", f"{param}={text!r} is not a time; {_EXPECTED}", param)
     return at_ns
 

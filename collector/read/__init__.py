@@ -5,7 +5,9 @@ Typed questions -> SQL -> typed answers: the only place that selects from ClickH
 ``logs.py``         records newest or oldest first, one record's neighbours
 ``log_counts.py``   histogram and facets
 ``cursors.py``      opaque cursors
-``traces.py``       search, one trace with its spans, logs and transitions
+``traces.py``       which traces fit a question; ``trace_heatmap.py`` how many, ``trace_compare.py`` what sets some apart
+``trace.py``        one trace with its spans, logs and transitions, explained by ``span_tree.py``, ``clock_skew.py``
+                    and ``critical_path.py``
 ``services.py``     RED, versions, last seen; series of one service
 ``edges.py``        who calls whom; who feels it when a service fails
 ``breakers.py``     current states per breaker and instance; ``transitions.py`` what they are made from,

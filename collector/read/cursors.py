@@ -24,13 +24,14 @@ def read_cursor(text: str, *types: type) -> list[object]:
     try:
         parts = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except (binascii.Error, ValueError) as error:
-        raise _bad(text) from error
+        raise bad_cursor(text) from error
     if not isinstance(parts, list) or [type(part) for part in parts] != list(types):
-        raise _bad(text)
+        raise bad_cursor(text)
     return parts
 
 
-def _bad(text: str) -> QueryError:
+def bad_cursor(text: str) -> QueryError:
+    """Make the error for a cursor that is not one of the list it was sent to."""
     return QueryError(
         "bad_cursor", f"cursor={text!r} is not a next_cursor of this list; start again without it", "cursor"
     )

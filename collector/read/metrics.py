@@ -96,6 +96,8 @@ def range_query(
 
 
 def _answer(reader: Reader, compiled: Compiled, grid: Grid, series_limit: int) -> MetricAnswer:
+    if compiled.type == "string":
+        return MetricAnswer("string", [], compiled.text, stats=reader.cost)
     rows = reader.rows(compiled.sql, compiled.params, compiled.settings)
     if len(rows) > series_limit:
         raise QueryTooExpensive(
@@ -106,8 +108,8 @@ def _answer(reader: Reader, compiled: Compiled, grid: Grid, series_limit: int) -
             f"the answer has {len(rows)} series of {grid.points} points, {VALUES_LIMIT} values are allowed; "
             "a longer step, a shorter range or an aggregation has fewer"
         )
-    series = [_series(row, grid.times) for row in rows]
-    if compiled.type == "matrix":
+    series = [_raw_series(row) if compiled.raw else _series(row, grid.times) for row in rows]
+    if not compiled.ordered:
         series.sort(key=lambda one: tuple(one.labels.items()))
     return MetricAnswer(compiled.type, series, warnings=compiled.warnings, stats=reader.cost)
 
@@ -117,3 +119,7 @@ def _series(row: Row, times: Iterable[int]) -> Series:
         (at_ms, float(value)) for at_ms, value in zip(times, row["values"], strict=True) if value is not None
     ]
     return Series(row["labels"], points)
+
+
+def _raw_series(row: Row) -> Series:
+    return Series(row["labels"], [(at_ms, float(value)) for at_ms, value in row["values"]])

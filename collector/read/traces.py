@@ -1,191 +1,260 @@
-"""Traces: a search over their summaries, and one trace whole."""
+"""
+Traces found: which ones fit a question, and a page of their summaries.
+
+`matching` is the one subquery that search, heatmap and comparison share: a row per trace that began in the window. Its sums over ``trace_index`` stay
+narrow (ADR 0028): what only a page shows (services, root) is read for the page's traces alone.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Literal, cast
 
-from collector.errors import NotFound
+from collector.errors import QueryError
 from collector.query.search import Condition
-from collector.query.window import SECOND_NS, Window, parse_time, sql_time
-from collector.read.cursors import read_cursor, write_cursor
+from collector.query.window import LATEST_NS, SECOND_NS, Window, parse_time, sql_time
+from collector.read.cursors import bad_cursor, read_cursor, write_cursor
 from collector.read.sql import Reader, Row
-from collector.read.transitions import Chosen, Transition, transitions
 
-# More spans than a page can show; a trace beyond it is cut at its end.
-SPANS_MOST = 20_000
-LOGS_MOST = 5_000
-# Log clocks and batching move a record a little out of its trace's spans.
-_AROUND_NS = 300 * SECOND_NS
-# A breaker opens at, or right after, the call that fails.
-_TRANSITIONS_AROUND_NS = SECOND_NS
+# Longer windows read a day's index whole anyway: first asking which traces they hold would cost more than it spares.
+_NARROW_NS = 6 * 3600 * SECOND_NS
+# How long after its trace's beginning a span is still looked for by a search.
+REACH_NS = 3600 * SECOND_NS
+# A trace without its root may yet begin earlier than it seemed, for so long; so many of them does a cursor remember.
+_YOUNG_NS = 600 * SECOND_NS
+_REMEMBERED = 50
+# Spans that are asked whether they have a field nobody was found by.
+_SAMPLE = 10_000
+
+Order = Literal["newest", "slowest"]
 
 
 @dataclass(frozen=True, slots=True)
-class TraceQuestion:
+class Wanted:
     """
     Which traces: those that began in the window and fit the rest ("" and None = any).
 
     Attributes:
-        search: Some span of the trace fits it.
-        service: Some span of the trace is this service's.
+        search: Fits the span that *service*, *name* and *status* are about, too: one span of the trace fits all four.
         error: Whether some span failed.
+        min_duration_ms: From the first span's start to the last one's end, this included.
+        max_duration_ms: This excluded, so that neighbouring ranges share no trace.
     """
 
     window: Window
-    search: Condition
+    search: Condition = field(default_factory=Condition)
     env: str = ""
     service: str = ""
+    name: str = ""
+    status: str = ""
     error: bool | None = None
     min_duration_ms: float = 0.0
+    max_duration_ms: float | None = None
+
+    def params(self) -> dict[str, object]:
+        """Give the values of `matching`'s places."""
+        at_most = 2**63 if self.max_duration_ms is None else round(self.max_duration_ms * 1e6)
+        return {
+            **self.window.params(),
+            **self.search.params,
+            "env": self.env,
+            "service": self.service,
+            "name": self.name,
+            "status": self.status,
+            "error": int(bool(self.error)),
+            "reached": sql_time(self.window.end_ns + REACH_NS),
+            "min_duration_ns": round(self.min_duration_ms * 1e6),
+            "max_duration_ns": at_most,
+        }
+
+
+_MATCHING = """SELECT trace_id, min(t.start) AS began, sum(t.errors) > 0 AS failed,
+       toUInt64(greatest(toUnixTimestamp64Nano(max(t.end)) - toUnixTimestamp64Nano(min(t.start)), 0)) AS duration_ns
+FROM trace_index AS t
+WHERE {days}{narrowed}
+GROUP BY trace_id
+HAVING {kept}"""
+_DAYS = """t.day >= toDate({start:DateTime64(9, 'UTC')}) - 1 AND t.day <= toDate({end:DateTime64(9, 'UTC')}) + 1"""
+_BEGUN = """
+  AND trace_id IN (SELECT trace_id FROM trace_index AS n
+                   WHERE n.day >= toDate({start:DateTime64(9, 'UTC')}) AND n.day <= toDate({end:DateTime64(9, 'UTC')})
+                     AND n.start >= {start:DateTime64(9, 'UTC')} AND n.start < {end:DateTime64(9, 'UTC')})"""
+# The minute is said, too: by it alone, not by the time itself, the primary key of `spans` leaves granules of a service out.
+_SPAN = """
+  AND trace_id IN (SELECT trace_id FROM spans
+                   WHERE spans.start >= {start:DateTime64(9, 'UTC')} AND spans.start < {reached:DateTime64(9, 'UTC')}
+        AND toStartOfMinute(spans.start) >= toStartOfMinute({start:DateTime64(9, 'UTC')})
+        AND toStartOfMinute(spans.start) <= toStartOfMinute({reached:DateTime64(9, 'UTC')})
+                     AND toStartOfMinute(spans.start) >= toStartOfMinute({start:DateTime64(9, 'UTC')})
+                     AND toStartOfMinute(spans.start) <= toStartOfMinute({reached:DateTime64(9, 'UTC')}) AND %s)"""
+_KEPT = {
+    "began": "began >= {start:DateTime64(9, 'UTC')} AND began < {end:DateTime64(9, 'UTC')}",
+    "env": "max(has(t.envs, {env:String}))",
+    "service": "max(has(t.services, {service:String}))",
+    "error": "failed = {error:UInt8}",
+    "shortest": "duration_ns >= {min_duration_ns:UInt64}",
+    "longest": "duration_ns < {max_duration_ns:UInt64}",
+}
+
+
+def matching(wanted: Wanted) -> str:
+    """Give the subquery for ``(trace_id, began, failed, duration_ns)`` of each trace that fits; `Wanted.params` are its values."""
+    span = _span_condition(wanted)
+    begun = _BEGUN if wanted.window.end_ns - wanted.window.start_ns < _NARROW_NS else ""
+    asked = {
+        "began": True,
+        "env": bool(wanted.env),
+        "service": bool(wanted.service),
+        "error": wanted.error is not None,
+        "shortest": wanted.min_duration_ms > 0,
+        "longest": wanted.max_duration_ms is not None,
+    }
+    kept = "\n   AND ".join(sql for name, sql in _KEPT.items() if asked[name])
+    narrowed = _SPAN % span if span else begun
+    return _MATCHING.format(days=_DAYS, narrowed=narrowed, kept=kept)
+
+
+def _span_condition(wanted: Wanted) -> str:
+    """What one span must fit, all at once; "" when the index alone can answer (a service by itself)."""
+    parts = [] if wanted.search.sql == "1" else [wanted.search.sql]
+    parts += [f"{name} = {{{name}:String}}" for name in ("name", "status") if getattr(wanted, name)]
+    if parts and wanted.service:
+        parts.insert(0, "service = {service:String}")
+    return " AND ".join(parts)
+
+
+_PAGE = """
+SELECT trace_id, min(t.root).3 AS root_service, min(t.root).4 AS root_name, min(t.root).1 = 1 AS root_missing, min(t.start) AS start,
+       toUInt64(greatest(toUnixTimestamp64Nano(max(t.end)) - toUnixTimestamp64Nano(min(t.start)), 0)) AS duration_ns,
+       sum(t.spans) AS spans, arraySort(groupUniqArrayArray(t.services)) AS services, sum(t.errors) > 0 AS error
+FROM trace_index AS t
+WHERE {days}
+  AND trace_id IN (SELECT trace_id FROM ({matching})
+                   WHERE {after} AND trace_id NOT IN {{seen:Array(String)}}
+                   ORDER BY {key} DESC, trace_id DESC
+                   LIMIT {{limit:UInt32}})
+GROUP BY trace_id
+ORDER BY {order} DESC, trace_id DESC
+LIMIT {{limit:UInt32}}
+"""
+# Per order: what a page is cut by, the same in the outer statement, and the condition for what comes after a cursor.
+_ORDERS = {
+    "newest": (
+        "began",
+        "min(t.start)",
+        "(began, trace_id) < (fromUnixTimestamp64Nano({at:Int64}, 'UTC'), {last:String})",
+    ),
+    "slowest": ("duration_ns", "duration_ns", "(duration_ns, trace_id) < ({at:Int64}, {last:String})"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of the list: so many traces after a cursor."""
+
+    order: Order = "newest"
     limit: int = 100
     cursor: str | None = None
 
 
-_TRACES = """
-SELECT trace_id, root_service, root_name, began AS start, duration_ns / 1e6 AS duration_ms, spans, services, errors > 0 AS error
-FROM (SELECT trace_id, min(t.start) AS began, max(t.end) AS ended, sum(t.spans) AS spans, sum(t.errors) AS errors,
-             arraySort(groupUniqArrayArray(t.services)) AS services, groupUniqArrayArray(t.envs) AS envs,
-             max(t.root_service) AS root_service, max(t.root_name) AS root_name,
-             toUnixTimestamp64Nano(ended) - toUnixTimestamp64Nano(began) AS duration_ns
-      FROM trace_index AS t
-      WHERE t.day >= toDate({{start:DateTime64(9, 'UTC')}}) - 1 AND t.day <= toDate({{end:DateTime64(9, 'UTC')}}) + 1
-        AND {matching}
-      GROUP BY trace_id)
-WHERE began >= {{start:DateTime64(9, 'UTC')}} AND began < {{end:DateTime64(9, 'UTC')}}
-  AND ({{env:String}} = '' OR has(envs, {{env:String}}))
-  AND ({{service:String}} = '' OR has(services, {{service:String}}))
-  AND ({{error:Int8}} < 0 OR (errors > 0) = {{error:Int8}})
-  AND duration_ns >= {{min_duration_ns:UInt64}}
-  AND {after}
-ORDER BY began DESC, trace_id DESC
-LIMIT {{limit:UInt32}}
-"""
-_MATCHING = """trace_id IN (SELECT trace_id FROM spans
-      WHERE spans.start >= {{start:DateTime64(9, 'UTC')}} AND spans.start < {{end:DateTime64(9, 'UTC')}} + toIntervalHour(1)
-        AND {search})"""
-_AFTER = "(began, trace_id) < ({at:DateTime64(9, 'UTC')}, {last:String})"
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a page begins: after the trace *last*, whose key was *at*; *seen* were shown and may seem to come again."""
+
+    condition: str = "1"
+    at: int = 0
+    last: str = ""
+    seen: tuple[str, ...] = ()
 
 
-def search(reader: Reader, question: TraceQuestion) -> tuple[list[Row], str | None]:
-    """Return one page of trace summaries, newest first, and the next page's cursor."""
-    question, after, position = _position(question)
-    condition = question.search
-    sql = _TRACES.format(
-        matching="1" if condition.sql == "1" else _MATCHING.format(search=condition.sql), after=after
-    )
-    params = {
-        **question.window.params(),
-        **condition.params,
-        **position,
-        "env": question.env,
-        "service": question.service,
-        "error": -1 if question.error is None else int(question.error),
-        "min_duration_ns": round(question.min_duration_ms * 1e6),
-        "limit": question.limit + 1,
-    }
-    rows = reader.rows(sql, params)
-    more, rows = len(rows) > question.limit, rows[: question.limit]
-    for row in rows:
-        row["error"] = bool(row["error"])
-    window = question.window
-    cursor = (
-        write_cursor(window.start_ns, window.end_ns, rows[-1]["start"], rows[-1]["trace_id"])
-        if more
-        else None
-    )
-    return rows, cursor
+@dataclass(frozen=True, slots=True)
+class TracePage:
+    """Summaries, where they go on, and what was asked that matches nothing."""
+
+    rows: list[Row]
+    next_cursor: str | None
+    warnings: list[str]
 
 
-def _position(question: TraceQuestion) -> tuple[TraceQuestion, str, dict[str, object]]:
-    if question.cursor is None:
-        return question, "1", {}
-    start, end, at, last = read_cursor(question.cursor, int, int, str, str)
-    assert isinstance(start, int)
-    assert isinstance(end, int)
-    at_ns = parse_time(str(at), "cursor", question.window.now_ns)
-    window = Window(start, end, question.window.now_ns)
-    return replace(question, window=window), _AFTER, {"at": sql_time(at_ns), "last": last}
-
-
-_RANGE = """
-SELECT count() AS found, min(t.start) AS began, max(t.end) AS ended, groupUniqArrayArray(t.services) AS services,
-       groupUniqArrayArray(t.envs) AS envs
-FROM trace_index AS t
-WHERE trace_id = {trace_id:String}
-LIMIT 1
-"""
-_SPANS = """
-SELECT span_id, parent_span_id, service, env, name, kind, start, duration_ns, status, status_message, attributes, resource,
-       events, links
-FROM spans
-WHERE trace_id = {trace_id:String}
-  AND spans.start >= {start:DateTime64(9, 'UTC')} AND spans.start <= {end:DateTime64(9, 'UTC')}
-ORDER BY spans.start, span_id
-LIMIT {limit:UInt32}
-"""
-_LOGS = """
-SELECT concat(batch_id, ':', toString(line)) AS id, occurred_at, observed_at, service, env, severity, severity_number,
-       body, trace_id, span_id, attributes, resource, batch_id, line
-FROM logs
-WHERE trace_id = {trace_id:String}
-  AND occurred_at >= {start:DateTime64(9, 'UTC')} AND occurred_at <= {end:DateTime64(9, 'UTC')}
-ORDER BY occurred_at, batch_id, line
-LIMIT {limit:UInt32}
-"""
-
-
-def trace(reader: Reader, trace_id: str, window: Window) -> Row:
+def search(reader: Reader, wanted: Wanted, page: Page) -> TracePage:
     """
-    Return ``{trace_id, spans, logs, transitions}``, each oldest first.
+    Return one page of trace summaries; the next page's cursor also fixes window and order.
 
-    Args:
-        reader: The store.
-        trace_id: 32 hex digits, any case.
-        window: Where to look for log records when the trace has no span here; else its own time range counts.
+    A trace whose root arrives between two pages may move to an earlier time: it is not shown again. By *slowest*, one that grows meanwhile
+    may be missed; in a window of the past none grows.
 
     Raises:
-        NotFound: Neither a span nor a log record has this id.
+        QueryError: 400 ``bad_cursor``.
     """
-    wanted = trace_id.lower()
-    found = reader.rows(_RANGE, {"trace_id": wanted})[0]
-    if not found["found"]:
-        return _logs_only(reader, wanted, window)
-    began, ended = (parse_time(found[name], "trace_id", 0) for name in ("began", "ended"))
-    spans = reader.rows(_SPANS, {"trace_id": wanted, **_range(began, ended, 0), "limit": SPANS_MOST})
-    logs = reader.rows(_LOGS, {"trace_id": wanted, **_range(began, ended, _AROUND_NS), "limit": LOGS_MOST})
-    near = Window(began - _TRANSITIONS_AROUND_NS, ended + _TRANSITIONS_AROUND_NS, window.now_ns)
-    around = [
-        each
-        for each in transitions(reader, near, Chosen(services=found["services"]))
-        if each.env in found["envs"]
-    ]
-    wide = Window(began - _AROUND_NS, ended + _AROUND_NS, window.now_ns)
-    caused = [
-        each for each in transitions(reader, wide, Chosen(trace_id=wanted)) if not _shown(each, near, around)
-    ]
-    every = sorted([*around, *caused], key=lambda change: change.at_ns)
+    wanted, place = _position(wanted, page)
+    key, outer, _ = _ORDERS[page.order]
+    sql = _PAGE.format(days=_DAYS, matching=matching(wanted), after=place.condition, key=key, order=outer)
+    params = {**wanted.params(), "at": place.at, "last": place.last, "seen": list(place.seen)}
+    rows = reader.rows(sql, {**params, "limit": page.limit + 1})
+    more, rows = len(rows) > page.limit, rows[: page.limit]
+    cursor = _cursor(rows, wanted.window, page.order, place) if more else None
+    warnings = [] if rows or page.cursor else _unknown_fields(reader, wanted)
+    return TracePage([_summary(row) for row in rows], cursor, warnings)
+
+
+def _summary(row: Row) -> Row:
+    duration_ms = row.pop("duration_ns") / 1e6
     return {
-        "trace_id": wanted,
-        "spans": spans,
-        "logs": logs,
-        "transitions": [change.row() for change in every],
+        **row,
+        "duration_ms": duration_ms,
+        "error": bool(row["error"]),
+        "root_missing": bool(row["root_missing"]),
     }
 
 
-def _shown(change: Transition, near: Window, around: list[Transition]) -> bool:
-    """Say whether *change* is among those *around* the trace already (there merged with what came another way)."""
-    inside = near.start_ns <= change.at_ns < near.end_ns
-    return inside and any(
-        each.holder == change.holder and each.to_state == change.to_state for each in around
-    )
+def _cursor(rows: list[Row], window: Window, order: Order, place: _Place) -> str:
+    began = [parse_time(row["start"], "start", window.now_ns) for row in rows]
+    young = [
+        row["trace_id"]
+        for row, at in zip(rows, began, strict=True)
+        if row["root_missing"] and at > window.now_ns - _YOUNG_NS
+    ]
+    seen = [*place.seen, *young][-_REMEMBERED:]
+    at = began[-1] if order == "newest" else rows[-1]["duration_ns"]
+    return write_cursor(window.start_ns, window.end_ns, order, at, rows[-1]["trace_id"], seen)
 
 
-def _range(began: int, ended: int, around: int) -> dict[str, object]:
-    return {"start": sql_time(max(began - around, 0)), "end": sql_time(ended + around)}
+def _position(wanted: Wanted, page: Page) -> tuple[Wanted, _Place]:
+    if page.cursor is None:
+        return wanted, _Place()
+    parts = read_cursor(page.cursor, int, int, str, int, str, list)
+    start, end, order, at, last, seen = cast("tuple[int, int, str, int, str, list[object]]", tuple(parts))
+    if order != page.order:
+        raise QueryError("bad_cursor", f"the cursor belongs to order={order}", "cursor")
+    if not 0 <= start < end < LATEST_NS or not 0 <= at < 2**63:
+        raise bad_cursor(page.cursor)
+    window = Window(start, end, wanted.window.now_ns)
+    place = _Place(_ORDERS[page.order][2], at, last, tuple(str(each) for each in seen))
+    return replace(wanted, window=window), place
 
 
-def _logs_only(reader: Reader, trace_id: str, window: Window) -> Row:
-    logs = reader.rows(_LOGS, {"trace_id": trace_id, **window.params(), "limit": LOGS_MOST})
-    if not logs:
-        raise NotFound("not_found", f"no trace {trace_id!r}", "trace_id")
-    return {"trace_id": trace_id, "spans": [], "logs": logs, "transitions": []}
+_KNOWN_KEYS = """
+SELECT key, max(mapContains(attributes, key) OR mapContains(resource, key)) AS known
+FROM (SELECT attributes, resource FROM spans
+      WHERE spans.start >= {start:DateTime64(9, 'UTC')} AND spans.start < {reached:DateTime64(9, 'UTC')}
+        AND toStartOfMinute(spans.start) >= toStartOfMinute({start:DateTime64(9, 'UTC')})
+        AND toStartOfMinute(spans.start) <= toStartOfMinute({reached:DateTime64(9, 'UTC')})
+      LIMIT {sample:UInt32})
+ARRAY JOIN {keys:Array(String)} AS key
+GROUP BY key
+LIMIT 1000
+"""
+
+
+def _unknown_fields(reader: Reader, wanted: Wanted) -> list[str]:
+    """Warn of fields that are no column and that no span of a sample has: nothing was found, and this may be why."""
+    keys = list(wanted.search.keys)
+    if not keys:
+        return []
+    rows = reader.rows(_KNOWN_KEYS, {**wanted.params(), "sample": _SAMPLE, "keys": keys})
+    known = {row["key"] for row in rows if row["known"]}
+    return [
+        f"unknown field {key!r}: no column, and no span of the window has it"
+        for key in keys
+        if key not in known
+    ]

@@ -6,7 +6,10 @@ PromQL -> one SELECT over `metric_series` and `metric_samples`; nothing here tal
 ``scope.py``       what the parts hand each other: relations of two columns (labels, values on the grid), bound values
 ``selectors.py``   matchers -> series; samples -> values on the grid; lookback, staleness, ``@``, offset
 ``windows.py``     range functions: rate, increase, *_over_time
+``functions.py``   functions value by value; ``labels.py`` of labels; ``histograms.py`` of classic buckets
+``calls.py``       finds which of these a call is
 ``aggregates.py``  sum, topk, quantile, count_values, …
+``operators.py``   + - and or unless …, between numbers, vectors, and both
 ``compiler.py``    walks the tree: `compile_promql`
 
 In: text and a `Grid`. Out: `Compiled`, or `QueryError`. Which functions there are and what differs from Prometheus: docs/promql.md.

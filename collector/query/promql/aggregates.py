@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import promql_parser as pp
 
-from collector.query.promql.scope import NAME, Scope, Vector
+from collector.errors import QueryError
+from collector.query.promql.scope import NAME, Scalar, Scope, Text, Vector, mapped
+from collector.query.promql.syntax import unsupported
+from collector.query.promql.windows import quantile
 
 # Over the arrays of a group, NULLs skipped; what Prometheus sums it sums with compensation, so here too.
 _SIMPLE = {
@@ -30,19 +33,77 @@ def kept(modifier: pp.AggModifier | None, labels: str, scope: Scope) -> str:
     return f"mapFilter((k, v) -> NOT has({names}, k), {labels})"
 
 
-def aggregate(node: pp.AggregateExpr, inner: Vector, scope: Scope) -> Vector | None:
+def aggregate(node: pp.AggregateExpr, inner: Vector, parameter: Scalar | Text | None, scope: Scope) -> Vector:
     """
-    Compile an aggregation that takes no parameter.
+    Compile an aggregation.
 
-    Returns:
-        The vector; None if the operator takes one.
+    Args:
+        node: Operator and grouping.
+        inner: What is aggregated.
+        parameter: Of topk, quantile, count_values, ….
+        scope: Where.
     """
-    values = _SIMPLE.get(str(node.op))
-    if values is None:
-        return None
+    operator = str(node.op)
     group = kept(node.modifier, "t.labels", scope)
+    if operator == "count_values":
+        assert isinstance(parameter, Text)
+        return _count_values(inner, parameter.value, group, scope)
+    if operator in _SIMPLE:
+        return _grouped(_SIMPLE[operator], inner, node, group)
+    assert isinstance(parameter, Scalar)
+    if operator == "quantile":
+        values = mapped(quantile("w", "$a"), "groupArrayForEach(t.values)", {"a": parameter}, "w")
+        return _grouped(values, inner, node, group)
+    if operator == "limit_ratio":
+        return _limit_ratio(inner, parameter)
+    return _chosen(operator, inner, parameter, group)
+
+
+def _grouped(values: str, inner: Vector, node: pp.AggregateExpr, group: str) -> Vector:
     sql = f"SELECT {group} AS labels, {values} AS values FROM ({inner.sql}) AS t GROUP BY labels"
     return Vector(sql, named=_by_name(node.modifier))
+
+
+_CHOSEN = """SELECT row.2 AS labels, arrayMap((v, m) -> if(m, v, NULL), row.3, chosen.steps_mask) AS values
+FROM (SELECT arraySort(groupArray((cityHash64(t.labels), t.labels, t.values))) AS rows, arraySort({masks}) AS all_chosen
+FROM ({inner}) AS t GROUP BY {group}) AS u
+ARRAY JOIN arrayFilter(r -> has(u.all_chosen.key, r.1), u.rows) AS row, u.all_chosen AS chosen"""
+_MASKS = {
+    "topk": "timeSeriesTopKMasks({k}, cityHash64(t.labels), t.values)",
+    "bottomk": "timeSeriesBottomKMasks({k}, cityHash64(t.labels), t.values)",
+    "limitk": "timeSeriesLimitKMasks({k}, cityHash64(t.labels), cityHash64(t.labels), t.values)",
+}
+
+
+def _chosen(operator: str, inner: Vector, k: Scalar, group: str) -> Vector:
+    """Keep k series of a group at each point: the engine says which, by the hash of their labels."""
+    if not k.constant:
+        raise unsupported(f"{operator}() with a number that changes from point to point")
+    whole = f"toUInt64(if({k.sql} >= 1, {k.sql}, 0) + throwIf(NOT isFinite({k.sql}), 'the number of {operator}() is not finite'))"
+    masks = _MASKS[operator].format(k=whole)
+    return Vector(_CHOSEN.format(masks=masks, inner=inner.sql, group=group), inner.named, inner.unique)
+
+
+def _limit_ratio(inner: Vector, ratio: Scalar) -> Vector:
+    """Keep a share of the series, always the same ones, by the hash of their labels; a negative share is the rest."""
+    place = "cityHash64(t.labels) / 18446744073709551616."
+    values = mapped(f"if(if($a >= 0, {place} < $a, {place} >= 1 + $a), v, NULL)", "t.values", {"a": ratio})
+    return Vector(
+        f"SELECT t.labels AS labels, {values} AS values FROM ({inner.sql}) AS t", inner.named, inner.unique
+    )
+
+
+_COUNTED = """SELECT mapSort(mapUpdate(u.labels, map({label}, told))) AS labels, arrayMap(n -> nullIf(toFloat64(n), 0),
+countForEach(arrayMap(x -> if(x = told, 1, NULL), u.texts))) AS values
+FROM (SELECT {group} AS labels, arrayMap(v -> if(isNull(v), '', timeSeriesPrometheusValueToString(assumeNotNull(v))), t.values) AS texts
+FROM ({inner}) AS t) AS u ARRAY JOIN arrayFilter(x -> x != '', arrayDistinct(u.texts)) AS told GROUP BY labels"""
+
+
+def _count_values(inner: Vector, label: str, group: str, scope: Scope) -> Vector:
+    if not label or "\0" in label:
+        raise QueryError("bad_value", f"{label!r} is no label name", "query")
+    sql = _COUNTED.format(label=scope.params.text(label), group=group, inner=inner.sql)
+    return Vector(sql, named=True, unique=label != NAME)
 
 
 def _by_name(modifier: pp.AggModifier | None) -> bool:

@@ -171,22 +171,21 @@ def without_name(labels: str) -> str:
     return f"mapFilter((k, v) -> k != '{NAME}', {labels})"
 
 
-def mapped(body: str, values: str, scalars: dict[str, Scalar] | None = None) -> str:
+def mapped(body: str, values: str, scalars: dict[str, Scalar] | None = None, name: str = "v") -> str:
     """
     Apply the expression *body* to each value ``v`` of *values*.
 
     Args:
-        body: SQL over ``v`` and the names of *scalars*.
+        body: SQL over ``v`` and, as ``$a``, the names of *scalars*.
         values: An array.
-        scalars: Numbers by the name *body* knows them as: constants are written in, others walk along.
+        scalars: Numbers by their names: constants are written in, others walk along.
+        name: What one value is called, rather than ``v``.
     """
-    names, arrays = ["v"], [values]
-    for name, scalar in (scalars or {}).items():
-        if scalar.constant:
-            body = body.replace(f"${name}", scalar.sql)
-        else:
-            body = body.replace(f"${name}", name)
-            names.append(name)
+    names, arrays = [name], [values]
+    for place, scalar in (scalars or {}).items():
+        body = body.replace(f"${place}", scalar.sql if scalar.constant else place)
+        if not scalar.constant:
+            names.append(place)
             arrays.append(scalar.sql)
     head = names[0] if len(names) == 1 else f"({', '.join(names)})"
     return f"arrayMap({head} -> {body}, {', '.join(arrays)})"

@@ -7,13 +7,14 @@ A series of delta temporality is never treated as a counter: its rate and increa
 
 from __future__ import annotations
 
-from collector.query.promql.scope import Matrix, Scope, Vector, distinct, without_name
+from collections.abc import Callable, Mapping
+
+from collector.query.promql.scope import Matrix, Scalar, Scope, Vector, distinct, mapped, without_name
 from collector.query.promql.selectors import repeated
+from collector.query.promql.syntax import unsupported
 
 # PromQL -> ClickHouse's timeSeries…ToGrid.
 _TO_GRID = {
-    "rate": "Rate",
-    "increase": "Increase",
     "delta": "Delta",
     "idelta": "InstantDelta",
     "irate": "InstantRate",
@@ -28,24 +29,46 @@ _TO_GRID = {
     "ts_of_max_over_time": "TimestampOfMax",
     "ts_of_min_over_time": "TimestampOfMin",
 }
+# Of a window of values ``w`` in order, never empty.
+_MEDIAN = "arrayReduce('quantileExactInclusive(0.5)', {})"
+_OF_VALUES = {
+    "stdvar_over_time": "arrayReduce('varPopStable', w)",
+    "stddev_over_time": "arrayReduce('stddevPopStable', w)",
+    "first_over_time": "w[1]",
+    "mad_over_time": _MEDIAN.format(f"arrayMap(x -> abs(x - {_MEDIAN.format('w')}), w)"),
+}
+# Of a window of times in seconds.
+_OF_TIMES = {"ts_of_first_over_time": "w[1]", "ts_of_last_over_time": "w[-1]"}
+# Level and trend of (level, trend, samples so far), sample by sample (promql/functions.go, funcDoubleExponentialSmoothing).
+_SMOOTHED = (
+    "if(length(w) < 2 OR throwIf(NOT ($a > 0 AND $a < 1), 'the smoothing factor must be more than 0 and less than 1') "
+    "OR throwIf(NOT ($b > 0 AND $b < 1), 'the trend factor must be more than 0 and less than 1'), NULL, tupleElement(arrayFold((acc, x) -> ("
+    "$a * x + (1 - $a) * (acc.1 + acc.2), "
+    "$b * (($a * x + (1 - $a) * (acc.1 + acc.2)) - acc.1) + (1 - $b) * acc.2), "
+    "arrayPopFront(w), (w[1], w[2] - w[1])), 1))"
+)
+_SMOOTHING = frozenset({"double_exponential_smoothing", "holt_winters"})
 _KEEPS_NAME = frozenset({"last_over_time", "first_over_time"})
 # Sums of huge samples overflow before they are divided; a power of two scales exactly.
 _SCALE = "pow(2, 64)"
+# Longer than any samples reach back.
+_EVER_MS = 100 * 365 * 86_400_000
 
 
-def over_window(function: str, matrix: Matrix, scope: Scope) -> Vector | None:
+def over_window(function: str, matrix: Matrix, numbers: list[Scalar], scope: Scope) -> Vector | None:
     """
     Compile a range function.
 
     Args:
         function: Its PromQL name.
         matrix: The samples.
+        numbers: Its other arguments, in order.
         scope: Where the result is wanted.
 
     Returns:
         The vector; None if there is no such range function.
     """
-    values = _values(function, matrix)
+    values = _values(function, matrix, numbers)
     if values is None:
         return None
     keeps = function in _KEEPS_NAME
@@ -65,27 +88,87 @@ def nameless(vector: Vector) -> Vector:
     return Vector(dropped if vector.unique else distinct(Vector(dropped)))
 
 
-def _values(function: str, matrix: Matrix) -> str | None:
+def _values(function: str, matrix: Matrix, numbers: list[Scalar]) -> str | None:
     at = matrix.scope
-    if function in ("rate", "increase"):
-        return _counter(function, matrix)
     if function in _TO_GRID:
         return at.to_grid(_TO_GRID[function], "t.samples", matrix.window_ms)
-    if function == "avg_over_time":
-        scaled = f"arrayMap(s -> (s.1, s.2 / {_SCALE}), t.samples)"
-        return f"arrayMap(v -> v * {_SCALE}, {at.to_grid('Avg', scaled, matrix.window_ms)})"
-    if function == "present_over_time":
-        count = at.to_grid("Count", "t.samples", matrix.window_ms)
-        return f"arrayMap(v -> if(v > 0, 1., NULL), {count})"
+    if function in _SPECIAL:
+        return _SPECIAL[function](matrix, numbers)
+    if function in _OF_TIMES:
+        times = "arrayMap(s -> toUnixTimestamp64Milli(s.1) / 1000, timeSeriesGroupArray(t.samples))"
+        return _of_windows(_OF_TIMES[function], times, matrix, {})
+    return _of_values(function, matrix, numbers)
+
+
+def _of_values(function: str, matrix: Matrix, numbers: list[Scalar]) -> str | None:
+    values = "arrayMap(s -> s.2, timeSeriesGroupArray(t.samples))"
+    if function in _SMOOTHING:
+        return _of_windows(_SMOOTHED, values, matrix, dict(zip("ab", numbers, strict=True)))
+    if function == "quantile_over_time":
+        return _of_windows(quantile("w", "$a"), values, matrix, {"a": numbers[0]})
+    if function in _OF_VALUES:
+        return _of_windows(_OF_VALUES[function], values, matrix, {})
     return None
 
 
-def _counter(function: str, matrix: Matrix) -> str:
-    at = matrix.scope
-    told = at.to_grid("Sum", "t.samples", matrix.window_ms, "t.delta")
-    if function == "rate":
-        told = f"arrayMap(v -> v / {at.params.number(matrix.window_ms / 1000)}, {told})"
-    counted = at.to_grid(
-        "Rate" if function == "rate" else "Increase", "t.samples", matrix.window_ms, "NOT t.delta"
+def quantile(values: str, q: str) -> str:
+    """Give the *q*-quantile of an array, interpolated; NaN is smaller than any number (promql/quantile.go)."""
+    ordered = f"arraySort(x -> if(isNaN(x), -inf, x), {values})"
+    rank = f"({q} * (length({values}) - 1))"
+    low, high = (
+        f"{ordered}[toInt64(floor({rank})) + 1]",
+        f"{ordered}[least(toInt64(floor({rank})) + 2, length({values}))]",
     )
+    between = f"{low} * (1 - ({rank} - floor({rank}))) + {high} * ({rank} - floor({rank}))"
+    return f"multiIf(empty({values}), NULL, isNaN({q}), nan, {q} < 0, -inf, {q} > 1, inf, {between})"
+
+
+def _of_windows(body: str, values: str, matrix: Matrix, numbers: dict[str, Scalar]) -> str:
+    """Apply *body* to each window ``w`` of *values*: the samples up to the point, of them as many as its window has."""
+    at = matrix.scope
+    until = at.to_grid("Count", "t.samples", _EVER_MS)
+    within = at.to_grid("Count", "t.samples", matrix.window_ms)
+    ranges = f"arrayMap((n, k) -> (toInt64(ifNull(n, 0)) - toInt64(ifNull(k, 0)) + 1, toUInt64(ifNull(k, 0))), {until}, {within})"
+    windows = f"arrayReduceInRanges('groupArray', {ranges}, {values})"
+    return mapped(f"if(empty(w), NULL, {body})", windows, numbers, "w")
+
+
+def _rate(matrix: Matrix, _: list[Scalar]) -> str:
+    told = matrix.scope.to_grid("Sum", "t.samples", matrix.window_ms, "t.delta")
+    window_s = matrix.scope.params.number(matrix.window_ms / 1000)
+    return _counted("Rate", f"arrayMap(v -> v / {window_s}, {told})", matrix)
+
+
+def _increase(matrix: Matrix, _: list[Scalar]) -> str:
+    return _counted("Increase", matrix.scope.to_grid("Sum", "t.samples", matrix.window_ms, "t.delta"), matrix)
+
+
+def _counted(function: str, told: str, matrix: Matrix) -> str:
+    counted = matrix.scope.to_grid(function, "t.samples", matrix.window_ms, "NOT t.delta")
     return f"if(any(t.delta), {told}, {counted})"
+
+
+def _average(matrix: Matrix, _: list[Scalar]) -> str:
+    scaled = matrix.scope.to_grid("Avg", f"arrayMap(s -> (s.1, s.2 / {_SCALE}), t.samples)", matrix.window_ms)
+    return f"arrayMap(v -> v * {_SCALE}, {scaled})"
+
+
+def _present(matrix: Matrix, _: list[Scalar]) -> str:
+    return (
+        f"arrayMap(v -> if(v > 0, 1., NULL), {matrix.scope.to_grid('Count', 't.samples', matrix.window_ms)})"
+    )
+
+
+def _predicted(matrix: Matrix, numbers: list[Scalar]) -> str:
+    if not numbers[0].constant:
+        raise unsupported("predict_linear() with a time that changes from point to point")
+    return matrix.scope.to_grid("PredictLinear", "t.samples", matrix.window_ms, "", numbers[0].sql)
+
+
+_SPECIAL: Mapping[str, Callable[[Matrix, list[Scalar]], str]] = {
+    "rate": _rate,
+    "increase": _increase,
+    "avg_over_time": _average,
+    "present_over_time": _present,
+    "predict_linear": _predicted,
+}

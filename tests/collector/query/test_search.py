@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from collector.errors import QueryError, QuerySyntax
@@ -86,3 +88,47 @@ def test_spans_have_columns_of_their_own():
 def test_severities_in_any_spelling(spelling, numbers):
     """Any usual spelling is one of OpenTelemetry's six ranges."""
     assert severity_range(spelling) == numbers
+
+
+@pytest.mark.parametrize(
+    ("text", "position", "said"),
+    [
+        ("a line:many", 7, "line:many"),
+        ("severity:>=loud", 9, "loud"),
+        ("a (b OR occurred_at:>yesterday)", 20, "yesterday"),
+        ("line:4*", 5, "pattern"),
+        ("line:/4/", 5, "pattern"),
+        ("occurred_at:/4/", 12, "pattern"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_refused_with_its_place(text, position, said):
+    """Numbers, times and severities are checked before the engine sees them, patterns on them too."""
+    with pytest.raises(QueryError, match=re.escape(said)) as error:
+        compile_search(text, LOGS, 0)
+
+    assert (error.value.code, error.value.position) == ("bad_value", position)
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("pay*", []),
+        ("pay-ment*", ["pay"]),
+        ("*-Refused", ["refused"]),
+        ("a?b-c-d*", ["c"]),
+        ("x.grüße.*", ["x", "grüße"]),
+    ],
+)
+def test_a_wildcard_asks_the_index_for_its_whole_tokens(text, tokens):
+    """What surely stands whole in every match is looked up, what a wildcard may go on is not."""
+    condition = compile_search(text, LOGS, 0)
+
+    assert [
+        value for value in condition.params.values() if "\\" not in str(value) and "(" not in str(value)
+    ] == tokens
+
+
+def test_long_numbers_are_identifiers():
+    """A Float64 would take 9007199254740993 for its neighbour."""
+    assert "toFloat64" not in compile_search("user.id:9007199254740993", LOGS, 0).sql
+    assert "toFloat64" in compile_search("user.id:900719925474099", LOGS, 0).sql
