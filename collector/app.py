@@ -89,6 +89,7 @@ from collector.store.migrate import migrate
 from collector.store.passage import Passage
 from collector.store.processes import cancel, progress
 from collector.store.question import Questions
+from collector.store.shard import OneShard
 from collector.store.storage import Storage
 from collector.tail import Tail, TailLimits
 
@@ -198,7 +199,9 @@ def build(settings: Settings) -> Collector:
         JobMetrics(metrics),
     )  # fmt: skip
     disk = _disk(settings, engine, store, metrics)
-    pipeline = Pipeline(engine, journal, loader, data / "quarantine", canary, received.repeats, disk)
+    pipeline = Pipeline(
+        engine, journal, loader, data / "quarantine", canary, received.repeats, disk, lambda: state.trouble
+    )
     probes = Probes(pipeline, metrics, JournalMetrics(metrics), EngineMetrics(metrics), keys)
     receiver = IngestReceiver(formats.PROTOCOLS, journal, keys, _limits(settings), received)
     console = Console(store, _sql_limits(settings))
@@ -366,6 +369,8 @@ def _clickhouse(settings: Settings) -> tuple[Engine | Server, Store]:
         else Server(target, settings.query_timeout_s)
     )
     store = Store(engine.target, settings.query_timeout_s)
+    if isinstance(engine, Server) and settings.cluster:
+        engine.on_answer = OneShard(settings.data_dir.resolve() / "shard").check
     engine.on_up = lambda reached: _migrated(Store(lambda: reached, settings.query_timeout_s))
     return engine, store
 

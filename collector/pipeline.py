@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ class Pipeline:
         canary: Its verdict.
         repeats: Repeated batches that got their first answer since the start, by format.
         disk: The embedded engine's share of the disk; ``None`` in server mode.
+        state: Why the state database was not found when it was last asked.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Pipeline:
         canary: Canary,
         repeats: Mapping[str, int],
         disk: DiskBudget | None,
+        state: Callable[[], str | None],
     ) -> None:
         self._engine = engine
         self._journal = journal
@@ -45,6 +47,7 @@ class Pipeline:
         self._canary = canary
         self._repeats = repeats
         self._disk = disk
+        self._state = state
         self._was_up = False
 
     def pipeline(self) -> Mapping[str, Any]:
@@ -95,6 +98,7 @@ class Pipeline:
         return reasons
 
     def degraded(self) -> list[str]:
-        """Return what is wrong without making the collector unready."""
-        engine = self.engine()
-        return [] if engine["state"] == "up" else [f"engine {engine['state']}: {engine['last_error']}"]
+        """Return what is wrong without making the collector unready: lines are taken while engine or state are away."""
+        engine, state = self.engine(), self._state()
+        wrong = [] if engine["state"] == "up" else [f"engine {engine['state']}: {engine['last_error']}"]
+        return [*wrong, f"state: {state}; alerts wait"] if state else wrong

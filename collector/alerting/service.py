@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -66,7 +67,6 @@ class Alerting:
 
     Raises:
         Malformed: A rule file is wrong: file, line, value.
-        Unavailable: The state database refused.
     """
 
     def __init__(
@@ -95,9 +95,9 @@ class Alerting:
             for receiver in settings.receivers
         )
         self._receivers = {receiver.name: receiver for receiver in settings.receivers}
-        with state.write() as tx:
-            for receiver in settings.receivers:
-                outbox.register(tx, receiver)
+        self._registered = False
+        with suppress(Unavailable):  # a PostgreSQL that is away is told by `State`; each round tries again
+            self._register()
         self._stop = threading.Event()
         self._wakes = tuple(threading.Event() for _ in self._couriers)
         self._threads: list[threading.Thread] = []
@@ -138,6 +138,7 @@ class Alerting:
     def round(self) -> Round:
         """Evaluate once, now; what the thread does every ``interval_s``."""
         begun = time.monotonic()
+        self._register()
         try:
             done = self._evaluator.round(self._clock())
         except Exception:
@@ -202,6 +203,14 @@ class Alerting:
             )
         with self._state.write() as tx:
             outbox.enable(tx, name)
+
+    def _register(self) -> None:
+        """Have a row for each receiver; once is enough."""
+        if not self._registered:
+            with self._state.write() as tx:
+                for receiver in self._settings.receivers:
+                    outbox.register(tx, receiver)
+            self._registered = True
 
     def _release(self) -> None:
         """Give the lease back; if the state refuses, it ends by itself in seconds."""

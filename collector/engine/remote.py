@@ -35,12 +35,14 @@ class Server:
     Attributes:
         on_up: Called with *target* from the watching thread each time it answers again, before anybody else gets that (the schema
             is applied here); an exception keeps it down, with the reason.
+        on_answer: Called with *target* after each question that was answered; an exception counts as none.
     """
 
     def __init__(self, target: Target, timeout_s: float) -> None:
         self._where = target
         self._watched = Store(lambda: target, min(_ANSWER_S, timeout_s))
         self.on_up: Callable[[Target], None] | None = None
+        self.on_answer: Callable[[Target], None] | None = None
         self._reachable = False
         self._failed = _FAILURES
         self._stopping = threading.Event()
@@ -78,6 +80,8 @@ class Server:
     def _ask(self) -> None:
         try:
             self._watched.ping()
+            if self.on_answer is not None:
+                self.on_answer(self._where)
             if self._state.state != "up":
                 self._welcome()
         except Exception as error:  # noqa: BLE001 - the watch must outlive whatever one question meets

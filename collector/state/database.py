@@ -8,22 +8,27 @@ BEGIN IMMEDIATE, so that what it reads first is still true when it writes.
 
 PostgreSQL, for several collectors, behaves the same: a write transaction first takes one advisory lock, so that writers come one
 after the other (some milliseconds each, a few a second); a read is one REPEATABLE READ snapshot. Nobody waits longer than some seconds
-for a lock, a statement or a connection.
+for a lock, a statement or a connection. A PostgreSQL that is away when the program starts stops nothing else: the schema is applied by the first
+transaction that reaches it; until then each is `Unavailable`. A SQLite file that cannot be opened is a mistake in the settings, told at once.
 Source: SQLite documentation "Isolation"; SQLAlchemy "Serializable isolation / Savepoints".
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from collector.errors import Malformed, Unavailable
 from collector.state.migrate import ADVISORY_LOCK, migrate
+
+log = structlog.get_logger()
 
 # A writer holds the database for milliseconds; 5 s means the disk is in trouble.
 BUSY_TIMEOUT_MS = 5000
@@ -35,22 +40,33 @@ _POSTGRESQL = {
 
 class State:
     """
-    One state database, migrated on construction; safe to share between threads.
+    One state database, migrated on construction, or by the first transaction that reaches it; safe to share between threads.
 
     Args:
         url: SQLAlchemy URL, ``sqlite:////data/state.db`` or ``postgresql://user:password@host/database``.
 
     Raises:
         Malformed: *url* is not a database URL (``bad_state_url``).
-        Unavailable: The database cannot be opened (``state_unavailable``).
+        Unavailable: The file cannot be opened (``state_unavailable``).
         Conflict: It was written by a newer program (``state_too_new``).
+
+    Attributes:
+        version: Of its schema; 0 until it was reached.
+        trouble: Why the last transaction found no database; ``None`` = it did.
     """
 
     def __init__(self, url: str) -> None:
         self._engine = _engine(url)
+        self._migrating = threading.Lock()
+        self.version = 0
+        self.trouble: str | None = None
         try:
-            with self.write() as tx:
-                self.version = migrate(tx)
+            self._migrate()
+        except Unavailable as error:
+            if self._engine.dialect.name == "sqlite":
+                self._engine.dispose()
+                raise
+            log.warning("state_away", error=error.message)
         except BaseException:
             self._engine.dispose()
             raise
@@ -71,16 +87,34 @@ class State:
         """Close every connection; committed data needs nothing more."""
         self._engine.dispose()
 
+    def _migrate(self) -> None:
+        with self._migrating:
+            if not self.version:
+                with self._open(write=True) as tx:
+                    version = migrate(tx)
+                self.version = version
+
     @contextmanager
     def _transaction(self, *, write: bool) -> Iterator[Connection]:
+        if not self.version:
+            self._migrate()
+        with self._open(write=write) as tx:
+            yield tx
+
+    @contextmanager
+    def _open(self, *, write: bool) -> Iterator[Connection]:
         try:
             with self._engine.connect() as plain:
                 connection = plain.execution_options(fuseboard_write=write)
                 with connection.begin():
+                    self.trouble = None
                     yield connection
         except DBAPIError as error:
+            if isinstance(error, OperationalError):
+                self.trouble = str(error.orig).strip()
             raise Unavailable("state_unavailable", f"the state database refused: {error.orig}") from error
         except PoolTimeout as error:
+            self.trouble = str(error)
             raise Unavailable(
                 "state_unavailable", f"no free connection to the state database: {error}"
             ) from error

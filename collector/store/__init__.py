@@ -11,6 +11,7 @@ The only place that talks to ClickHouse, always over its HTTP interface.
 ``storage.py``   the same statements under a storage policy, with a move of what is old
 ``budget.py``    the embedded engine's share of the disk: the oldest partitions go
 ``cluster.py``   the same statements for a cluster: Replicated engines, Distributed tables, ON CLUSTER
+``shard.py``     which of a cluster's shards is written to
 ``schema/``      numbered DDL, runnable in clickhouse-client as it stands
 
 In:  SQL with bound parameters. Out: rows as dicts, or `StoreUnavailable` / `StoreRejected`.

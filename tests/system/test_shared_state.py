@@ -49,6 +49,35 @@ def told(pager: Pager, kind: str) -> set[str]:
     return {headers["webhook-id"] for headers, _ in pager.of_type(kind)}
 
 
+def test_a_collector_starts_while_the_state_is_away(serve, tmp_path: Path, shared: Postgres) -> None:
+    """It is ready, says what it lacks and stores what is sent; alerts begin once PostgreSQL is there, without a restart."""
+    pager = Pager()
+    (tmp_path / "rules.yaml").write_text(_RULES)
+    secret = "whsec_" + base64.b64encode(b"a secret of at least 24 bytes").decode()
+    shared.kill()
+    try:
+        served = serve(
+            f'state = "{shared.url}"\nrule_files = ["{tmp_path}/rules.yaml"]\n'
+            f'[[receivers]]\nname = "pager"\nurl = "{pager.url}"\nsecret = "{secret}"\nallow_private = true\n'
+        )
+        transition(served, "open")
+        eventually(lambda: served.data("/breakers/transitions", service="till"))
+        ready = served.client.get("/readyz")
+        asked = served.client.get("/api/v1/alerts")
+        shared.start()
+        eventually(lambda: pager.of_type("alert.firing"), 40)
+        after = eventually(lambda: served.client.get("/readyz").json()["degraded"] == [])
+    finally:
+        pager.close()
+
+    assert ready.status_code == 200
+    [degraded] = ready.json()["degraded"]
+    assert degraded.startswith("state: ")
+    assert "alerts wait" in degraded
+    assert (asked.status_code, asked.json()["error"]["code"]) == (503, "state_unavailable")
+    assert after
+
+
 def test_one_collector_alerts_and_the_other_takes_over(serve, tmp_path: Path, shared: Postgres) -> None:
     """One delivery for the opening, from two collectors that both see it; SIGKILL of whoever sent it, and the other tells the end, once;
     without the state lines are taken and alerts wait.

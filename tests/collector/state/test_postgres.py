@@ -113,6 +113,26 @@ def test_a_server_that_crashed_is_used_again(server: Postgres, states: list[Stat
         assert tx.execute(select(leases.c.holder)).scalar_one() == "kept"
 
 
+def test_a_server_that_is_away_at_the_start_is_used_once_it_is_there(server: Postgres) -> None:
+    """Until then each transaction is `Unavailable` and says why; the first that reaches it applies the schema."""
+    server.kill()
+    try:
+        state = State(server.url)
+        with pytest.raises(Unavailable, match="refused"), state.write() as tx:
+            tx.execute(select(leases.c.holder))
+        away, version = state.trouble, state.version
+    finally:
+        server.start()
+
+    with state.read() as tx:
+        tx.execute(select(leases.c.holder)).all()
+    assert away
+    assert "refused" in away
+    assert (version, state.trouble) == (0, None)
+    assert state.version > 0
+    state.close()
+
+
 def test_a_wrong_url_is_named() -> None:
     """Refused with what to write, without what was written."""
     with pytest.raises(Malformed) as refused:
