@@ -57,7 +57,7 @@ class Sender:
     headers: dict[str, str] = field(default_factory=dict)
     table: str = "metric_samples"
     size: int = 2_000
-    varying: Callable[[int], dict[str, str]] = lambda number: {}  # noqa: ARG005, E731
+    varying: Callable[[int], dict[str, str]] = lambda number: {}  # noqa: ARG005
 
 
 def logs(seed: int, bodies: int, size: int) -> Iterator[Body]:
@@ -341,7 +341,9 @@ SENDERS = {
         Sender("otlp_metrics", "/v1/metrics", points, _gzip, _OTLP, size=8000),
         Sender("remote_write", "/api/v1/write", remote_write, _snappy, {**_PROMETHEUS, **_V1}),
         Sender("remote_write_v2", "/api/v1/write", remote_write_v2, _snappy, {**_PROMETHEUS, **_V2}),
-        Sender("exposition", "/v1/exposition", exposition, _zstd, {"Content-Encoding": "zstd"}, varying=_target),
+        Sender(
+            "exposition", "/v1/exposition", exposition, _zstd, {"Content-Encoding": "zstd"}, varying=_target
+        ),
     )
 }
 HISTOGRAMS = Sender("otlp_metrics", "/v1/metrics", histograms, _gzip, _OTLP, size=8000)

@@ -1,4 +1,4 @@
--- Series of ExportMetricsServiceRequest -> metric_series, one row per series and segment.
+-- Series of ExportMetricsServiceRequest -> metric_series, one row per series and segment once they are written.
 INSERT INTO metric_series (series_id, name, type, unit, temporality, service, env, labels, help, original_name, first_seen, last_seen)
 -- include _samples.sql
 -- include ../_otlp_series.sql
