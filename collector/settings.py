@@ -72,7 +72,7 @@ class RetentionSettings(_Frozen):
     """``[[retention]]``: how long some rows are kept; the first that fits a row wins."""
 
     days: int = Field(
-        ge=1, le=3650, description="Days that they are kept, and that their own times may lie back."
+        ge=1, le=65535, description="Days that they are kept, and that their own times may lie back."
     )
     signal: Literal["", "logs", "traces", "metrics", "breakers"] = Field(
         "", description="Kind of the rows; empty = any."
@@ -137,7 +137,10 @@ class Settings(_Frozen):
         (), description="Host names this collector goes by besides loopback's; '*' = any."
     )
     retention_days: int = Field(
-        30, ge=1, le=3650, description="Days that records are kept, and that their own times may lie back."
+        30,
+        ge=1,
+        le=65535,
+        description="Days that records are kept, and that their own times may lie back; more than 25000 count as 25000.",
     )
     retention: tuple[RetentionSettings, ...] = Field(
         (),

@@ -13,10 +13,14 @@ from dataclasses import dataclass
 
 Kept = list[tuple[str, str, int]]
 
+# ClickHouse's TTLs are 32-bit times that end in February 2106: a row of today that is kept for longer would be gone at once. With so many days
+# (68 years) rows of 1970 are taken until 2038, and rows of 2037 are kept until that end.
+LONGEST_DAYS = 25_000
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``[[retention]]``: *days* for rows of a signal, service and environment; an empty text fits any."""
+    """``[[retention]]``: *days* (at most `LONGEST_DAYS`) for rows of a signal, service and environment; an empty text fits any."""
 
     days: int
     signal: str = ""
