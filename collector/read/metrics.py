@@ -92,7 +92,14 @@ def range_query(
     if end_ms < start_ms:
         raise QueryError("bad_range", "the end is before the start", "end")
     grid = Grid(start_ms, end_ms, step_ms)
-    return _answer(reader, compile_promql(text, grid, lookback_ms, series_limit), grid, series_limit)
+    compiled = compile_promql(text, grid, lookback_ms, series_limit)
+    if compiled.type == "string":
+        raise QueryError(
+            "bad_promql",
+            'invalid expression type "string" for range query, must be Scalar or instant Vector',
+            "query",
+        )
+    return _answer(reader, compiled, grid, series_limit)
 
 
 def _answer(reader: Reader, compiled: Compiled, grid: Grid, series_limit: int) -> MetricAnswer:

@@ -19,7 +19,7 @@ from collector.query.promql.syntax import parse, unsupported
 from collector.query.promql.windows import nameless
 
 # Prometheus' own bound on the points of one series (web/api/v1: 11,000 points per timeseries).
-POINTS_LIMIT = 11_000
+POINTS_LIMIT = 11_001
 # A subquery's own grid: a week of 15 s, once.
 SUBQUERY_POINTS_LIMIT = 50_000
 # timeSeries…ToGrid are in preview; NaN and infinities come as text, NULL as null.

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from collector.errors import QueryError
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EARLIEST_MS, _LATEST_MS = -2_208_988_800_000, 10_413_791_999_999
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,16 @@ def instant(at_ms: int) -> Grid:
 
 
 def sql_ms(at_ms: int) -> str:
-    """Write a time as ClickHouse reads it into DateTime64(3, 'UTC'): milliseconds exactly, before 1970 too."""
+    """
+    Write a time as ClickHouse reads it into DateTime64(3, 'UTC'): milliseconds exactly, before 1970 too.
+
+    Raises:
+        QueryError: 400 ``bad_time``: before 1900 or after 2299, which no DateTime64 holds.
+    """
+    if not _EARLIEST_MS <= at_ms <= _LATEST_MS:
+        raise QueryError(
+            "bad_time", f"the query looks at {at_ms / 1000:.0f} s since 1970; times lie between 1900 and 2299"
+        )
     return (_EPOCH + timedelta(milliseconds=at_ms)).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
 

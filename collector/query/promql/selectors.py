@@ -42,9 +42,17 @@ def at_and_offset(node: pp.VectorSelector | pp.SubqueryExpr, scope: Scope) -> tu
     elif at.type == pp.AtModifierType.End:
         at_ms = scope.end_ms
     else:
-        assert at.at is not None
-        at_ms = round(at.at.timestamp() * 1000)
+        at_ms = _at_ms(at)
     return instant(at_ms - offset_ms), True
+
+
+def _at_ms(at: pp.AtModifier) -> int:
+    try:
+        moment = at.at
+    except (ValueError, OverflowError) as error:  # a number of seconds that no datetime holds
+        raise QueryError("bad_time", "the time behind @ is beyond the year 9999", "query") from error
+    assert moment is not None
+    return round(moment.timestamp() * 1000)
 
 
 def milliseconds(duration: object) -> int:
