@@ -1,7 +1,7 @@
 """
 The composition root: the only place where objects meet.
 
-``build`` makes a `Collector` out of `Settings`; its ASGI application serves, by path: ingest (``receive/``), ``/api`` and ``/clickhouse/`` (``api/``), the
+``build`` makes a `Collector` out of `Settings`; its ASGI application serves, by path: ingest (``receive/``), ``/api``, ``/clickhouse/`` and ``/prometheus/`` (``api/``), the
 probes and ``/metrics`` (``probes.py``), and everything else the dashboards, who talk to ``/api`` through ASGI without a socket.
 
 Order of starting: engine, journal (recovers, hands sealed segments to the loader), alerting; of ending: the reverse, draining the
@@ -31,6 +31,7 @@ from collector.alerting.settings import AlertingSettings, Receiver
 from collector.api.app import build_api
 from collector.api.clickhouse import PREFIX, ClickHouse
 from collector.api.parts import ApiParts
+from collector.api.prometheus import Prometheus, PrometheusParts
 from collector.canary.memory import Memory
 from collector.canary.watch import Canary
 from collector.catalogue.book import Book
@@ -49,7 +50,7 @@ from collector.journal.writer import Journal, JournalSettings
 from collector.listeners import Listeners
 from collector.load.archive import MappingArchive
 from collector.load.loader import Loader
-from collector.load.retention import Retention, Rule
+from collector.load.retention import LONGEST_DAYS, Retention, Rule
 from collector.metrics import (
     CanaryMetrics,
     DiskMetrics,
@@ -208,6 +209,7 @@ def build(settings: Settings) -> Collector:
     query_metrics = QueryMetrics(metrics)
     questions = Questions(partial(cancel, store), query_metrics.cancelled.inc)
     tail = Tail(store, TailLimits(settings.tail_viewers, settings.tail_searches), TailMetrics(metrics))
+    bulkhead = _bulkhead(settings, query_metrics)
     api = build_api(
         ApiParts(
             store=store,
@@ -219,7 +221,7 @@ def build(settings: Settings) -> Collector:
             authenticate=_authenticator(keys),
             limits=_query_limits(settings),
             sql_limits=console.limits,
-            bulkhead=_bulkhead(settings, query_metrics),
+            bulkhead=bulkhead,
             questions=questions,
             progress=partial(progress, store),
         )
@@ -230,9 +232,21 @@ def build(settings: Settings) -> Collector:
         lambda headers: keys.authenticate(headers, "read"),
         questions,
     )
+    prometheus = Prometheus(
+        PrometheusParts(
+            store=store,
+            alerts=alerting,
+            authenticate=lambda headers: keys.authenticate(headers, "read"),
+            ready=lambda: engine.state.state == "up",
+            retention_days=min(settings.retention_days, LONGEST_DAYS),
+            limits=_query_limits(settings),
+            bulkhead=bulkhead,
+            questions=questions,
+        )
+    )
     root = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     root.mount("/api", api)
-    inner = _Router(receiver, probes, root, people, None)
+    inner = _Router(receiver, probes, root, people, prometheus, None)
     allowed = settings.allowed_hosts if settings.allowed_hosts or is_loopback(settings.host) else ("*",)
     collector = Collector(
         settings,
@@ -264,16 +278,24 @@ class _Router:
         probes: ``/healthz``, ``/readyz``, ``/metrics``.
         api: ``/api``.
         people: ``/clickhouse/``.
+        prometheus: ``/prometheus/`` and ``/api/v1/metrics/``.
         pages: Everything else; ``None`` = not installed.
     """
 
     def __init__(
-        self, receiver: IngestReceiver, probes: Probes, api: App, people: ClickHouse, pages: App | None
+        self,
+        receiver: IngestReceiver,
+        probes: Probes,
+        api: App,
+        people: ClickHouse,
+        prometheus: Prometheus,
+        pages: App | None,
     ) -> None:
         self._receiver = receiver
         self._probes = probes
         self._api = api
         self._people = people
+        self._prometheus = prometheus
         self.pages = pages
         self.collector: Collector | None = None
 
@@ -289,11 +311,13 @@ class _Router:
             await self._receiver(scope, receive, send)
         elif path in _PROBES:
             await self._probes(scope, receive, send)
+        elif self._prometheus.serves(path):
+            await self._prometheus(scope, receive, send)
         elif path == "/api" or path.startswith("/api/"):
             await self._api(scope, receive, send)
         elif path == PREFIX or path.startswith(f"{PREFIX}/"):
             await self._people(scope, receive, send)
-        elif self.pages is not None and not path.startswith(("/v1/", "/prometheus/", "/loki/")):
+        elif self.pages is not None and not path.startswith(("/v1/", "/loki/")):
             await self.pages(scope, receive, send)
         else:
             error = FuseboardError(
@@ -376,8 +400,10 @@ def _clickhouse(settings: Settings) -> tuple[Engine | Server, Store]:
 
 
 def _retention(settings: Settings) -> Retention:
-    rules = tuple(Rule(rule.days, rule.signal, rule.service, rule.env) for rule in settings.retention)
-    return Retention(settings.retention_days, rules)
+    rules = tuple(
+        Rule(min(rule.days, LONGEST_DAYS), rule.signal, rule.service, rule.env) for rule in settings.retention
+    )
+    return Retention(min(settings.retention_days, LONGEST_DAYS), rules)
 
 
 def _disk(

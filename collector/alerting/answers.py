@@ -42,6 +42,9 @@ def rules(tx: Connection, known: Sequence[Rule]) -> list[dict[str, Any]]:
             "severity": rule.severity,
             "state": _worst(states.get(rule.id, ())),
             "group": rule.group,
+            "id": rule.id,
+            "labels": dict(rule.labels),
+            "annotations": dict(rule.annotations),
         }
         for rule in known
     ]
@@ -91,6 +94,7 @@ def _alert(alert: Alert, now: datetime, public_url: str) -> dict[str, Any]:
         value = max(value, (now - alert.pending_since).total_seconds())
     return {
         "rule": alert.rule,
+        "rule_id": alert.rule_id,
         "state": alert.state,
         "labels": dict(alert.labels),
         "since": rfc3339(alert.pending_since),

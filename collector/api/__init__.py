@@ -12,6 +12,7 @@ The REST API people and dashboards ask: parameters -> ``read/`` and ``health/`` 
 ``docs.py``       ``/api/docs``: the OpenAPI document as one page without scripts
 
 ``clickhouse.py`` the ClickHouse HTTP interface for people, an application of its own
+``prometheus/``   the Prometheus HTTP API, likewise
 
 In: GET requests, and POST of a statement. Out: JSON, ``Cache-Control: no-store``; while the engine is away 503 ``engine_unavailable``.
 """

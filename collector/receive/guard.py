@@ -62,7 +62,7 @@ class Guard:
 
 
 def _follows_link(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
-    page = not scope["path"].startswith(("/api/", "/v1/", "/clickhouse"))
+    page = not scope["path"].startswith(("/api/", "/v1/", "/clickhouse", "/prometheus"))
     return scope["method"] == "GET" and headers.get(b"sec-fetch-mode") == b"navigate" and page
 
 

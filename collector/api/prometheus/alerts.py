@@ -1,0 +1,93 @@
+"""``rules`` and ``alerts``: our own alerting in Prometheus' shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from collector.api.prometheus.answers import Said, said
+from collector.api.prometheus.form import Form
+from collector.api.prometheus.parts import PrometheusParts
+from collector.errors import QueryError
+from collector.read.sql import Reader
+
+# Go's zero time: when one rule was evaluated is not kept.
+_NEVER = "0001-01-01T00:00:00Z"
+_LIVING = frozenset({"pending", "firing"})
+
+
+def alerts(parts: PrometheusParts, reader: Reader, form: Form) -> Said:
+    """Answer ``alerts``: those pending and firing."""
+    del reader, form
+    return said({"alerts": [_alert(alert) for alert in _living(parts)]})
+
+
+def rules(parts: PrometheusParts, reader: Reader, form: Form) -> Said:
+    """Answer ``rules``: all groups with their rules, narrowed by ``type``, ``rule_name[]``, ``rule_group[]``, ``file[]``."""
+    del reader
+    kind = form.text("type").lower()
+    if kind not in {"", "alert", "record"}:
+        raise QueryError("bad_parameter", f'invalid parameter "type": not supported value "{kind[:100]}"', "type")  # fmt: skip
+    living = [] if form.flag("exclude_alerts") else list(_living(parts))
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for rule in parts.alerts.rules():
+        if kind != "record" and _wanted(form, rule):
+            home = (str(rule.get("file", "")), str(rule.get("group", "")))
+            groups.setdefault(home, []).append(_rule(rule, living))
+    return said({"groups": [_group(file, name, told) for (file, name), told in groups.items()]})
+
+
+def _living(parts: PrometheusParts) -> Iterable[Mapping[str, Any]]:
+    return (alert for alert in parts.alerts.alerts() if alert["state"] in _LIVING)
+
+
+def _wanted(form: Form, rule: Mapping[str, Any]) -> bool:
+    chosen = {"rule_name[]": "name", "rule_group[]": "group", "file[]": "file"}
+    return all(
+        not form.texts(param) or str(rule.get(key, "")) in form.texts(param) for param, key in chosen.items()
+    )
+
+
+def _group(file: str, name: str, told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "file": file,
+        "rules": told,
+        "interval": 1,
+        "limit": 0,
+        "evaluationTime": 0,
+        "lastEvaluation": _NEVER,
+    }
+
+
+def _rule(rule: Mapping[str, Any], living: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        "state": rule["state"],
+        "name": rule["name"],
+        "query": rule["expr"],
+        "duration": rule["for_s"],
+        "keepFiringFor": 0,
+        "labels": dict(rule.get("labels") or {}),
+        "annotations": dict(rule.get("annotations") or {}),
+        "alerts": [_alert(alert) for alert in living if alert["rule_id"] == rule["id"]],
+        "health": "ok",
+        "evaluationTime": 0,
+        "lastEvaluation": _NEVER,
+        "type": "alerting",
+    }
+
+
+def _alert(alert: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "labels": {"alertname": alert["rule"], **alert["labels"]},
+        "annotations": dict(alert.get("annotations") or {}),
+        "state": alert["state"],
+        "activeAt": alert["since"],
+        "value": _value(float(alert["value"])),
+    }
+
+
+def _value(value: float) -> str:
+    """Write *value* with an exponent and the fewest digits that read back as the same number."""
+    texts = (f"{value:.{digits}e}" for digits in range(17))
+    return next(text for text in texts if float(text) == value or text == f"{value:.16e}")
