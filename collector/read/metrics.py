@@ -118,7 +118,9 @@ def _answer(reader: Reader, compiled: Compiled, grid: Grid, series_limit: int) -
     series = [_raw_series(row) if compiled.raw else _series(row, grid.times) for row in rows]
     if not compiled.ordered:
         series.sort(key=lambda one: tuple(one.labels.items()))
-    return MetricAnswer(compiled.type, series, warnings=compiled.warnings, stats=reader.cost)
+    if not series:
+        return MetricAnswer(compiled.type, [], stats=reader.cost)
+    return MetricAnswer(compiled.type, series, "", compiled.warnings, compiled.infos, reader.cost)
 
 
 def _series(row: Row, times: Iterable[int]) -> Series:

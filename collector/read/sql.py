@@ -17,6 +17,8 @@ Row = dict[str, Any]
 
 # ClickHouse's CANNOT_COMPILE_REGEXP.
 _BAD_REGEX = 427
+# BAD_ARGUMENTS, which replaceRegexpOne gives instead.
+_BAD_ARGUMENTS = 36
 # FUNCTION_THROW_IF_VALUE_IS_NON_ZERO: its message is a statement's own, before ClickHouse says where it stands.
 _THROWN = 395
 _OWN_WORDS = re.compile(r"DB::Exception: (.*?): while executing", re.DOTALL)
@@ -125,7 +127,9 @@ class Reader:
 
 
 def _translated(error: StoreError, limits: QueryLimits) -> Exception:
-    if error.clickhouse_code == _BAD_REGEX:
+    if error.clickhouse_code == _BAD_REGEX or (
+        error.clickhouse_code == _BAD_ARGUMENTS and "valid re2 pattern" in error.message
+    ):
         return QueryError("bad_regex", "the regular expression is not valid RE2 syntax", "query")
     if error.clickhouse_code == _THROWN:
         said = _OWN_WORDS.search(error.message)

@@ -10,6 +10,7 @@ PromQL -> one SELECT over `metric_series` and `metric_samples`; nothing here tal
 ``calls.py``       finds which of these a call is
 ``aggregates.py``  sum, topk, quantile, count_values, …
 ``operators.py``   + - and or unless …, between numbers, vectors, and both
+``remarks.py``     warnings and infos that stand beside an answer
 ``compiler.py``    walks the tree: `compile_promql`
 
 In: text and a `Grid`. Out: `Compiled`, or `QueryError`. Which functions there are and what differs from Prometheus: docs/promql.md.

@@ -9,10 +9,17 @@ from collector.query.promql.scope import NAME, Scalar, Scope, Text, Vector, mapp
 from collector.query.promql.syntax import unsupported
 from collector.query.promql.windows import quantile
 
-# Over the arrays of a group, NULLs skipped; what Prometheus sums it sums with compensation, so here too.
+# Sums are compensated, as Prometheus'. Kahan's loses small numbers beside huge ones and makes NaN of infinities: these are summed apart.
+_SUM = (
+    "arrayMap((a, b) -> a + b, sumKahanForEach(arrayMap(v -> if(abs(v) < 1e50, v, 0), {values})), "
+    "sumForEach(arrayMap(v -> if(abs(v) < 1e50, 0, v), {values})))"
+)
+# A mean must not overflow on the way: a power of two scales exactly.
+_SCALED = _SUM.format(values="arrayMap(v -> v / pow(2, 64), t.values)")
+# Over the arrays of a group, NULLs skipped.
 _SIMPLE = {
-    "sum": "sumKahanForEach(t.values)",
-    "avg": "arrayMap((v, n) -> v / n * pow(2, 64), sumKahanForEach(arrayMap(v -> v / pow(2, 64), t.values)), countForEach(t.values))",
+    "sum": _SUM.format(values="t.values"),
+    "avg": f"arrayMap((v, n) -> v / n * pow(2, 64), {_SCALED}, countForEach(t.values))",
     "min": "minForEach(t.values)",
     "max": "maxForEach(t.values)",
     "count": "arrayMap(n -> nullIf(toFloat64(n), 0), countForEach(t.values))",
@@ -61,7 +68,8 @@ def aggregate(node: pp.AggregateExpr, inner: Vector, parameter: Scalar | Text | 
 
 def _grouped(values: str, inner: Vector, node: pp.AggregateExpr, group: str) -> Vector:
     sql = f"SELECT {group} AS labels, {values} AS values FROM ({inner.sql}) AS t GROUP BY labels"
-    return Vector(sql, named=_by_name(node.modifier))
+    by_name = _by_name(node.modifier)
+    return Vector(sql, named=by_name, unique=not by_name, drops=inner.drops)
 
 
 _CHOSEN = """SELECT row.2 AS labels, arrayMap((v, m) -> if(m, v, NULL), row.3, chosen.steps_mask) AS values
@@ -81,16 +89,17 @@ def _chosen(operator: str, inner: Vector, k: Scalar, group: str) -> Vector:
         raise unsupported(f"{operator}() with a number that changes from point to point")
     whole = f"toUInt64(if({k.sql} >= 1, {k.sql}, 0) + throwIf(NOT isFinite({k.sql}), 'the number of {operator}() is not finite'))"
     masks = _MASKS[operator].format(k=whole)
-    return Vector(_CHOSEN.format(masks=masks, inner=inner.sql, group=group), inner.named, inner.unique)
+    return Vector(
+        _CHOSEN.format(masks=masks, inner=inner.sql, group=group), inner.named, inner.unique, inner.drops
+    )
 
 
 def _limit_ratio(inner: Vector, ratio: Scalar) -> Vector:
     """Keep a share of the series, always the same ones, by the hash of their labels; a negative share is the rest."""
     place = "cityHash64(t.labels) / 18446744073709551616."
     values = mapped(f"if(if($a >= 0, {place} < $a, {place} >= 1 + $a), v, NULL)", "t.values", {"a": ratio})
-    return Vector(
-        f"SELECT t.labels AS labels, {values} AS values FROM ({inner.sql}) AS t", inner.named, inner.unique
-    )
+    sql = f"SELECT t.labels AS labels, {values} AS values FROM ({inner.sql}) AS t"
+    return Vector(sql, inner.named, inner.unique, inner.drops)
 
 
 _COUNTED = """SELECT mapSort(mapUpdate(u.labels, map({label}, told))) AS labels, arrayMap(n -> nullIf(toFloat64(n), 0),

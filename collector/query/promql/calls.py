@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import promql_parser as pp
@@ -12,7 +13,7 @@ from collector.query.promql.histograms import histogram_fraction, histogram_quan
 from collector.query.promql.scope import Matrix, Result, Scalar, Scope, Text, Vector
 from collector.query.promql.selectors import select_timestamps
 from collector.query.promql.syntax import unsupported
-from collector.query.promql.windows import nameless, over_window
+from collector.query.promql.windows import over_window
 
 _SORTS = frozenset({"sort", "sort_desc", "sort_by_label", "sort_by_label_desc"})
 
@@ -55,7 +56,7 @@ def _of_vector(name: str, node: pp.Call, vector: Vector, arguments: Sequence[Res
     numbers = [argument for argument in arguments if isinstance(argument, Scalar)]
     values = functions.value_by_value(name, numbers, scope)
     if values is not None:
-        return nameless(_with_values(vector, values))
+        return _with_values(vector, values)
     if name in _SORTS:
         return vector
     if name in _OF_VECTOR:
@@ -96,7 +97,7 @@ def _nullable(number: Scalar, scope: Scope) -> str:
 
 def _with_values(vector: Vector, values: str) -> Vector:
     sql = f"SELECT t.labels AS labels, {values} AS values FROM ({vector.sql}) AS t"
-    return Vector(sql, vector.named, vector.unique)
+    return Vector(sql, vector.named, vector.unique, drops=True)
 
 
 def _scalar(_: pp.Call, vector: Vector, __: list[Scalar], scope: Scope) -> Scalar:
@@ -112,9 +113,9 @@ def _scalar(_: pp.Call, vector: Vector, __: list[Scalar], scope: Scope) -> Scala
 def _timestamps(node: pp.Call, vector: Vector, _: list[Scalar], scope: Scope) -> Vector:
     selector = _bare(node.args[0])
     if isinstance(selector, pp.VectorSelector):
-        return nameless(select_timestamps(selector, scope))
+        return replace(select_timestamps(selector, scope), drops=True)
     times = functions.time_of_evaluation(scope).array(scope)
-    return nameless(_with_values(vector, f"arrayMap((v, w) -> if(isNull(v), NULL, w), t.values, {times})"))
+    return _with_values(vector, f"arrayMap((v, w) -> if(isNull(v), NULL, w), t.values, {times})")
 
 
 def _bare(node: Any) -> Any:

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import promql_parser as pp
 
 from collector.errors import QueryError, QueryTooExpensive
-from collector.query.promql import labels, operators
+from collector.query.promql import labels, operators, remarks
 from collector.query.promql.aggregates import aggregate
 from collector.query.promql.calls import call
 from collector.query.promql.grid import Grid
-from collector.query.promql.scope import Matrix, Params, Result, Scalar, Scope, Text, Vector, mapped
+from collector.query.promql.scope import (
+    Matrix,
+    Params,
+    Result,
+    Scalar,
+    Scope,
+    Text,
+    Vector,
+    mapped,
+    nameless,
+    without_name,
+)
 from collector.query.promql.selectors import OWN, at_and_offset, milliseconds, select_matrix, select_vector
 from collector.query.promql.syntax import parse, unsupported
-from collector.query.promql.windows import nameless
 
 # Prometheus' own bound on the points of one series (web/api/v1: 11,000 points per timeseries).
 POINTS_LIMIT = 11_001
@@ -43,7 +53,8 @@ class Compiled:
         raw: ``values`` are (milliseconds, value) pairs, not one value per point.
         ordered: The rows' order is part of the answer.
         text: Of a string.
-        warnings: What the asker should know.
+        warnings: What may be wrong with the answer, if it has any series.
+        infos: What may be wrong with the question, if the answer has any series.
     """
 
     sql: str
@@ -54,6 +65,7 @@ class Compiled:
     ordered: bool = False
     text: str = ""
     warnings: tuple[str, ...] = ()
+    infos: tuple[str, ...] = ()
 
 
 def compile_promql(text: str, grid: Grid, lookback_ms: int = 300_000, series_limit: int = 10_000) -> Compiled:
@@ -78,30 +90,28 @@ def compile_promql(text: str, grid: Grid, lookback_ms: int = 300_000, series_lim
         )
     tree = parse(text)
     scope = Scope(grid, grid.start_ms, grid.end_ms, lookback_ms, Params(), _own(tree))
-    return _statement(tree, _node(tree, scope), scope, series_limit)
+    compiled = _statement(tree, _node(tree, scope), scope, series_limit)
+    return replace(
+        compiled, warnings=tuple(dict.fromkeys(scope.warnings)), infos=tuple(dict.fromkeys(scope.infos))
+    )
 
 
 def _statement(tree: Any, result: Result, scope: Scope, series_limit: int) -> Compiled:
     bound = scope.params
-    warnings = tuple(dict.fromkeys(scope.warnings))
     if isinstance(result, Text):
         return Compiled("", {}, SETTINGS, "string", text=result.value)
     if isinstance(result, Scalar):
         sql = f"SELECT CAST(map(), 'Map(String, String)') AS labels, {result.array(scope)} AS values LIMIT 1"
-        return Compiled(sql, bound.values, SETTINGS, _type(scope, "scalar"), warnings=warnings)
+        return Compiled(sql, bound.values, SETTINGS, _type(scope, "scalar"))
     limit = bound.integer(series_limit + 1)
     if isinstance(result, Matrix):
-        return Compiled(
-            _raw(result, scope, limit), bound.values, SETTINGS, "matrix", raw=True, warnings=warnings
-        )
-    order = _order(tree, scope)
+        return Compiled(_raw(result, scope, limit), bound.values, SETTINGS, "matrix", raw=True)
+    order, result = _order(tree, scope), nameless(result)
     sql = (
         f"SELECT t.labels AS labels, t.values AS values FROM ({result.sql}) AS t "
         f"WHERE arrayExists(v -> isNotNull(v), t.values){order} LIMIT {limit}"
     )
-    return Compiled(
-        sql, bound.values, SETTINGS, _type(scope, "vector"), ordered=bool(order), warnings=warnings
-    )
+    return Compiled(sql, bound.values, SETTINGS, _type(scope, "vector"), ordered=bool(order))
 
 
 def _type(scope: Scope, of_one_point: ValueType) -> ValueType:
@@ -116,7 +126,8 @@ def _raw(matrix: Matrix, scope: Scope, limit: str) -> str:
             "query",
         )
     samples = "arrayMap(s -> (toUnixTimestamp64Milli(s.1), s.2), timeSeriesGroupArray(t.samples))"
-    return f"SELECT t.labels AS labels, {samples} AS values FROM ({matrix.sql}) AS t GROUP BY labels HAVING notEmpty(values) LIMIT {limit}"
+    labels = without_name("t.labels") if matrix.named and matrix.drops else "t.labels"
+    return f"SELECT {labels} AS labels, {samples} AS values FROM ({matrix.sql}) AS t GROUP BY labels HAVING notEmpty(values) LIMIT {limit}"
 
 
 def _order(tree: Any, scope: Scope) -> str:
@@ -161,8 +172,15 @@ def _node(node: Any, scope: Scope) -> Result:
     return compiled(node, scope)
 
 
+def _call(node: pp.Call, scope: Scope) -> Result:
+    remarks.call(node, scope)
+    return call(node, [_node(argument, scope) for argument in node.args], scope)
+
+
 def _aggregate(node: pp.AggregateExpr, scope: Scope) -> Vector:
     inner = _node(node.expr, scope)
+    if str(node.op) == "quantile":
+        remarks.quantile(node.param, scope)
     parameter = None if node.param is None else _node(node.param, scope)
     assert isinstance(inner, Vector)
     assert parameter is None or isinstance(parameter, Scalar | Text)
@@ -174,7 +192,7 @@ def _negated(result: Result) -> Result:
         return Scalar(f"(-{result.sql})" if result.constant else mapped("-v", result.sql), result.constant)
     assert isinstance(result, Vector)
     sql = f"SELECT t.labels AS labels, {mapped('-v', 't.values')} AS values FROM ({result.sql}) AS t"
-    return nameless(Vector(sql, result.named, result.unique))
+    return Vector(sql, result.named, result.unique, drops=True)
 
 
 def _binary(node: pp.BinaryExpr, scope: Scope) -> Result:
@@ -191,8 +209,7 @@ def _binary(node: pp.BinaryExpr, scope: Scope) -> Result:
         op, scalar, swapped=isinstance(left, Scalar), as_bool=how.as_bool
     )
     sql = f"SELECT t.labels AS labels, {values} AS values FROM ({vector.sql}) AS t"
-    result = Vector(sql, vector.named, vector.unique)
-    return nameless(result) if drops else result
+    return Vector(sql, vector.named, vector.unique, vector.drops or drops)
 
 
 def _subquery(node: pp.SubqueryExpr, scope: Scope) -> Matrix:
@@ -213,7 +230,8 @@ def _subquery(node: pp.SubqueryExpr, scope: Scope) -> Matrix:
     times = f"timeSeriesRange({bind.time(own.start_ms)}, {bind.time(own.end_ms)}, {bind.duration(step_ms)})"
     samples = f"arrayMap(p -> (p.1, assumeNotNull(p.2)), arrayFilter(p -> isNotNull(p.2), arrayZip({times}, t.values)))"
     sql = f"SELECT t.labels AS labels, 0 AS delta, {samples} AS samples FROM ({inner.sql}) AS t"
-    return Matrix(sql, window_ms, scope.on(grid), repeated, inner.named, inner.unique)
+    ago_ms = scope.grid.start_ms - grid.start_ms
+    return Matrix(sql, window_ms, scope.on(grid), repeated, ago_ms, inner.named, inner.unique, inner.drops)
 
 
 _BY_KIND: Mapping[type, Callable[[Any, Scope], Result]] = {
@@ -226,7 +244,7 @@ _BY_KIND: Mapping[type, Callable[[Any, Scope], Result]] = {
     ),
     pp.SubqueryExpr: _subquery,
     pp.AggregateExpr: _aggregate,
-    pp.Call: lambda node, scope: call(node, [_node(argument, scope) for argument in node.args], scope),
+    pp.Call: _call,
     pp.UnaryExpr: lambda node, scope: _negated(_node(node.expr, scope)),
     pp.BinaryExpr: _binary,
 }

@@ -7,7 +7,7 @@ before, and differences below a part in 10^12 are taken for rounding, as Prometh
 
 from __future__ import annotations
 
-from collector.query.promql.scope import NAME, Scalar, Scope, Vector
+from collector.query.promql.scope import Scalar, Scope, Vector
 
 _MENDED = (
     "arrayFold((told, x) -> arrayPushBack(told, if(x > told[-1] AND (told[-1] = 0 OR (x - told[-1]) / (x + told[-1]) >= 1e-12), x, told[-1])), "
@@ -17,10 +17,10 @@ _PER_POINT = """SELECT h.labels AS labels, arrayMap((u, c, {names}) -> {body}, h
 FROM (SELECT g.labels AS labels, arrayMap(p -> arrayMap(x -> x.1, p), g.pairs) AS bounds,
 arrayMap(c -> {mended}, arrayMap(p -> arrayMap(x -> x.2, p), g.pairs)) AS mended
 FROM ({pairs}) AS g) AS h"""
-_PAIRS = f"""SELECT s.labels AS labels, arrayMap(p -> arrayMap(x -> (x.1, x.3), arrayFilter(x -> x.2, arraySort(p))), groupArrayForEach(s.told)) AS pairs
+_PAIRS = """SELECT s.labels AS labels, arrayMap(p -> arrayMap(x -> (x.1, x.3), arrayFilter(x -> x.2, arraySort(p))), groupArrayForEach(s.told)) AS pairs
 FROM (SELECT r.labels AS labels, arrayMap(v -> (assumeNotNull(r.bound), isNotNull(v), ifNull(v, nan)), sumForEach(r.values)) AS told
-FROM (SELECT mapFilter((k, v) -> k NOT IN ('le', '{NAME}'), t.labels) AS labels, toFloat64OrNull(t.labels['le']) AS bound, t.values AS values
-FROM ({{inner}}) AS t) AS r WHERE isNotNull(r.bound) GROUP BY labels, r.bound) AS s GROUP BY labels"""
+FROM (SELECT mapFilter((k, v) -> k != 'le', t.labels) AS labels, toFloat64OrNull(t.labels['le']) AS bound, t.values AS values
+FROM ({inner}) AS t) AS r WHERE isNotNull(r.bound) GROUP BY labels, r.bound) AS s GROUP BY labels"""
 # Over bounds u and mended counts c; b is the bucket the rank falls into, 0 = the last.
 _RANK = "(q * c[-1])"
 _PLACE = f"arrayFirstIndex(x -> x >= {_RANK}, arrayPopBack(c))"
@@ -56,4 +56,4 @@ def _per_point(body: str, numbers: dict[str, Scalar], inner: Vector, scope: Scop
         mended=_MENDED,
         pairs=_PAIRS.format(inner=inner.sql),
     )
-    return Vector(sql)
+    return Vector(sql, inner.named, inner.unique, drops=True)

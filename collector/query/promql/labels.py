@@ -43,7 +43,8 @@ def _with_label(target: str, value: str, scope: Scope) -> str:
 
 def _relabelled(vector: Vector, labels: str, target: str) -> Vector:
     sql = f"SELECT {labels} AS labels, t.values AS values FROM ({vector.sql}) AS t"
-    return Vector(distinct(Vector(sql)), vector.named or target == NAME, unique=False)
+    named = vector.named or target == NAME
+    return Vector(distinct(Vector(sql)), named, unique=False, drops=vector.drops and target != NAME)
 
 
 def _checked(target: str) -> None:

@@ -7,11 +7,11 @@ its "many" rows and its "one" side, merged into one row of values; two of the on
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import promql_parser as pp
 
-from collector.query.promql.scope import NAME, Scalar, Scope, Vector, distinct, mapped, without_name
+from collector.query.promql.scope import NAME, Scalar, Scope, Vector, distinct, mapped, nameless
 
 _ARITHMETIC = {
     "+": "{l} + {r}",
@@ -146,7 +146,7 @@ def vectors(op: str, left: Vector, right: Vector, how: Matching, scope: Scope) -
             f"arrayResize({values}, {scope.length})" for values in (many_values, one_values)
         )
     sql = _MATCHED.format(
-        labels=_result_labels(how, drops=drops, scope=scope),
+        labels=_result_labels(how, scope),
         body=_matched_body(op, how, scope),
         many_values=many_values,
         one_values=one_values,
@@ -157,8 +157,8 @@ def vectors(op: str, left: Vector, right: Vector, how: Matching, scope: Scope) -
         message=_ONE_NOT_UNIQUE,
         join=" ARRAY JOIN u.ones AS one" if how.include else "",
     )
-    named = many.named and not drops and (how.grouped or not how.on or NAME in how.labels)
-    return _told_apart(Vector(sql, named, unique=many.unique), many, how)
+    named = many.named and (how.grouped or not how.on or NAME in how.labels)
+    return _told_apart(Vector(sql, named, many.unique, many.drops or drops), many, how)
 
 
 def _told_apart(result: Vector, many: Vector, how: Matching) -> Vector:
@@ -167,7 +167,7 @@ def _told_apart(result: Vector, many: Vector, how: Matching) -> Vector:
     if keeps_all and many.unique and not how.include and not how.filled:
         return result
     message = _NOT_TOLD_APART if how.grouped else _NOT_EXPLICIT
-    return Vector(distinct(result, message), result.named, result.unique)
+    return replace(result, sql=distinct(result, message))
 
 
 def _both(many: Vector, one: Vector, how: Matching, scope: Scope) -> str:
@@ -219,8 +219,8 @@ def _matched_body(op: str, how: Matching, scope: Scope) -> str:
     return f"if(isNull(m) AND isNull(o), NULL, {body})"
 
 
-def _result_labels(how: Matching, *, drops: bool, scope: Scope) -> str:
-    labels = without_name("row.1") if drops else "row.1"
+def _result_labels(how: Matching, scope: Scope) -> str:
+    labels = "row.1"
     if not how.grouped:
         if how.on:
             return f"mapFilter((k, v) -> has({scope.params.texts(sorted(set(how.labels)))}, k), {labels})"
@@ -239,14 +239,18 @@ FROM ({both}) AS t GROUP BY sig HAVING notEmpty(rows)) AS u ARRAY JOIN u.rows AS
 
 
 def _set(op: str, left: Vector, right: Vector, how: Matching, scope: Scope) -> Vector:
+    if op == "or" and left.drops != right.drops:
+        left, right = nameless(left), nameless(right)
     both = _both(left, right, how, scope)
     if op == "or":
         rows = "groupArray((t.labels, t.values, t.side))"
         values = "if(row.3 = 0, row.2, arrayMap((v, c) -> if(c > 0, NULL, v), row.2, u.others))"
         sql = _MASKED.format(values=values, rows=rows, other=0, length=scope.length, both=both)
-        return Vector(distinct(Vector(sql)), left.named or right.named, unique=False)
+        return Vector(
+            distinct(Vector(sql)), left.named or right.named, unique=False, drops=left.drops and right.drops
+        )
     kept, lost = ("v", "NULL") if op == "and" else ("NULL", "v")
     values = f"arrayMap((v, c) -> if(c > 0, {kept}, {lost}), row.2, u.others)"
     rows = "groupArrayIf((t.labels, t.values), t.side = 0)"
     sql = _MASKED.format(values=values, rows=rows, other=1, length=scope.length, both=both)
-    return Vector(sql, left.named, left.unique)
+    return Vector(sql, left.named, left.unique, left.drops)

@@ -68,7 +68,8 @@ class Scope:
         params: Collects values.
         own: Columns of a series that this question names as labels: ``service``, ``service_name``, ``env``.
         default_step_ms: Step of a subquery that tells none.
-        warnings: Collects what the asker should know.
+        warnings: Collects what may be wrong with the answer.
+        infos: Collects what may be wrong with the question.
     """
 
     grid: Grid
@@ -79,6 +80,7 @@ class Scope:
     own: frozenset[str] = frozenset()
     default_step_ms: int = 60_000
     warnings: list[str] = field(default_factory=list)
+    infos: list[str] = field(default_factory=list)
 
     def on(self, grid: Grid) -> Scope:
         """Give the same scope on another grid."""
@@ -108,11 +110,14 @@ class Vector:
         sql: SELECT of ``labels`` and ``values``.
         named: Its labels may have ``__name__``.
         unique: Its label sets differ also without ``__name__``.
+        drops: Functions have taken the name away: it goes at the end, so that what lies between can still use it
+            (Prometheus' delayed name removal: ``sum(rate({job="a"}[5m]))`` of several metrics has an answer).
     """
 
     sql: str
     named: bool = False
     unique: bool = True
+    drops: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,16 +131,20 @@ class Matrix:
         window_ms: How much of them each point sees.
         scope: The grid of the windows' ends.
         repeated: That grid is one point, whose answer stands for all.
+        ago_ms: How long before the question's first point that grid begins.
         named: As `Vector`.
         unique: As `Vector`.
+        drops: As `Vector`.
     """
 
     sql: str
     window_ms: int
     scope: Scope
     repeated: bool = False
+    ago_ms: int = 0
     named: bool = True
     unique: bool = True
+    drops: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,3 +216,11 @@ def distinct(vector: Vector, message: str = SAME_LABELSET) -> str:
         f"FROM ({vector.sql}) AS t GROUP BY labels "
         f"HAVING NOT throwIf(arrayExists(c -> c > 1, countForEach(t.values)), '{message}')"
     )
+
+
+def nameless(vector: Vector) -> Vector:
+    """Drop the name at last; series that differed by it alone must not have a value at the same point."""
+    if not vector.named or not vector.drops:
+        return vector
+    dropped = f"SELECT {without_name('t.labels')} AS labels, t.values AS values FROM ({vector.sql}) AS t"
+    return Vector(dropped if vector.unique else distinct(Vector(dropped)))

@@ -85,7 +85,8 @@ def select_matrix(node: pp.VectorSelector, window_ms: int, scope: Scope, *, fres
         until=inner.params.time(grid.end_ms),
         fresh=_FRESH if fresh else "",
     )
-    return Matrix(sql, window_ms, inner, repeated, named=True, unique=exact_name)
+    ago_ms = scope.grid.start_ms - grid.start_ms
+    return Matrix(sql, window_ms, inner, repeated, ago_ms, named=True, unique=exact_name)
 
 
 def select_vector(node: pp.VectorSelector, scope: Scope) -> Vector:

@@ -14,6 +14,8 @@ import promql_parser as pp
 
 from collector.errors import QueryError, QuerySyntax, QueryUnanswerable
 
+# Prometheus takes 1_000 for 1000, the parser does not.
+_SEPARATED = re.compile(r"(?<=[0-9])_(?=[0-9])")
 # Longer than any person types; generated rules stay below it too.
 QUERY_LIMIT_CHARS = 16_384
 # The parser and the compiler descend: below this both stay clear of the stack's end.
@@ -57,6 +59,8 @@ def parse(text: str) -> pp.Expr:
         raise QuerySyntax(
             f"the query has {len(text)} characters, {QUERY_LIMIT_CHARS} are allowed", QUERY_LIMIT_CHARS
         )
+    if "_" in text:
+        text = _without_separators(text)
     tokens = _tokens(text)
     _refuse_depth(tokens)
     _refuse_length(tokens)
@@ -93,6 +97,14 @@ def _quoted(raw: re.Match[str]) -> str:
 def _tokens(text: str) -> list[tuple[int, str]]:
     found = ((match.start(), match.group()) for match in _TOKEN.finditer(text))
     return [(start, token) for start, token in found if not token.isspace() and not token.startswith("#")]
+
+
+def _without_separators(text: str) -> str:
+    """Take the underscores out of numbers."""
+    return "".join(
+        _SEPARATED.sub("", token[0]) if token[0][0] in "0123456789" else token[0]
+        for token in _TOKEN.finditer(text)
+    )
 
 
 def _without_strings(text: str) -> str:

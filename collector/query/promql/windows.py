@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from collector.query.promql.scope import Matrix, Scalar, Scope, Vector, distinct, mapped, without_name
+from collector.query.promql.scope import Matrix, Scalar, Scope, Vector, mapped
 from collector.query.promql.selectors import repeated
 from collector.query.promql.syntax import unsupported
 
@@ -71,21 +71,9 @@ def over_window(function: str, matrix: Matrix, numbers: list[Scalar], scope: Sco
     values = _values(function, matrix, numbers)
     if values is None:
         return None
-    keeps = function in _KEEPS_NAME
-    drops_now = matrix.named and not keeps and matrix.unique
-    labels = without_name("t.labels") if drops_now else "t.labels"
     shown = repeated(values, matrix, scope)
-    sql = f"SELECT {labels} AS labels, {shown} AS values FROM ({matrix.sql}) AS t GROUP BY labels"
-    vector = Vector(sql, matrix.named and not drops_now, matrix.unique)
-    return vector if keeps else nameless(vector)
-
-
-def nameless(vector: Vector) -> Vector:
-    """Drop the name; series that differed by it alone must not have a value at the same point."""
-    if not vector.named:
-        return vector
-    dropped = f"SELECT {without_name('t.labels')} AS labels, t.values AS values FROM ({vector.sql}) AS t"
-    return Vector(dropped if vector.unique else distinct(Vector(dropped)))
+    sql = f"SELECT t.labels AS labels, {shown} AS values FROM ({matrix.sql}) AS t GROUP BY labels"
+    return Vector(sql, matrix.named, matrix.unique, matrix.drops or function not in _KEEPS_NAME)
 
 
 def _values(function: str, matrix: Matrix, numbers: list[Scalar]) -> str | None:
@@ -162,7 +150,9 @@ def _present(matrix: Matrix, _: list[Scalar]) -> str:
 def _predicted(matrix: Matrix, numbers: list[Scalar]) -> str:
     if not numbers[0].constant:
         raise unsupported("predict_linear() with a time that changes from point to point")
-    return matrix.scope.to_grid("PredictLinear", "t.samples", matrix.window_ms, "", numbers[0].sql)
+    at = matrix.scope
+    ahead = f"({numbers[0].sql} + {at.params.number(matrix.ago_ms / 1000)})"  # of the question's time, not of the window's end
+    return at.to_grid("PredictLinear", "t.samples", matrix.window_ms, "", ahead)
 
 
 _SPECIAL: Mapping[str, Callable[[Matrix, list[Scalar]], str]] = {
