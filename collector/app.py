@@ -218,6 +218,7 @@ def build(settings: Settings) -> Collector:
             sql=console,
             tail=tail,
             catalogue=Book(state, CatalogueFile(settings.catalogue_file)),
+            export_rows=settings.export_rows,
             authenticate=_authenticator(keys),
             limits=_query_limits(settings),
             sql_limits=console.limits,

@@ -231,6 +231,7 @@ class Settings(_Frozen):
     sql_read_bytes: int = Field(
         1 << 40, ge=0, description="Bytes, uncompressed, a person's SQL statement may read; 0 = any."
     )
+    export_rows: int = Field(1_000_000, ge=1, description="Log records that one export may have.")
     tail_viewers: int = Field(
         100, ge=0, le=10_000, description="Live tails watched at a time; 0 = the live tail is off."
     )

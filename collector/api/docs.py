@@ -50,7 +50,8 @@ def _parameter(parameter: Mapping[str, Any]) -> str:
 
 def _row_fields(document: Mapping[str, Any], operation: Mapping[str, Any]) -> Iterator[str]:
     """Give the names of the answer's fields: follow the 200's Page model to its row model."""
-    told = operation["responses"]["200"]["content"].get("application/json", {})  # a stream has no rows
+    # a stream has no rows
+    told = operation["responses"]["200"].get("content", {}).get("application/json", {})
     row = _resolved(document, told.get("schema", {})).get("properties", {}).get("data", {}).get("items", {})
     yield from _resolved(document, row).get("properties", {})
 

@@ -6,6 +6,7 @@ A wrong or unknown parameter is a 400 that names it and quotes the value (``fail
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from fastapi import Depends, Request
@@ -18,6 +19,8 @@ from collector.read.sql import Reader
 from collector.store.question import Question
 
 LIMIT_MOST = 10_000
+# Of ClickHouse, for all statements of one streamed answer.
+_STREAM_S = 900.0
 
 
 class Asked(BaseModel):
@@ -77,6 +80,12 @@ class Asker:
         self.reader = Reader(
             parts.store, limits=parts.limits, question=self.question, bulkhead=parts.bulkhead
         )
+
+    def unhurried(self) -> Reader:
+        """Give the reader for an answer that is read as it is made: its time is that of who reads, within reason."""
+        if self.question is not None:
+            self.question.limits = replace(self.question.limits, time_s=_STREAM_S)
+        return self.reader
 
 
 Ask = Annotated[Asker, Depends(Asker)]

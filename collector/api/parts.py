@@ -127,6 +127,7 @@ class ApiParts:
         catalogue: Who owns what.
         authenticate: Called with each request for data; raises `Unauthenticated` or `Forbidden`.
         clock_ns: Nanoseconds since the epoch; what ``now`` means.
+        export_rows: Records of one export.
         limits: What one request may take of ClickHouse.
         sql_limits: What one with a statement of a person may take.
         bulkhead: Where statements of requests wait for their turn.
@@ -142,6 +143,7 @@ class ApiParts:
     catalogue: CatalogueAnswers = field(default_factory=NoCatalogue)
     authenticate: Callable[[Request], None] = nobody_asked
     clock_ns: Callable[[], int] = field(default=time.time_ns)
+    export_rows: int = 1_000_000
     limits: QueryLimits = field(default_factory=QueryLimits)
     sql_limits: QueryLimits = field(default_factory=lambda: QueryLimits(prefix="sql"))
     bulkhead: Bulkhead = field(default_factory=Bulkhead)

@@ -7,7 +7,7 @@ have no such field, as in Lucene. Bare words and phrases search the table's text
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from collector.errors import QueryError, QuerySyntax
@@ -98,6 +98,20 @@ def compile_search(text: str | None, table: Table, now_ns: int) -> Condition:
     except RecursionError as error:
         raise QuerySyntax("the query is nested too deeply", 0) from error
     return Condition(sql, compiler.params, tuple(compiler.keys))
+
+
+def names_only(text: str | None, names: Collection[str]) -> bool:
+    """Whether a search, one that compiles, is about nothing but the fields *names*; blank is."""
+    node = parse(text or "")
+    return node is None or _names_only(node, names)
+
+
+def _names_only(node: Node, names: Collection[str]) -> bool:
+    if isinstance(node, AllOf | AnyOf):
+        return all(_names_only(part, names) for part in node.nodes)
+    if isinstance(node, Not):
+        return _names_only(node.node, names)
+    return isinstance(node, Field) and node.name in names
 
 
 class _Compiler:

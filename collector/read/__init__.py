@@ -2,8 +2,8 @@
 Typed questions -> SQL -> typed answers: the only place that selects from ClickHouse for the API.
 
 ``sql.py``          the `Store` every reader is given, statements within their limits, costs added up
-``logs.py``         records newest or oldest first, one record's neighbours
-``log_counts.py``   histogram and facets
+``logs.py``         records newest or oldest first; ``log_context.py`` one record's neighbours
+``log_counts.py``   histogram, facets, fields; ``log_export.py`` every record of a search
 ``cursors.py``      opaque cursors
 ``traces.py``       which traces fit a question; ``trace_heatmap.py`` how many, ``trace_compare.py`` what sets some apart
 ``trace.py``        one trace with its spans, logs and transitions, explained by ``span_tree.py``, ``clock_skew.py``

@@ -1,13 +1,13 @@
-"""Log records: newest or oldest first, page by page, and the neighbours of one."""
+"""Log records: newest or oldest first, page by page."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from collector.errors import NotFound, QueryError
+from collector.errors import QueryError
 from collector.query.search import Condition
-from collector.query.window import SECOND_NS, Window, parse_time, sql_time
+from collector.query.window import Window, parse_time, sql_time
 from collector.read.cursors import read_cursor, write_cursor
 from collector.read.sql import Reader, Row
 
@@ -17,6 +17,10 @@ _SAMPLE = 100_000
 # The table is sorted by service first, so "newest" reads the window whole; most pages fill from a 32nd of it, and the
 # second look that a rare search needs then costs 3 % more.
 _WIDE_S, _PARTS = 300.0, 32
+
+
+# Fields of a search that `log_minutes` has as `logs` has them.
+MINUTE_FIELDS = ("service", "env")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +34,20 @@ class LogPage:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Which records: a window, a compiled search, an env ("" = any)."""
+    """
+    Which records.
+
+    Attributes:
+        window: Of their own times.
+        search: Compiled.
+        env: "" = any.
+        by_minutes: Whether the search is about nothing but `MINUTE_FIELDS`: the rollup knows it too.
+    """
 
     window: Window
     search: Condition
     env: str = ""
+    by_minutes: bool = False
 
     def params(self) -> dict[str, object]:
         """Give the values of the window's, the search's and env's places."""
@@ -68,9 +81,9 @@ _AFTER = (
 )
 
 
-def page(reader: Reader, question: LogQuestion) -> LogPage:
+def page(reader: Reader, question: LogQuestion, *, warn: bool = True) -> LogPage:
     """
-    Return one page of records.
+    Return one page of records; *warn* = look for unknown fields.
 
     The cursor fixes the window of the first page, so that later pages of a relative window neither skip nor
     repeat a record while new ones arrive.
@@ -88,7 +101,7 @@ def page(reader: Reader, question: LogQuestion) -> LogPage:
     if len(rows) <= question.limit:
         rows = reader.rows(sql, params)
     more, rows = len(rows) > question.limit, rows[: question.limit]
-    warnings = unknown_fields(reader, chosen, rows)
+    warnings = unknown_fields(reader, chosen, rows) if warn else []
     return LogPage(rows, _next(question, chosen.window, rows[-1]) if more else None, warnings)
 
 
@@ -153,70 +166,3 @@ def unknown_fields(reader: Reader, chosen: Slice, rows: list[Row]) -> list[str]:
         for key in missing
         if key not in known
     ]
-
-
-_ONE = """
-SELECT occurred_at, service, env, batch_id, line
-FROM logs
-WHERE batch_id = {batch:String} AND line = {line:UInt32}
-LIMIT 1
-"""
-_SOURCE_BATCHES = """
-WITH (SELECT (agent, source_path, generation, source_start) FROM batches WHERE batch_id = {batch:String} LIMIT 1) AS it
-SELECT batch_id
-FROM batches
-WHERE agent = it.1 AND source_path = it.2 AND generation = it.3 AND source_path != ''
-ORDER BY abs(toInt64(source_start) - toInt64(it.4))
-LIMIT 64
-"""
-_NEIGHBOURS = """
-SELECT concat(batch_id, ':', toString(line)) AS id, occurred_at, observed_at, service, env, severity, severity_number,
-       body, trace_id, span_id, attributes, resource, batch_id, line
-FROM logs
-WHERE occurred_at >= {{near_start:DateTime64(9, 'UTC')}} AND occurred_at < {{near_end:DateTime64(9, 'UTC')}}
-  AND service = {{service:String}} AND env = {{env:String}}
-  AND (empty({{batches:Array(String)}}) OR batch_id IN {{batches:Array(String)}})
-  AND (occurred_at, batch_id, line) {sign} ({{at:DateTime64(9, 'UTC')}}, {{batch:String}}, {{line:UInt32}})
-ORDER BY occurred_at {order}, batch_id {order}, line {order}
-LIMIT {{limit:UInt32}}
-"""
-# Neighbours lie near in time: what is further away than this explains nothing about the record.
-_NEAR_NS = 600 * SECOND_NS
-
-
-def context(reader: Reader, log_id: str, before: int, after: int) -> list[Row]:
-    """
-    Return the record *log_id* among its neighbours, oldest first.
-
-    Neighbours come from the same source (the file or stream its batch was read from) when the batch names one,
-    else from the same service and env; at most ten minutes away.
-
-    Raises:
-        NotFound: No such record.
-    """
-    batch, line = split_id(log_id)
-    found = reader.rows(_ONE, {"batch": batch, "line": line})
-    if not found:
-        raise NotFound("not_found", f"no log record {log_id!r}", "id")
-    at_ns = parse_time(found[0]["occurred_at"], "id", 0)
-    params = {
-        "batch": batch,
-        "line": line,
-        "service": found[0]["service"],
-        "env": found[0]["env"],
-        "at": sql_time(at_ns),
-        "near_start": sql_time(max(at_ns - _NEAR_NS, 0)),
-        "near_end": sql_time(at_ns + _NEAR_NS),
-        "batches": [row["batch_id"] for row in reader.rows(_SOURCE_BATCHES, {"batch": batch})],
-    }
-    older = reader.rows(_NEIGHBOURS.format(sign="<", order="DESC"), {**params, "limit": before})
-    newer = reader.rows(_NEIGHBOURS.format(sign=">=", order="ASC"), {**params, "limit": after + 1})
-    return [*reversed(older), *newer]
-
-
-def split_id(log_id: str) -> tuple[str, int]:
-    """Split ``<batch_id>:<line>``; anything else is a `NotFound`."""
-    batch, _, line = log_id.rpartition(":")
-    if not batch or not line.isdecimal() or int(line) >= 2**32:
-        raise NotFound("not_found", f"no log record {log_id!r}; an id is <batch_id>:<line>", "id")
-    return batch, int(line)

@@ -6,14 +6,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
 from pydantic import BaseModel, Field
-from starlette.responses import Response
+from starlette.concurrency import iterate_in_threadpool
+from starlette.responses import Response, StreamingResponse
 
 from collector.api.answer import Page, answer
 from collector.api.params import Ask, Asked, Asker, Order, Paged, Searched
 from collector.api.stream import EventStream
 from collector.errors import NotFound, QueryError
-from collector.query.search import LOGS, compile_search
-from collector.read import log_counts, logs
+from collector.query.search import LOGS, compile_search, names_only
+from collector.read import log_context, log_counts, log_export, logs
 from collector.read.own import without_own
 
 router = APIRouter(prefix="/logs", tags=["logs"])
@@ -84,6 +85,31 @@ class FacetsAsked(Searched):
     limit: int = Field(10, ge=1, le=1000, description="Most values per field.")
 
 
+class FieldName(BaseModel):
+    """A field that records have."""
+
+    field: str
+    records: int = Field(description="Records of the sample that have it.")
+
+
+class FieldsAsked(Searched):
+    """Parameters of ``/logs/fields``."""
+
+    limit: int = Field(100, ge=1, le=1000, description="Most names.")
+
+
+class ExportAsked(Searched):
+    """Parameters of ``/logs/export``."""
+
+    format: log_export.Form = Field("ndjson", description="`ndjson` (the objects of `/logs`) or `csv`.")
+    order: Order = Field("desc", description="By time: newest (`desc`) or oldest (`asc`) first.")
+    limit: int | None = Field(
+        None,
+        ge=1,
+        description="Most records; without it more than `export_rows` are a 422, not a part of them.",
+    )
+
+
 class TailAsked(Asked):
     """Parameters of ``/logs/tail``."""
 
@@ -127,6 +153,27 @@ def log_facets(ask: Ask, asked: Annotated[FacetsAsked, Query()]) -> Response:
     return answer(rows, ask.reader.cost)
 
 
+@router.get("/fields", response_model=Page[FieldName])
+def log_fields(ask: Ask, asked: Annotated[FieldsAsked, Query()]) -> Response:
+    """The attributes that matching records have, by a sample of them."""
+    return answer(log_counts.fields(ask.reader, _slice(ask, asked), asked.limit), ask.reader.cost)
+
+
+@router.get("/export", status_code=200, response_class=StreamingResponse)
+def export_logs(ask: Ask, asked: Annotated[ExportAsked, Query()]) -> Response:
+    """Every matching record, streamed as NDJSON or CSV; `Fuseboard-Records` says how many match."""
+    chosen = _slice(ask, asked)
+    found = log_export.plan(ask.reader, chosen, asked.order)
+    limit = log_export.check(found, asked.limit, ask.parts.export_rows)
+    pages = log_export.records(ask.unhurried(), chosen, asked.order, found, limit)
+    headers = {
+        "Fuseboard-Records": str(found.records),
+        "Content-Disposition": f'attachment; filename="logs.{asked.format}"',
+    }
+    body = iterate_in_threadpool(log_export.written(pages, asked.format))
+    return StreamingResponse(body, media_type=log_export.MEDIA_TYPES[asked.format], headers=headers)
+
+
 @router.get("/tail", status_code=200, response_class=EventStream)
 async def log_tail(
     ask: Ask,
@@ -142,11 +189,12 @@ async def log_tail(
 
 
 @router.get("/{log_id:path}/context", response_model=Page[LogRecord])
-def log_context(ask: Ask, log_id: str, asked: Annotated[ContextAsked, Query()]) -> Response:
+def log_neighbours(ask: Ask, log_id: str, asked: Annotated[ContextAsked, Query()]) -> Response:
     """One record among its neighbours from the same source, oldest first."""
-    return answer(logs.context(ask.reader, log_id, asked.before, asked.after), ask.reader.cost)
+    return answer(log_context.context(ask.reader, log_id, asked.before, asked.after), ask.reader.cost)
 
 
 def _slice(ask: Asker, asked: Searched) -> logs.Slice:
     search = without_own(compile_search(asked.query, LOGS, ask.now_ns), asked.query)
-    return logs.Slice(asked.window(ask.now_ns), search, asked.env)
+    by_minutes = names_only(asked.query, logs.MINUTE_FIELDS)
+    return logs.Slice(asked.window(ask.now_ns), search, asked.env, by_minutes)

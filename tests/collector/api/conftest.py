@@ -74,6 +74,7 @@ def served_client(store):
         pipeline=FixedPipeline(),
         sql=FixedSql(),
         tail=tail,
+        export_rows=250,
         clock_ns=lambda: NOW_NS,
     )
     with served(parts) as client:

@@ -125,7 +125,10 @@ def test_pages_neither_skip_nor_repeat(fill, client, order):
         body = client.get("/api/v1/logs", params=asked).json()
         seen += [row["line"] for row in body["data"]]
         cursor = body["next_cursor"]
-        fill("logs", [log(-0.5, "late", line=1000 + len(seen))])
+        fill(
+            "logs",
+            [log(at, "late", line=1000 + 100 * len(seen) - round(at)) for at in (-0.5, -57, -61, -58.25)],
+        )
 
     assert [line for line in seen if line < 1000] == sorted(range(23), reverse=order == "desc")
     assert len(seen) == len(set(seen))
@@ -158,31 +161,6 @@ def test_facets_of_columns_and_attributes(shop):
     assert [(value.value, value.count) for value in facets["service"]] == [("checkout", 4), ("payment", 1)]
     assert facets["severity"][0].value == "info"
     assert {value.value for value in facets["path"]} == {"/health", "/pay"}
-
-
-def test_context_shows_the_neighbours(shop):
-    """Context is the record among its service's records, oldest first."""
-    answer = shop.get("/api/v1/logs/b:1/context?before=1&after=1")
-
-    assert bodies(answer) == ["order placed", "Connection refused by payment", "healthy"]
-    assert shop.get("/api/v1/logs/b:77/context").status_code == 404
-
-
-def test_context_stays_in_the_source(fill, client):
-    """When a batch names its file, neighbours come from that file's batches only."""
-    fill("batches",
-        [
-            {"batch_id": name, "agent": "a", "source_path": path, "generation": "1", "source_start": start,
-             "received_at": at(-10), "retention_days": 3000}
-            for name, path, start in [("one", "/app.log", 0), ("two", "/app.log", 100), ("other", "/other.log", 50)]
-        ],
-    )  # fmt: skip
-    fill(
-        "logs",
-        [log(-3, "a", batch_id="one"), log(-2, "b", batch_id="other"), log(-1, "c", batch_id="two")],
-    )
-
-    assert bodies(client.get("/api/v1/logs/two:0/context")) == ["a", "c"]
 
 
 @pytest.mark.parametrize(
