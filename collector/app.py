@@ -93,6 +93,7 @@ from collector.store.question import Questions
 from collector.store.shard import OneShard
 from collector.store.storage import Storage
 from collector.tail import Tail, TailLimits
+from collector.views import Views
 
 log = structlog.get_logger()
 
@@ -218,6 +219,7 @@ def build(settings: Settings) -> Collector:
             sql=console,
             tail=tail,
             catalogue=Book(state, CatalogueFile(settings.catalogue_file)),
+            views=Views(state),
             export_rows=settings.export_rows,
             authenticate=_authenticator(keys),
             limits=_query_limits(settings),

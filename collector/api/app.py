@@ -24,6 +24,7 @@ from collector.api.v1 import (
     sql,
     topology,
     traces,
+    views,
 )
 from collector.api.watch import Watched
 
@@ -46,6 +47,7 @@ _RESOURCES: tuple[APIRouter, ...] = (
     alerts.router,
     sql.router,
     queries.router,
+    views.router,
 )
 
 

@@ -16,6 +16,7 @@ from collector.store.bulkhead import Bulkhead
 from collector.store.limits import QueryLimits
 from collector.store.processes import Progress
 from collector.store.question import Question, Questions
+from collector.views import Views
 
 
 class AlertAnswers(Protocol):
@@ -127,6 +128,7 @@ class ApiParts:
         catalogue: Who owns what.
         authenticate: Called with each request for data; raises `Unauthenticated` or `Forbidden`.
         clock_ns: Nanoseconds since the epoch; what ``now`` means.
+        views: Saved views; ``None`` = there are none.
         export_rows: Records of one export.
         limits: What one request may take of ClickHouse.
         sql_limits: What one with a statement of a person may take.
@@ -143,6 +145,7 @@ class ApiParts:
     catalogue: CatalogueAnswers = field(default_factory=NoCatalogue)
     authenticate: Callable[[Request], None] = nobody_asked
     clock_ns: Callable[[], int] = field(default=time.time_ns)
+    views: Views | None = None
     export_rows: int = 1_000_000
     limits: QueryLimits = field(default_factory=QueryLimits)
     sql_limits: QueryLimits = field(default_factory=lambda: QueryLimits(prefix="sql"))

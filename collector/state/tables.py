@@ -12,7 +12,18 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Dialect, Float, ForeignKey, Integer, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Dialect,
+    Float,
+    ForeignKey,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.types import TypeDecorator
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -155,4 +166,18 @@ catalogue = Table(
     Column("service", Text, primary_key=True),
     Column("entry", JsonText, nullable=False),
     Column("updated_at", Instant, nullable=False),
+)
+
+views = Table(
+    "views",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("page", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("query", Text, nullable=False),
+    Column("env", Text, nullable=False),
+    Column("range_start", Text, nullable=False),
+    Column("range_end", Text, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    UniqueConstraint("page", "name"),
 )
