@@ -21,6 +21,8 @@ from collector.journal.envelope import varint
 from collector.receive.protocol import Judged, Protocol, Response
 
 CONTENT_TYPE = "application/x-protobuf"
+# Beside ``/v1/<signal>``: where exporters that were set up for Loki and for Prometheus send.
+PATHS = {"logs": ("/otlp/v1/logs",), "traces": (), "metrics": ("/api/v1/otlp/v1/metrics",)}
 # google.rpc.Code by HTTP status: what an OTLP client finds in Status.code.
 _RPC_CODES = {400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 409: 6, 413: 3, 415: 3, 429: 8, 503: 14}
 
@@ -93,7 +95,7 @@ def protocol(
 
     return Protocol(
         name=name,
-        paths=(f"/v1/{signal}",),
+        paths=(f"/v1/{signal}", *PATHS[signal]),
         group=name,
         signal=signal,
         tables=tables,

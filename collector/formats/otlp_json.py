@@ -96,7 +96,7 @@ def protocol(
 
     return Protocol(
         name=name,
-        paths=(f"/v1/{signal}",),
+        paths=(f"/v1/{signal}", *otlp.PATHS[signal]),
         group=name,
         signal=signal,
         tables=tables,

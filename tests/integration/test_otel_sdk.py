@@ -156,3 +156,26 @@ def test_every_metric_is_stored_under_its_prometheus_name(serve: Callable[..., A
     assert values["shop_queue"] == -2
     assert values["shop_latency_milliseconds_count"] == 1
     assert values["shop_latency_milliseconds_sum"] == 12.5
+
+
+def test_exporters_set_up_for_loki_and_prometheus_need_another_host_only(serve, poll) -> None:
+    """Loki's path for OTLP logs and Prometheus' for metrics, as the SDK's exporters make them from their endpoints; Protobuf."""
+    served = serve()
+    resource = Resource.create({"service.name": "moved"})
+    logs = LoggerProvider(resource=resource)
+    logs.add_log_record_processor(
+        BatchLogRecordProcessor(OTLPLogExporter(endpoint=f"{served.url}/otlp/v1/logs"))
+    )
+    logs.get_logger("t").emit(LogRecord(body="to Loki"))
+    logs.shutdown()
+    reader = PeriodicExportingMetricReader(
+        OTLPMetricExporter(endpoint=f"{served.url}/api/v1/otlp/v1/metrics")
+    )
+    metrics = MeterProvider(resource=resource, metric_readers=[reader])
+    metrics.get_meter("t").create_counter("to_prometheus").add(3)
+    metrics.shutdown()
+
+    found = poll(lambda: served.data("/logs", query="service:moved"))
+    assert [row["body"] for row in found] == ["to Loki"]
+    series = {"query": "SELECT name FROM metric_series WHERE service = 'moved'"}
+    assert poll(lambda: served.client.post("/api/v1/sql", json=series).json()["data"]) == [{"name": "to_prometheus_total"}]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -35,6 +36,7 @@ _TRANSPORT = frozenset(
     {"query", "database", "default_format", "query_id", "session_id", "session_timeout", "session_check", "quota_key", "user", "password",
      "client_protocol_version", "compress", "decompress", "role"}
 )  # fmt: skip
+_QUERY_ID = re.compile(r"[ -~]{1,256}")
 # A version's number is a few digits: int() of thousands is work.
 _VERSION_DIGITS = 9
 
@@ -123,7 +125,7 @@ class ClickHouse:
             )
             form = prepared.format or checked_format(wanted or _DEFAULT_FORMAT)
             params = _params(prepared, asked, form)
-            query_id = asked.get("query_id") or str(uuid.uuid4())
+            query_id = _query_id(asked)
             made_here = form.lower() == "native" and version > 0 and self._passage.embedded
             with question.statement() as (identifier, _):
                 params["query_id"] = identifier
@@ -181,6 +183,12 @@ def _params(prepared: Prepared, asked: Mapping[str, str], form: str) -> dict[str
     bound = {name: value for name, value in asked.items() if name.startswith("param_")}
     passed = {name: asked[name] for name in ("client_protocol_version",) if name in asked}
     return {**prepared.settings, **bound, **passed, "database": prepared.database, "default_format": form}
+
+
+def _query_id(asked: Mapping[str, str]) -> str:
+    """Return the client's id of its statement; one that cannot stand in a header is answered under another."""
+    told = asked.get("query_id", "")
+    return told if _QUERY_ID.fullmatch(told) else str(uuid.uuid4())
 
 
 def _version(asked: Mapping[str, str]) -> int:
