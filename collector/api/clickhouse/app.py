@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 
 import httpx
 import structlog
+from anyio import to_thread
 
 from collector.api.clickhouse import native
 from collector.api.clickhouse.answer import Answer, content_type, refuse
@@ -120,7 +121,7 @@ class ClickHouse:
         wanted = asked.get("default_format") or headers.get(b"x-clickhouse-format", b"").decode("latin-1")
         version = _version(asked)
         async with self._turn():
-            prepared = await asyncio.to_thread(
+            prepared = await to_thread.run_sync(
                 self._console.prepare, asked.get("query", ""), database, changes
             )
             form = prepared.format or checked_format(wanted or _DEFAULT_FORMAT)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import zlib
 from collections.abc import Callable, Mapping
@@ -10,6 +9,7 @@ from dataclasses import replace
 
 import msgspec
 import structlog
+from anyio import to_thread
 
 from collector.api.prometheus import alerts, names, questions, status
 from collector.api.prometheus.answers import Said
@@ -127,7 +127,8 @@ class Prometheus:
         body = await _body(headers, receive) if scope["method"] == "POST" else b""
         form = read_form(scope["query_string"], body)
         asked: Asked = scope[QUESTION]
-        answer = await asyncio.to_thread(question, self._parts, self._reader(asked, form), form)
+        # the framework's threads, not the loop's: those are ingest's and the probes', and none of them waits for ClickHouse
+        answer = await to_thread.run_sync(question, self._parts, self._reader(asked, form), form)
         return 200, answer.body(), {"x-query-id": asked.name}
 
     def _reader(self, asked: Asked, form: Form) -> Reader:

@@ -7,13 +7,17 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from collector.api import ApiParts, build_api
+from collector.api.parts import nobody_asked
+from collector.api.prometheus import Prometheus, PrometheusParts
 from collector.read.breakers import Breakers
 from collector.sql.console import Console
 from collector.store.bulkhead import Bulkhead
@@ -182,6 +186,35 @@ def test_a_crowd_waits_and_the_rest_is_told_at_once(client, store, poll) -> None
     assert (pipeline.status_code, alerts.status_code) == (200, 200)
     assert breakers == []
     assert took_s < 3
+
+
+@pytest.mark.parametrize("which", ["api", "prometheus"])
+def test_a_crowd_of_readers_leaves_ingests_threads_alone(store, slow, poll, which) -> None:
+    """Bodies are decompressed and probes answered in the loop's own threads: not one of them waits for ClickHouse on behalf of a reader."""
+    given = parts(store, slow, bulkhead=Bulkhead(3, 40, 30))
+    api: Any = build_api(given)
+    path = "/v1/logs"
+    if which == "prometheus":
+        api, path = Prometheus(PrometheusParts(slow, FixedAlerts(), nobody_asked, bulkhead=given.bulkhead, questions=given.questions)), "/prometheus/api/v1/labels"  # fmt: skip
+
+    async def crowd() -> float:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://api") as asker:
+            asking = [asyncio.create_task(asker.get(path)) for _ in range(30)]
+            loop = asyncio.get_running_loop()
+            with ThreadPoolExecutor(1) as mine:
+                await loop.run_in_executor(mine, partial(poll, lambda: given.bulkhead.waiting >= 20))
+            began = time.monotonic()
+            await asyncio.wait_for(asyncio.to_thread(lambda: None), 5)
+            took_s = time.monotonic() - began
+            for each in asking:
+                each.cancel()
+            await asyncio.gather(*asking, return_exceptions=True)
+            return took_s
+
+    took_s = asyncio.run(crowd())
+    poll(lambda: running(store) == 0, every_s=0.02)
+
+    assert took_s < 1
 
 
 def test_a_question_that_takes_too_long_says_what_to_narrow(store, slow) -> None:
