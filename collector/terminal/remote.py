@@ -24,6 +24,8 @@ _SILENCE_S = 35.0
 _MESSAGE_CHARS = 1500
 # ClickHouse counts bytes from one.
 _SQL_POSITION = re.compile(r"failed at position (\d+)")
+# Prometheus' form of an error has no place for it but the sentence.
+_PROMQL_POSITION = re.compile(r"syntax error at position (\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +217,9 @@ def _position(error: Mapping[str, Any], message: str, text: str) -> int | None:
     position = error.get("position")
     if isinstance(position, int):
         return position
+    if error.get("code") == "bad_data":
+        told = _PROMQL_POSITION.search(message)
+        return int(told[1]) if told else None
     found = _SQL_POSITION.search(message) if error.get("code") == "sql_syntax" else None
     if found is None:
         return None

@@ -28,7 +28,7 @@ def traces(console: Console, rows: Sequence[Row]) -> None:
             clock(row.get("start")),
             safe_line(row.get("trace_id", "")),
             Text("✗ error", "bold red") if row.get("error") else Text("● ok", "green"),
-            Text(safe_line(row.get("root_service", "")), service_style(row.get("root_service"))).append(f" {safe_line(row.get('root_name', ''))}", "default"),
+            Text(safe_line(row.get("root_service", "")), service_style(row.get("root_service"))).append(f" {safe_line(row.get('root_name', ''))}{' (its root is missing)' if row.get('root_missing') else ''}", "default"),
             str(row.get("spans", "")),
             duration(milliseconds * 1e6) if isinstance(milliseconds, int | float) else "–",
             ", ".join(safe_line(each) for each in services) if isinstance(services, list) else "",

@@ -46,7 +46,7 @@ class Placed:
 
 
 def placed(spans: Sequence[Row]) -> list[Placed]:
-    """Put *spans* in the order of the tree."""
+    """Put *spans* in the order of the tree, at their corrected times."""
     by_id = {str(span.get("span_id")): span for span in spans}
     children: dict[str, list[Row]] = {}
     for span in spans:
@@ -61,7 +61,12 @@ def placed(spans: Sequence[Row]) -> list[Placed]:
 
 
 def _by_start(spans: Sequence[Row]) -> list[Row]:
-    return sorted(spans, key=lambda span: nanoseconds(span.get("start")) or 0)
+    return sorted(spans, key=_start_ns)
+
+
+def _start_ns(span: Row) -> int:
+    """Return when *span* began, corrected for its service's clock where the collector does that."""
+    return nanoseconds(span.get("adjusted_start")) or nanoseconds(span.get("start")) or 0
 
 
 def _walk(
@@ -77,7 +82,7 @@ def _walk(
         parent = str(span.get("parent_span_id") or "")
         yield Placed(
             span,
-            nanoseconds(span.get("start")) or 0,
+            _start_ns(span),
             max(0, _whole(span.get("duration_ns"))),
             depth,
             bool(parent) and parent not in by_id,
@@ -101,6 +106,9 @@ def show(console: Console, trace: Row, limit: int) -> None:
     """
     spans = placed([span for span in trace.get("spans") or () if isinstance(span, dict)])
     console.print(_head(trace, spans))
+    stored = _whole(trace.get("spans_total"))
+    if stored > len(spans):
+        console.print(f"the first {len(spans):,} of {stored:,} spans")
     if spans:
         console.print(_tree(spans, limit))
     if len(spans) > limit:
@@ -117,7 +125,7 @@ def _head(trace: Row, spans: Sequence[Placed]) -> Text:
         start, end = _extent(spans)
         services = {str(each.span.get("service")) for each in spans}
         failed = sum(each.span.get("status") == "error" for each in spans)
-        text.append(f"  {clock(_earliest(spans).span.get('start'))}  {duration(end - start)}  {len(spans):,} spans, {len(services)} services", "default")  # fmt: skip
+        text.append(f"  {clock(_earliest(spans).span.get('adjusted_start') or _earliest(spans).span.get('start'))}  {duration(end - start)}  {len(spans):,} spans, {len(services)} services", "default")  # fmt: skip
         if failed:
             text.append(f", {failed:,} failed", "red")
     return text
@@ -139,12 +147,14 @@ def _tree(spans: Sequence[Placed], limit: int) -> Any:
     table.add_column("span", overflow="fold")
     table.add_column("duration", justify="right", no_wrap=True)
     table.add_column("at", justify="right", no_wrap=True)
+    table.add_column("on path", justify="right", no_wrap=True)  # of the critical path
     table.add_column("", no_wrap=True, width=_BAR_CHARS)
     for each in spans[:limit]:
         table.add_row(
             _name(each),
             duration(each.duration_ns),
             f"+{duration(each.start_ns - start)}",
+            duration(critical) if (critical := _whole(each.span.get("critical_ns"))) else "",
             _bar(each, start, max(1, end - start)),
         )
     return table
@@ -163,6 +173,8 @@ def _name(each: Placed) -> Text:
     text.append(f" {name if len(name) <= _NAME_CHARS else name[:_NAME_CHARS] + '…'}", "red" if failed else "default")  # fmt: skip
     if each.orphan:
         text.append(" (its parent is missing)", "dim")
+    if skew := _whole(span.get("skew_ns")):
+        text.append(f" (clock {'+' if skew > 0 else ''}{duration(skew)})", "dim")
     if failed and span.get("status_message"):
         text.append(f" {safe_line(span['status_message'])}", "red")
     return text
@@ -179,11 +191,14 @@ def _bar(each: Placed, start: int, whole: int) -> Text:
 
 def _meanwhile(trace: Row, start_ns: int) -> Iterator[Text]:
     """Give log records and transitions as lines, in the order of their times."""
-    lines = [(row.get("occurred_at"), _log(row)) for row in trace.get("logs") or () if isinstance(row, dict)]
-    lines += [(row.get("at"), _transition(row)) for row in trace.get("transitions") or () if isinstance(row, dict)]  # fmt: skip
-    for at, line in sorted(lines, key=lambda pair: nanoseconds(pair[0]) or 0):
-        ns = nanoseconds(at)
-        offset = duration(ns - start_ns) if ns is not None and start_ns else ""
+    lines = [
+        ((nanoseconds(row.get("occurred_at")) or 0) + _whole(row.get("skew_ns")), _log(row))
+        for row in trace.get("logs") or ()
+        if isinstance(row, dict)
+    ]
+    lines += [(nanoseconds(row.get("at")) or 0, _transition(row)) for row in trace.get("transitions") or () if isinstance(row, dict)]  # fmt: skip
+    for ns, line in sorted(lines, key=lambda pair: pair[0]):
+        offset = duration(ns - start_ns) if ns and start_ns else ""
         yield _at(offset if offset.startswith("-") or not offset else f"+{offset}").append_text(line)
 
 

@@ -187,6 +187,26 @@ def test_sql_is_a_table_or_objects(asked) -> None:
     assert none.returncode == 1
 
 
+def test_promql_at_an_instant_and_over_a_range(asked) -> None:
+    """Series with their values as a table, their course over a range; one JSON object per series in a pipe."""
+    expression = "sum by (kind) (orders_total)"
+    code, text = plainly(asked.url, "promql", expression)
+    ranged_code, ranged = plainly(asked.url, "promql", expression, "--start", "-10m", "--step", "30s")
+    found = rows(piped(asked.url, "promql", expression))
+    course = rows(piped(asked.url, "promql", expression, "--start", "now-10m", "--end", "now"))
+    scalar = rows(piped(asked.url, "promql", "1 + 1"))
+    none = piped(asked.url, "promql", "no_such_metric")
+    wrong = piped(asked.url, "promql", "sum(rate(x[5m])) )")
+
+    assert (code, ranged_code, none.returncode, wrong.returncode) == (0, 0, 1, 2)
+    assert re.search(r'\{kind="app"\} +3', text)
+    assert re.search(r'\{kind="web"\} +7 +7 +7 +▁', ranged)
+    assert {row["metric"]["kind"]: row["value"][1] for row in found} == {"web": "7", "app": "3"}
+    assert {row["values"][-1][1] for row in course} == {"7", "3"}
+    assert scalar[0]["value"][1] == "2"
+    assert wrong.stderr.splitlines()[-1].index("^") - 2 == 17
+
+
 @pytest.mark.parametrize(
     ("arguments", "position"),
     [
