@@ -50,8 +50,8 @@ SELECT fromUnixTimestamp64Nano(toInt64({end:Int64} - (trace + 1) * intDiv({day_n
            'url.path', concat('/v1/', toString(h % 9000)), 'server.address', service, 'thread.id', toString(h % 64),
            'db.instance', if(i = 7, if(slow, 'replica-2', ['replica-1', 'replica-3'][1 + h % 2]), '')) AS attributes,
        map('service.name', service, 'service.version', if(slow AND service = 'payment', '2.3', '2.2'),
-           'host.name', concat(service, '-', toString(h % 4)), 'telemetry.sdk.language', 'python', 'k8s.pod.name',
-           concat(service, '-', toString(h % 4)), 'deployment.environment.name', 'demo') AS resource,
+           'host.name', concat(service, '-', toString(intDiv(h, 1000) % 4)), 'telemetry.sdk.language', 'python', 'k8s.pod.name',
+           concat(service, '-', toString(intDiv(h, 1000) % 4)), 'deployment.environment.name', 'demo') AS resource,
        start AS observed_at, 'bench' AS batch_id, 3000 AS retention_days
 FROM (SELECT number AS trace FROM numbers({offset:UInt64}, {count:UInt64})) ARRAY JOIN range(10) AS i
 """

@@ -14,11 +14,13 @@ JavaScript; every URL carries its time range and environment and can be pasted i
     filters.py    numbers, times and states as people read them
     render.py     templates, the frame around every page, versioned assets
     histogram.py  log counts per bucket -> bars of an SVG
-    waterfall.py  spans, logs and breaker marks of a trace -> rows on one time axis
+    waterfall.py  spans, logs and breaker marks of a trace -> rows on one time axis; walk.py orders them,
+                  folding.py chooses among thousands
+    heatmap.py    traces per time and duration -> cells that select
     layered.py    the service graph -> layers of boxes and curves
     pages/        one file per page: parameters -> API calls -> frozen Context
     templates/    one template per page; base.html; partials start with _
-    static/       our stylesheet and two small scripts; vendor/ is filled by hatch_build.py
+    static/       our stylesheet and four small scripts; vendor/ is filled by hatch_build.py
 
 Nothing here imports ``collector``: if two programs share a database, neither can change it alone
 (design.md §3). Served together, the API is reached through ASGI, without a socket.

@@ -172,6 +172,12 @@ def shown(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def cut(value: object, chars: int = 4000) -> str:
+    """Shorten a text that would drown the page, and say by how much."""
+    text = str(value)
+    return text if len(text) <= chars else f"{text[:chars]}… ({len(text) - chars:,} more characters)"
+
+
 def plural(count: int, one: str, many: str = "") -> str:
     """Write a count with its noun: 1 span, 2 spans."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
@@ -181,7 +187,7 @@ def all_filters() -> Mapping[str, Callable[..., Any]]:
     """Name every filter the templates may use."""
     functions = (
         number, percent, duration_ms, duration_s, size_bytes, clock, clock_s, day, stamp, epoch_s, ago,
-        state_word, state_slug, health_slug, severity_slug, site_path, shown, plural,
+        state_word, state_slug, health_slug, severity_slug, site_path, shown, cut, plural,
     )  # fmt: skip
     return {function.__name__: function for function in functions}
 

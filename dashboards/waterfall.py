@@ -1,21 +1,24 @@
 """
 A trace as rows on one time axis.
 
-Spans stand depth-first under their parents; a span's own logs and breaker transitions stand among
-its children in order of time, so that reading downwards is reading the story. Positions are
-percent of the axis, which spans the spans; a log far outside is drawn at its edge, with its time.
+Spans stand depth-first under their parents; a span's own logs and breaker transitions stand among its children in order of time, so that reading
+downwards is reading the story. Parents that never came have rows of their own. Positions are percent of the axis, which spans the spans; a log far
+outside is drawn at its edge, with its time. Times are the corrected ones where the API says how far a clock was off.
+
+``walk.py`` orders the rows, ``folding.py`` chooses among too many; only what is shown is placed here.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 from dashboards.api import Row
-from dashboards.timestamps import moment, nanoseconds
+from dashboards.folding import Fold, page_of, worth_showing
+from dashboards.timestamps import moment
+from dashboards.walk import Entry, Kind, Step, entries_of, number_of, walk
 
 NS_PER_MS = 1_000_000
 DEEPEST = 12
@@ -23,12 +26,10 @@ DEEPEST = 12
 MINIMUM_WIDTH = 0.15
 """Percent; a shorter span would be invisible."""
 TICKS = 5
-
-Kind = Literal["span", "log", "transition"]
-_Children = dict[str, list[tuple[Kind, Row]]]
-"""Rows under each span id; "" holds the top."""
-_Step = tuple[Kind, Row, int]
-"""A row and its depth."""
+Part = tuple[float, float]
+"""x and width, percent of the axis."""
+_Paths = Mapping[int, Sequence[Row]]
+"""The segments of the critical path by span."""
 
 
 @dataclass(frozen=True)
@@ -41,18 +42,17 @@ class WaterfallRow:
     x: float
     width: float
     offset_ms: float
+    duration_ms: float = 0.0
+    anchor: str = ""
     first_failure: bool = False
-    orphan: bool = False
+    parent: bool = False
+    skew_ms: float = 0.0
+    critical: tuple[Part, ...] = ()
 
     @property
     def indent(self) -> int:
         """Depth as far as it is drawn."""
         return min(self.depth, DEEPEST)
-
-    @property
-    def duration_ms(self) -> float:
-        """How long a span took."""
-        return _duration_ns(self.row) / NS_PER_MS
 
     @property
     def label(self) -> Literal["after", "before", "inside"]:
@@ -66,12 +66,17 @@ class WaterfallRow:
         """Where the duration is written, in percent of the axis."""
         return self.x if self.label == "before" else self.x + self.width
 
+    def ms(self, name: str) -> float:
+        """Give a field in nanoseconds as milliseconds; 0 if the API does not say it."""
+        return number_of(self.row.get(name)) / NS_PER_MS
+
 
 @dataclass(frozen=True)
 class Waterfall:
-    """All rows and the axis they share."""
+    """The rows shown, the axis they share, and how many rows there are in all."""
 
-    rows: tuple[WaterfallRow, ...]
+    rows: tuple[WaterfallRow | Fold, ...]
+    total: int
     starts_at: datetime
     ends_at: datetime
     duration_ms: float
@@ -83,9 +88,21 @@ class Waterfall:
         """(x in percent, milliseconds since the start) of the axis labels."""
         return [(100 * i / TICKS, self.duration_ms * i / TICKS) for i in range(TICKS)]
 
-    def cut(self, rows: int) -> Waterfall:
-        """The same picture with its first *rows* rows only."""
-        return replace(self, rows=self.rows[:rows])
+
+@dataclass(frozen=True)
+class Choice:
+    """
+    Which rows to show.
+
+    Attributes:
+        most: So many at most; None = all.
+        first: Those from this one on, in order; None = the most telling ones, the others folded.
+        span_id: This one in any case.
+    """
+
+    most: int | None = None
+    first: int | None = None
+    span_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,31 +113,53 @@ class _Axis:
     def x(self, at: int) -> float:
         return round(100 * min(1.0, max(0.0, (at - self.start) / max(1, self.end - self.start))), 3)
 
+    def part(self, start: int, end: int) -> Part:
+        x = self.x(start)
+        return x, round(max(MINIMUM_WIDTH, self.x(end) - x), 3)
 
-def lay_out(spans: Iterable[Row], logs: Iterable[Row], transitions: Iterable[Row]) -> Waterfall:
+
+@dataclass(frozen=True)
+class _Picture:
+    """What placing one row needs to know of all."""
+
+    entries: Sequence[Entry]
+    axis: _Axis
+    failure: Row | None
+    paths: _Paths
+    anchors: set[str] = field(default_factory=set)
+
+
+def lay_out(
+    spans: Iterable[Row],
+    logs: Iterable[Row],
+    transitions: Iterable[Row],
+    critical_path: Iterable[Row] = (),
+    choice: Choice | None = None,
+) -> Waterfall:
     """
     Place spans, logs and transitions.
 
     Args:
-        spans: As ``/traces/{trace_id}`` gives them, in any order; a parent may be missing.
+        spans: As ``/traces/{trace_id}`` gives them; a parent may be missing.
         logs: Records of the trace, of any service.
         transitions: Breaker transitions that name the trace.
+        critical_path: ``{index, start, duration_ns}``, *index* being a place in *spans*.
+        choice: Which rows; all of them by default.
     """
-    placed = sorted(spans, key=_start)
-    known = {str(span.get("span_id", "")) for span in placed}
-    events: list[tuple[Kind, Row]] = [("log", row) for row in logs]
-    events += [("transition", row) for row in transitions]
-    children: _Children = defaultdict(list)
-    for span in placed:
-        children[_under(span, "parent_span_id", known)].append(("span", span))
-    for kind, row in events:
-        children[_under(row, "span_id", known)].append((kind, row))
-    axis = _axis(placed, [row for _, row in events])
-    failure = first_failure(placed)
-    rows = tuple(_placed(step, axis, failure, known) for step in _walk(children, placed))
-    root = next((span for span in placed if not span.get("parent_span_id")), placed[0] if placed else None)
+    given = list(spans)
+    entries = entries_of(given, logs, transitions)
+    steps = walk(entries)
+    failure = first_failure(given)
+    picture = _Picture(entries, _axis(entries), failure, _paths(critical_path))
+    root = next((each for each in given if not each.get("parent_span_id")), given[0] if given else None)
+    axis = picture.axis
+    rows = tuple(
+        each if isinstance(each, Fold) else _placed(each, picture)
+        for each in _chosen(steps, picture, choice or Choice())
+    )
     duration_ms = (axis.end - axis.start) / NS_PER_MS
-    return Waterfall(rows, moment(axis.start), moment(axis.end + NS_PER_MS), duration_ms, root, failure)
+    ends_at = moment(axis.end + NS_PER_MS)
+    return Waterfall(rows, len(steps), moment(axis.start), ends_at, duration_ms, root, failure)
 
 
 def first_failure(spans: Iterable[Row]) -> Row | None:
@@ -130,94 +169,92 @@ def first_failure(spans: Iterable[Row]) -> Row | None:
     A failing span none of whose children fails is where an error arose, not where it passed
     through; of several, the one that ended first.
     """
-    failing = [span for span in spans if span.get("status") == "error"]
-    passed_on = {str(span.get("parent_span_id") or "") for span in failing}
-    arose = [span for span in failing if str(span.get("span_id", "")) not in passed_on]
-    return min(arose or failing, key=lambda span: _start(span) + _duration_ns(span), default=None)
+    failing = [Entry.of("span", span) for span in spans if span.get("status") == "error"]
+    passed_on = {str(each.row.get("parent_span_id") or "") for each in failing}
+    arose = [each for each in failing if str(each.row.get("span_id", "")) not in passed_on]
+    first = min(arose or failing, key=lambda each: each.start + each.duration_ns, default=None)
+    return first.row if first else None
 
 
-def _walk(children: _Children, spans: list[Row]) -> Iterator[_Step]:
-    """Give every row with its depth; spans whose parents form a ring hang under no root and come last."""
-    seen: set[str] = set()
-    for kind, row in reversed(_latest_first(children[""])):
-        yield from _subtree(kind, row, children, seen)
-    for span in spans:
-        if str(span.get("span_id", "")) not in seen:
-            yield from _subtree("span", span, children, seen)
+def _chosen(steps: Sequence[Step], picture: _Picture, choice: Choice) -> Sequence[Step | Fold]:
+    if choice.most is None or len(steps) <= choice.most:
+        return steps
+    if choice.first is not None:
+        return page_of(steps, choice.first, choice.most)
+    entries = picture.entries
+    certain = [
+        step
+        for step in steps
+        if entries[step.entry].row is picture.failure
+        or (choice.span_id and entries[step.entry].row.get("span_id") == choice.span_id)
+    ]
+    return worth_showing(steps, entries, certain, choice.most)
 
 
-def _subtree(kind: Kind, row: Row, children: _Children, seen: set[str]) -> Iterator[_Step]:
-    """Go depth first without recursion: a trace may be a thousand spans deep."""
-    waiting = [(kind, row, 0)]
-    while waiting:
-        kind, row, depth = waiting.pop()
-        yield kind, row, depth
-        span_id = str(row.get("span_id", ""))
-        if kind == "span" and span_id not in seen:
-            seen.add(span_id)
-            below = _latest_first(children.get(span_id, []))
-            waiting += [(each, child, depth + 1) for each, child in below if not _walked(each, child, seen)]
-
-
-def _walked(kind: Kind, row: Row, seen: set[str]) -> bool:
-    return kind == "span" and str(row.get("span_id", "")) in seen
-
-
-def _latest_first(rows: list[tuple[Kind, Row]]) -> list[tuple[Kind, Row]]:
-    """Latest first, because the walk takes from the end."""
-    return sorted(rows, key=lambda item: _start(item[1]), reverse=True)
-
-
-def _placed(step: _Step, axis: _Axis, failure: Row | None, known: set[str]) -> WaterfallRow:
-    kind, row, depth = step
-    start = _start(row)
-    x = axis.x(start)
-    width = max(MINIMUM_WIDTH, axis.x(start + _duration_ns(row)) - x) if kind == "span" else 0.0
-    parent = str(row.get("parent_span_id") or "")
+def _placed(step: Step, picture: _Picture) -> WaterfallRow:
+    entry = picture.entries[step.entry]
+    axis, row, is_bar = picture.axis, entry.row, entry.kind in ("span", "missing")
+    x, width = (
+        axis.part(entry.start, entry.start + entry.duration_ns) if is_bar else (axis.x(entry.start), 0.0)
+    )
     return WaterfallRow(
-        kind=kind,
+        kind=entry.kind,
         row=row,
-        depth=depth,
+        depth=step.depth,
         x=min(x, 100 - MINIMUM_WIDTH),
-        width=round(width, 3),
-        offset_ms=(start - axis.start) / NS_PER_MS,
-        first_failure=kind == "span" and row is failure,
-        orphan=kind == "span" and bool(parent) and parent not in known,
+        width=width,
+        offset_ms=(entry.start - axis.start) / NS_PER_MS,
+        duration_ms=entry.duration_ns / NS_PER_MS,
+        anchor=_anchor(row, picture.anchors) if is_bar else "",
+        first_failure=row is picture.failure,
+        parent=step.parent,
+        skew_ms=_skew_ms(entry, picture.entries),
+        critical=_merged(picture.paths.get(step.entry, ()), axis) if entry.kind == "span" else (),
     )
 
 
-def _under(row: Row, name: str, known: set[str]) -> str:
-    """The span a row stands under; "" for the top."""
-    span_id = str(row.get(name) or "")
-    return (
-        span_id if span_id in known and span_id != (row.get("span_id") if name != "span_id" else None) else ""
-    )
+def _anchor(row: Row, known: set[str]) -> str:
+    """Give the name that links go to; of spans with one id the first has it."""
+    name = f"span-{row.get('span_id', '')}"
+    if name in known:
+        return ""
+    known.add(name)
+    return name
 
 
-def _axis(spans: list[Row], events: list[Row]) -> _Axis:
-    timed = spans or events
-    start = min((_start(row) for row in timed), default=0)
-    end = max((_start(row) + _duration_ns(row) for row in timed), default=0)
+def _skew_ms(entry: Entry, entries: Sequence[Entry]) -> float:
+    """Give how far a span was moved if it is the first below its parent that was moved so far."""
+    if entry.kind != "span":
+        return 0.0
+    own = number_of(entry.row.get("skew_ns"))
+    above = number_of(entries[entry.under].row.get("skew_ns")) if entry.under >= 0 else 0
+    return own / NS_PER_MS if own != above else 0.0
+
+
+def _merged(segments: Sequence[Row], axis: _Axis) -> tuple[Part, ...]:
+    """Draw neighbours that a screen cannot tell apart as one: a caller of thousands has thousands of gaps."""
+    drawn: list[Part] = []
+    for segment in segments:
+        part = Entry.of("span", segment)
+        x, width = axis.part(part.start, part.start + part.duration_ns)
+        if drawn and x - sum(drawn[-1]) < MINIMUM_WIDTH:
+            drawn[-1] = (drawn[-1][0], round(max(sum(drawn[-1]), x + width) - drawn[-1][0], 3))
+        else:
+            drawn.append((x, width))
+    return tuple(drawn)
+
+
+def _paths(critical_path: Iterable[Row]) -> _Paths:
+    found: dict[int, list[Row]] = {}
+    for segment in critical_path:
+        found.setdefault(number_of(segment.get("index")), []).append(segment)
+    return found
+
+
+def _axis(entries: Sequence[Entry]) -> _Axis:
+    timed = [each for each in entries if each.kind == "span"] or entries
+    start = min((each.start for each in timed), default=0)
+    end = max((each.start + each.duration_ns for each in timed), default=0)
     reach = (end - start) // 2
-    near = [_start(row) for row in events if start - reach <= _start(row) <= end + reach]
+    near = [each.start for each in entries if start - reach <= each.start <= end + reach]
     return _Axis(min([start, *near]), max([end, *near, start + 1]))
-
-
-def _start(row: Row) -> int:
-    """When a span, log or transition happened, ns since the epoch; 0 if its time cannot be read."""
-    for name in ("start", "occurred_at", "at"):
-        value = row.get(name)
-        if isinstance(value, str):
-            try:
-                return nanoseconds(value)
-            except ValueError:
-                return 0
-    return 0
-
-
-def _duration_ns(row: Row) -> int:
-    value = row.get("duration_ns")
-    try:
-        return max(0, int(value)) if isinstance(value, int | str) else 0
-    except ValueError:
-        return 0

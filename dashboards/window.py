@@ -88,7 +88,8 @@ class Window:
         """Link to a trace, opened at one of its spans; "" without a trace."""
         if not trace_id:
             return ""
-        return self.url("traces", trace_id) + (f"#span-{quote(span_id)}" if span_id else "")
+        fragment = f"#span-{quote(span_id)}" if span_id else ""
+        return self.url("traces", trace_id, span=span_id) + fragment
 
 
 def read_window(query: Mapping[str, str], now: datetime) -> Window:

@@ -9,7 +9,7 @@ from collector.errors import NotFound
 from collector.query.window import SECOND_NS, Window, parse_time, rfc_3339, sql_time
 from collector.read.clock_skew import skews_ns
 from collector.read.critical_path import Segment, critical_path, self_ns
-from collector.read.span_tree import SpanTree, span_tree
+from collector.read.span_tree import NOBODY, SpanTree, span_tree
 from collector.read.sql import Reader, Row
 from collector.read.transitions import Chosen, Transition, transitions
 
@@ -123,35 +123,35 @@ def _explained(trace_id: str, spans: list[Row], logs: list[Row], changes: list[R
     """
     Say what can be known of a trace from all of it.
 
-    Each span gains ``{skew_ns, adjusted_start, self_ns, critical_ns, missing_parent, duplicate}``; each log record ``skew_ns``, that of its span.
+    Each span gains ``{skew_ns, adjusted_start, self_ns, critical_ns, parent_index, missing_parent, duplicate}``; each log record ``skew_ns``, that of its span.
     """
     explained = _explain(spans)
-    own = {span["span_id"]: span["skew_ns"] for span in reversed(explained.spans)}
+    own = {span["span_id"]: span["skew_ns"] for span in reversed(spans)}
     for log in logs:
         log["skew_ns"] = own.get(log["span_id"], 0)
     return {
         "trace_id": trace_id,
-        "spans": explained.spans,
+        "spans": spans,
         "logs": logs,
         "transitions": changes,
-        "timeline": _timeline(explained.spans, logs, changes),
-        "critical_path": [_segment(each, explained.spans) for each in explained.path],
-        "operations": _operations(explained.spans),
-        "missing_parents": _missing_parents(explained.spans, explained.tree),
+        "timeline": _timeline(spans, logs, changes),
+        "critical_path": [_segment(each, spans) for each in explained.path],
+        "operations": _operations(spans),
+        "missing_parents": _missing_parents(spans, explained.tree),
         "spans_total": spans_total,
     }
 
 
 @dataclass(frozen=True, slots=True)
 class _Explained:
-    """The spans with what was found out, the forest they make, and the critical path through it."""
+    """The forest that the spans make, and the critical path through it."""
 
-    spans: list[Row]
     tree: SpanTree
     path: list[Segment]
 
 
 def _explain(spans: Sequence[Row]) -> _Explained:
+    """Add what is found out to each span, in place: a trace may have twenty thousand."""
     tree = span_tree(spans)
     skews = skews_ns(spans, tree)
     intervals = [
@@ -163,19 +163,18 @@ def _explain(spans: Sequence[Row]) -> _Explained:
     for part in path:
         critical[part.number] += part.end_ns - part.start_ns
     own = self_ns(intervals, tree)
-    made = [
-        {
-            **{name: value for name, value in span.items() if name != "start_ns"},
+    for number, span in enumerate(spans):
+        del span["start_ns"]
+        span |= {
             "skew_ns": skews[number],
             "adjusted_start": rfc_3339(max(0, intervals[number][0])) if skews[number] else span["start"],
             "self_ns": own[number],
             "critical_ns": critical[number],
+            "parent_index": None if tree.parents[number] == NOBODY else tree.parents[number],
             "missing_parent": number in tree.orphans,
             "duplicate": number in tree.duplicates,
         }
-        for number, span in enumerate(spans)
-    ]
-    return _Explained(made, tree, path)
+    return _Explained(tree, path)
 
 
 def _timeline(spans: Sequence[Row], logs: Sequence[Row], changes: Sequence[Row]) -> list[Row]:

@@ -1,4 +1,4 @@
-"""One trace: the waterfall with its logs and breaker transitions on the same time axis."""
+"""One trace: the waterfall with its logs and breaker transitions on the same time axis, and what the trace waited for."""
 
 from __future__ import annotations
 
@@ -11,13 +11,36 @@ from starlette.exceptions import HTTPException
 from dashboards.api import Row, Section
 from dashboards.pages.page import Page, Visit, rows_of
 from dashboards.render import Help
-from dashboards.waterfall import Waterfall, lay_out
+from dashboards.walk import number_of
+from dashboards.waterfall import Choice, Waterfall, lay_out
 
-SHOWN_ROWS = 2000
-"""Rows of HTML a browser still scrolls smoothly; the page says when a trace has more."""
+SHOWN_ROWS = 400
+"""Rows that a person can take in and a phone scrolls smoothly; of more, the most telling ones are shown."""
+OPERATIONS = 8
 
 LOGS_REACH = timedelta(minutes=5)
 """Clocks differ between machines and consumers come later: logs are looked for this far around the spans."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One page of all rows in order."""
+
+    first: int
+    last: int
+    total: int
+    before_url: str
+    after_url: str
+
+
+@dataclass(frozen=True)
+class Operation:
+    """All spans of one service and name: what the trace waited for, and what ran."""
+
+    row: Row
+    share: float
+    critical_ms: float
+    self_ms: float
 
 
 @dataclass(frozen=True)
@@ -27,10 +50,20 @@ class TraceContext:
     answer: Annotated[Section, Help("GET /traces/{trace_id}.", decides_status=True)]
     trace_id: Annotated[str, Help("The trace's id, 32 hex digits.")]
     waterfall: Annotated[Waterfall | None, Help("Rows on one time axis; None if there is no such trace.")]
-    hidden: Annotated[int, Help("Rows left out because the page would be too long.")]
+    folded: Annotated[bool, Help("True if only the most telling of its rows are shown.")]
+    part: Annotated[Part | None, Help("Which of the rows are shown, when they are read page by page.")]
+    whole_url: Annotated[str, Help("All rows in order, from the first on.")]
+    telling_url: Annotated[str, Help("The most telling rows again.")]
     root: Annotated[Row | None, Help("The first root span.")]
     services: Annotated[tuple[str, ...], Help("Services that took part, in order of appearance.")]
     errors: Annotated[int, Help("How many spans failed.")]
+    spans: Annotated[int, Help("How many spans there are here.")]
+    left_out: Annotated[int, Help("Spans stored beyond what the API answers.")]
+    missing: Annotated[int, Help("Parents that were not received.")]
+    skewed: Annotated[int, Help("Spans moved because of their clocks.")]
+    operations: Annotated[
+        tuple[Operation, ...], Help("By service and name, the largest part of the critical path first.")
+    ]
     logs_url: Annotated[str, Help("The logs of every service on this trace.")]
 
 
@@ -42,19 +75,55 @@ async def load(visit: Visit) -> TraceContext:
     answer = await visit.api.get("traces", trace_id)
     row = answer.first or {}
     spans = rows_of(row.get("spans"))
-    made = lay_out(spans, rows_of(row.get("logs")), rows_of(row.get("transitions"))) if answer.first else None
+    first = visit.count("row", 1, 10**6) - 1 if visit.text("row") else None
+    made = _waterfall(row, Choice(SHOWN_ROWS, first, visit.text("span"))) if answer.first else None
     window = visit.window
     if made and made.rows:
         window = window.between(made.starts_at - LOGS_REACH, made.ends_at + LOGS_REACH)
+    whole = bool(made and made.total <= SHOWN_ROWS)
     return TraceContext(
         answer=answer,
         trace_id=trace_id,
-        waterfall=made.cut(SHOWN_ROWS) if made else None,
-        hidden=max(0, len(made.rows) - SHOWN_ROWS) if made else 0,
+        waterfall=made,
+        folded=bool(made) and not whole and first is None,
+        part=_part(visit, trace_id, made, first) if made and first is not None and not whole else None,
+        whole_url=visit.window.url("traces", trace_id, row=1),
+        telling_url=visit.window.url("traces", trace_id),
         root=made.root if made else None,
         services=tuple(dict.fromkeys(str(span.get("service", "")) for span in spans)),
         errors=sum(1 for span in spans if span.get("status") == "error"),
+        spans=len(spans),
+        left_out=max(0, number_of(row.get("spans_total")) - len(spans)),
+        missing=len(rows_of(row.get("missing_parents"))),
+        skewed=sum(1 for span in spans if number_of(span.get("skew_ns"))),
+        operations=_operations(rows_of(row.get("operations"))),
         logs_url=window.url("logs", query=f"trace_id:{trace_id}"),
+    )
+
+
+def _waterfall(row: Row, choice: Choice) -> Waterfall:
+    spans, logs, transitions, path = (
+        rows_of(row.get(name)) for name in ("spans", "logs", "transitions", "critical_path")
+    )
+    return lay_out(spans, logs, transitions, path, choice)
+
+
+def _part(visit: Visit, trace_id: str, made: Waterfall, first: int) -> Part:
+    def url(row: int) -> str:
+        return visit.window.url("traces", trace_id, row=row + 1)
+
+    last = min(made.total, first + SHOWN_ROWS)
+    before = url(max(0, first - SHOWN_ROWS)) if first > 0 else ""
+    return Part(first + 1, last, made.total, before, url(last) if last < made.total else "")
+
+
+def _operations(rows: tuple[Row, ...]) -> tuple[Operation, ...]:
+    """Give the operations the trace waited for, with their shares of all the waiting."""
+    waited = sum(number_of(row.get("critical_ns")) for row in rows) or 1
+    return tuple(
+        Operation(row, critical / waited, critical / 1e6, number_of(row.get("self_ns")) / 1e6)
+        for row in rows[:OPERATIONS]
+        if (critical := number_of(row.get("critical_ns")))
     )
 
 

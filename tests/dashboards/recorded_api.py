@@ -28,7 +28,14 @@ from tests.dashboards.recorded_shop import DEAD, NOW, PIPELINE, answer
 
 HOSTILE = "<script>window.hacked=1</script><img src=x onerror=window.hacked=1>\"'{{7*7}}</details>"
 KEY = "read-key"
-LISTS = ("breakers/transitions", "logs/histogram", "logs/facets", "logs/patterns")
+LISTS = (
+    "breakers/transitions",
+    "logs/histogram",
+    "logs/facets",
+    "logs/patterns",
+    "traces/heatmap",
+    "traces/compare",
+)
 _VERBATIM = (
     "state",
     "health",

@@ -6,6 +6,8 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tests.dashboards import recorded_traces
+
 NOW = datetime(2026, 11, 22, 3, 15, 0, tzinfo=UTC)
 OPENED = NOW - timedelta(minutes=4, seconds=20)
 SPANS = "00f067aa0ba902"
@@ -502,6 +504,8 @@ def answer(path: str, query: dict[str, str]) -> list[dict[str, Any]] | None:
         ],
         "logs/patterns": PATTERNS,
         "traces": [trace_row(i) for i in range(12)],
+        "traces/heatmap": [recorded_traces.heatmap(at)],
+        "traces/compare": [recorded_traces.comparison(at)],
         "map": [
             {
                 "nodes": [service(n) | {"id": n, "kind": "service"} for n in SERVICES]

@@ -60,6 +60,9 @@ class Span(BaseModel):
     adjusted_start: str = Field(description="start + skew_ns.")
     self_ns: int = Field(description="Time in which none of its children ran.")
     critical_ns: int = Field(description="Its part of the critical path; 0: not on it.")
+    parent_index: int | None = Field(
+        description="The place in spans of the one it stands under, twins and rings sorted out."
+    )
     missing_parent: bool = Field(description="It names a parent that was not received.")
     duplicate: bool = Field(description="An earlier span has the same id.")
 

@@ -15,7 +15,9 @@ def test_a_row_leads_to_its_trace_its_surroundings_and_its_service() -> None:
     row = read(pages_over("shop"), "/logs?query=charge").page.having(data_testid="log-row")[0]
 
     links = {a.text: a.attributes["href"] for a in row.tags("a")}
-    assert links["trace"] == f"/traces/{TRACE}?start=-1h&end=now&env=#span-00f067aa0ba902b9"
+    assert links["trace"] == (
+        f"/traces/{TRACE}?start=-1h&end=now&env=&span=00f067aa0ba902b9#span-00f067aa0ba902b9"
+    )
     around = parse_qs(urlsplit(links["around"]).query)
     assert around["query"] == ['service:"payment"']
     assert (around["start"], around["end"]) == (["2026-11-22T03:09:50.000Z"], ["2026-11-22T03:11:50.000Z"])
