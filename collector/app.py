@@ -41,7 +41,7 @@ from collector.engine.remote import Server
 from collector.errors import FuseboardError, Unavailable
 from collector.formats import registry as formats
 from collector.formats.lines import receive as formats_lines
-from collector.formats.otlp_traces import receive as formats_traces
+from collector.jobs.breaker_states import BREAKER_STATES
 from collector.jobs.calls import CALLS
 from collector.jobs.progress import Progress
 from collector.jobs.runner import Jobs
@@ -197,9 +197,12 @@ def build(settings: Settings) -> Collector:
         own_secret if keys.required else "",
     )  # fmt: skip
     jobs = Jobs(
-        (CALLS,), store, Progress(state, journal.uuid), _unloaded(journal, loader, formats_traces.PROTOCOL.group),
+        (CALLS, BREAKER_STATES),
+        store,
+        Progress(state, journal.uuid),
+        _unloaded_of(journal, loader),
         JobMetrics(metrics),
-    )  # fmt: skip
+    )
     disk = _disk(settings, engine, store, metrics)
     pipeline = Pipeline(
         engine, journal, loader, data / "quarantine", canary, received.repeats, disk, lambda: state.trouble
@@ -462,6 +465,17 @@ def _unloaded(journal: Journal, loader: Loader, group: str) -> Callable[[], int 
 
     def first_ns() -> int | None:
         found = (journal.first_open_ns(group), loader.first_waiting_ns(group))
+        return min((at for at in found if at is not None), default=None)
+
+    return first_ns
+
+
+def _unloaded_of(journal: Journal, loader: Loader) -> Callable[[str], int | None]:
+    """Say since when records of any format that fills a table wait to be loaded."""
+
+    def first_ns(table: str) -> int | None:
+        groups = {protocol.group for protocol in formats.PROTOCOLS if table in protocol.tables}
+        found = (_unloaded(journal, loader, group)() for group in groups)
         return min((at for at in found if at is not None), default=None)
 
     return first_ns

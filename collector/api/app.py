@@ -12,6 +12,7 @@ from collector.api.parts import ApiParts
 from collector.api.v1 import (
     alerts,
     breakers,
+    bulkheads,
     catalogue,
     databases,
     deploys,
@@ -39,6 +40,7 @@ _RESOURCES: tuple[APIRouter, ...] = (
     services.router,
     topology.router,
     breakers.router,
+    bulkheads.router,
     ledger.router,
     endpoints.router,
     databases.router,

@@ -99,6 +99,7 @@ GROUP BY minute, env, caller, callee, protocol, route, retention_days
 
 CALLS = Job(
     "calls",
+    reads="spans",
     version=1,
     window_s=60,
     delay_s=_DELAY_S,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -49,16 +49,20 @@ class Job:
 
     Attributes:
         name: For metrics and logs.
+        reads: The table whose rows it reads: a window waits until all that was received is in it.
         version: Counts changes of the statements: another version begins anew where it stands.
         window_s: Usual length of a window, seconds.
         delay_s: How long after its end a window is run.
+        params: Values for places of its statements, beside start and end.
     """
 
     name: str
+    reads: str
     version: int
     window_s: int
     delay_s: float
     statements: Sequence[Statement]
+    params: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -74,7 +78,7 @@ class Jobs:
         jobs: Each with a name of its own.
         store: ClickHouse.
         progress: How far they are.
-        unloaded_ns: When the first record arrived that is not loaded yet, epoch nanoseconds; ``None`` = all are.
+        unloaded_ns: When the first record of a table arrived that is not loaded yet, epoch nanoseconds; ``None`` = all are.
         metrics: Gauges and counters.
         clock_ns: Nanoseconds since the epoch.
     """
@@ -84,7 +88,7 @@ class Jobs:
         jobs: Sequence[Job],
         store: Loads,
         progress: Progress,
-        unloaded_ns: Callable[[], int | None],
+        unloaded_ns: Callable[[str], int | None],
         metrics: JobMetrics,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
@@ -173,7 +177,7 @@ class Jobs:
     def _horizon_ns(self, job: Job, now_ns: int) -> int:
         """Give the end of what may be run: received long enough ago, and all of it loaded."""
         horizon_ns = now_ns - int(job.delay_s * SECOND_NS)
-        unloaded_ns = self._unloaded_ns()
+        unloaded_ns = self._unloaded_ns(job.reads)
         return horizon_ns if unloaded_ns is None else min(horizon_ns, unloaded_ns - 1)
 
 
@@ -191,4 +195,5 @@ def run_statement(store: Loads, job: Job, statement: Statement, start_ns: int, e
         "max_memory_usage": _MEMORY_BYTES,
         "insert_deduplication_token": f"{job.key}:{statement.table}:{start_ns}-{end_ns}",
     }
-    store.load(statement.sql, {"start": sql_time(start_ns), "end": sql_time(end_ns)}, settings)
+    params = {**job.params, "start": sql_time(start_ns), "end": sql_time(end_ns)}
+    store.load(statement.sql, params, settings)

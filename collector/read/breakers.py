@@ -2,7 +2,7 @@
 Breakers: the current state of each, per instance and together, and what their last hour was like.
 
 An instance's state is the ``to`` of its last transition before the window's end. *Stale*: its service has sent nothing
-(no log record, no span, no transition) for five minutes; then nobody knows, and the state is ``unknown``.
+(no log record, no span, no transition, no sample of a breaker) for five minutes; then nobody knows, and the state is ``unknown``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from collector.query.window import SECOND_NS, Window, parse_time, sql_time
+from collector.read.breaker_metrics import WAYS
 from collector.read.sql import Reader, Store
 from collector.read.transitions import Chosen, Holder, Transition, transitions
 
@@ -167,7 +168,10 @@ FROM (SELECT service, env, last_at FROM log_minutes
       WHERE minute >= toDateTime({recent:DateTime64(9, 'UTC')}) AND minute < {end:DateTime64(9, 'UTC')}
       UNION ALL
       SELECT service, env, last_at FROM service_minutes
-      WHERE minute >= toDateTime({recent:DateTime64(9, 'UTC')}) AND minute < {end:DateTime64(9, 'UTC')})
+      WHERE minute >= toDateTime({recent:DateTime64(9, 'UTC')}) AND minute < {end:DateTime64(9, 'UTC')}
+      UNION ALL
+      SELECT service, env, m.last_seen AS last_at FROM metric_series AS m
+      WHERE name IN {metrics:Array(String)} AND m.last_seen >= {recent:DateTime64(9, 'UTC')} AND m.last_seen < {end:DateTime64(9, 'UTC')})
 GROUP BY service, env
 LIMIT 20000
 """
@@ -193,6 +197,7 @@ def states(reader: Reader, end: Window, chosen: Chosen = _EVERY) -> list[Breaker
         "env": chosen.env,
         "service": chosen.services[0] if chosen.services else "",
         "breaker": chosen.breaker,
+        "metrics": sorted({way.metric for way in WAYS}),
     }
     rows = reader.rows(_LAST_BY_INSTANCE, params)
     if not rows:

@@ -23,7 +23,7 @@ from collector.read.sql import Reader, Row
 # Two ways of telling differ by the clock reads of one process; a second breaker cycle within it is not possible
 # because every breaker's reset time-out is longer.
 _SAME_NS = SECOND_NS
-# The longest scrape interval in common use; a derived transition is at most this late.
+# The longest scrape interval in common use; a derived transition is at most this late, or as late as its own samples are apart.
 _SAMPLING_NS = 60 * SECOND_NS
 # Most transitions one answer is reconciled from.
 MOST = 20_000
@@ -33,7 +33,11 @@ Holder = tuple[str, str, str, str]  # env, service, breaker, instance
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One change of state of one breaker in one instance; texts are "" and numbers None when not told."""
+    """
+    One change of state of one breaker in one instance; texts are "" and numbers None when not told.
+
+    A derived one happened in the *interval_ms* before *at_ns*.
+    """
 
     at_ns: int
     service: str
@@ -49,6 +53,7 @@ class Transition:
     calls: int | None = None
     not_permitted: int | None = None
     derived: bool = False
+    interval_ms: int = 0
     trace_id: str = ""
     span_id: str = ""
     source: str = ""
@@ -80,6 +85,7 @@ class Transition:
             "calls": self.calls,
             "not_permitted": self.not_permitted,
             "derived": self.derived,
+            "interval_ms": self.interval_ms,
             "trace_id": self.trace_id,
             "span_id": self.span_id,
         }
@@ -97,7 +103,7 @@ class Chosen:
 
 _TRANSITIONS = """
 SELECT at, service, env, breaker, target, instance, from_state, to_state, reason, failure_rate, slow_call_rate, calls,
-       not_permitted, derived, trace_id, span_id, source
+       not_permitted, derived, interval_ms, trace_id, span_id, source
 FROM breaker_transitions
 WHERE at >= {start:DateTime64(9, 'UTC')} AND at < {end:DateTime64(9, 'UTC')}
   AND ({env:String} = '' OR env = {env:String})
@@ -155,7 +161,8 @@ def _of_one(told: list[Transition]) -> list[Transition]:
 
 
 def _betters(explicit: Transition, derived: Transition) -> bool:
-    return explicit.to_state == derived.to_state and abs(explicit.at_ns - derived.at_ns) <= _SAMPLING_NS
+    within_ns = max(_SAMPLING_NS, derived.interval_ms * 1_000_000)
+    return explicit.to_state == derived.to_state and abs(explicit.at_ns - derived.at_ns) <= within_ns
 
 
 def _same(one: Transition, other: Transition) -> bool:

@@ -37,6 +37,9 @@ class Transition(BaseModel):
     calls: int | None
     not_permitted: int | None
     derived: bool = Field(description="Concluded from samples, not told by the breaker.")
+    interval_ms: int = Field(
+        description="A derived one happened within so long before `at`; 0: told, or a first sample."
+    )
     trace_id: str
     span_id: str
 

@@ -128,6 +128,10 @@ class Warehouse:
         """Close the engine."""
         self._connection.close()
 
+    def run(self, sql: str, parameters: dict[str, str]) -> None:
+        """Run a statement with places; values as ClickHouse reads them from text."""
+        self._run(sql, parameters)
+
     def _run(self, sql: str, parameters: dict[str, str] | None = None) -> str:
         return str(self._connection.query(sql, "JSONEachRow", params=parameters or {}))
 

@@ -45,7 +45,7 @@ class Bench:
             (CALLS,),
             self.store,
             Progress(self.state, holder),
-            lambda: self.unloaded_ns,
+            lambda _: self.unloaded_ns,
             metrics,
             lambda: self.now_ns,
         )

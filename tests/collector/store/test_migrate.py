@@ -42,6 +42,13 @@ def test_each_file_is_applied_once_in_order(store: Store) -> None:
     assert store.query("SELECT id, s FROM v LIMIT 1").rows == []
 
 
+def test_no_two_files_have_one_number() -> None:
+    """What is remembered as applied is the number."""
+    numbers = [migration.version for migration in read_migrations()]
+
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
 def test_a_changed_file_is_refused(store: Store) -> None:
     """Two databases of one version must be alike: an error that names the file and says what to do."""
     migrate(store, [FIRST])

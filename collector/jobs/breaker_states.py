@@ -1,0 +1,120 @@
+"""
+Breakers that only metrics tell of: transitions from what changed between two samples.
+
+The samples of one breaker in one instance at one time are one look at it. Between two looks
+
+- another state is a transition, at the time of the later look: it happened in the ``interval_ms`` before;
+- the same closed state while calls were not permitted means it was open in between: two transitions, a third of the interval from each look;
+- counters of changes that grew are these changes, in the order open, half open, closed (or open again, where it opened oftener than it closed).
+
+The first look at a breaker is a transition from "". Counters that fell began anew. All of it is marked ``derived``; where the breaker itself tells of a
+change (collector/read/transitions.py) that is what counts.
+"""
+
+from __future__ import annotations
+
+from collector.jobs.runner import Job, Statement
+from collector.read.breaker_metrics import WAYS
+
+# Scrapes come every 15 to 60 seconds, and some fail: a look within this time before is the one before.
+LOOK_BACK_S = 300
+# Agents send a scrape at once; what their spools hold after an outage comes too late for this.
+_DELAY_S = 45
+
+_TRANSITIONS = f"""
+INSERT INTO breaker_transitions (at, service, env, breaker, target, instance, from_state, to_state, reason, failure_rate,
+                                 slow_call_rate, calls, not_permitted, derived, interval_ms, trace_id, span_id, observed_at,
+                                 batch_id, source, retention_days)
+WITH
+    -- a counter that is new counts from nothing; one that fell began anew
+    (unknown, alone, now_count, then_count) -> multiIf(unknown, 0., alone OR now_count < then_count, now_count, now_count - then_count) AS grown,
+    changed AS
+    (
+        SELECT service, env, breaker, instance, kept_days, looks,
+               arrayJoin(arrayFilter((number, look) -> look.at >= toUnixTimestamp64Milli({{start:DateTime64(3, 'UTC')}}),
+                                     arrayEnumerate(looks), looks)) AS number,
+               looks[number] AS now, if(number > 1, looks[number - 1], looks[1]) AS before, number = 1 AS first,
+               if(first, 0, now.at - before.at) AS interval_ms,
+               first AND born_ms < now.at AS unknown_before,
+               grown(unknown_before, first, now.opened, before.opened) AS opened,
+               grown(unknown_before, first, now.half_opened, before.half_opened) AS half_opened,
+               grown(unknown_before, first, now.closed, before.closed) AS closed,
+               if(first, 0., grown(false, false, now.not_permitted, before.not_permitted)) AS refused,
+               multiIf(now.state != '' AND (first OR now.state != before.state), [(now.at, if(first, '', before.state), now.state)],
+                       now.state = 'closed' AND refused > 0,
+                           [(before.at + intDiv(interval_ms, 3), 'closed', 'open'), (before.at + intDiv(2 * interval_ms, 3), 'open', 'closed')],
+                       now.state != '', [],
+                       arrayMap((state, place) -> (now.at - 2 + place, '', state),
+                                arrayConcat(if(opened > 0, ['open'], []), if(half_opened > 0, ['half_open'], []),
+                                            multiIf(closed > 0 AND closed >= opened, ['closed'], opened > 1 AND half_opened > 0, ['open'], [])) AS states,
+                                arrayEnumerate(states))) AS changes
+        FROM
+        (
+            SELECT service, env, breaker, instance, any(kept_days) AS kept_days, min(born_ms) AS born_ms,
+                   arraySort(look -> look.at, groupArray(CAST((at, state, opened, half_opened, closed, not_permitted, failure_rate, slow_call_rate, calls),
+                       'Tuple(at Int64, state String, opened Float64, half_opened Float64, closed Float64, not_permitted Float64,
+                              failure_rate Float64, slow_call_rate Float64, calls Float64)'))) AS looks
+            FROM
+            (
+                SELECT service, env, breaker, instance, toUnixTimestamp64Milli(s.at) AS at, any(retention_days) AS kept_days, min(born_ms) AS born_ms,
+                       multiIf(maxIf(value, role = 'flag') > 0, 'open',
+                               countIf(role = 'flag') > 0, 'closed',
+                               countIf(role = 'number') > 0, ['closed', 'half_open', 'open', ''][toUInt8(least(maxIf(value, role = 'number'), 3)) + 1],
+                               argMaxIf(state, value, role = 'state' AND value > 0)) AS state,
+                       sumIf(value, role = 'opened') AS opened, sumIf(value, role = 'half_opened') AS half_opened,
+                       sumIf(value, role = 'closed') AS closed, sumIf(value, role = 'not_permitted') AS not_permitted,
+                       maxIf(value, role = 'failure_rate') AS failure_rate, maxIf(value, role = 'slow_call_rate') AS slow_call_rate,
+                       sumIf(value, role = 'calls') AS calls
+                FROM metric_samples AS s
+                INNER JOIN
+                (
+                    SELECT series_id, any(service) AS service, any(env) AS env, any(role) AS role, any(called) AS breaker, any(state) AS state,
+                           any(instance) AS instance, min(born_ms) AS born_ms
+                    FROM
+                    (
+                        SELECT series_id, CAST(service, 'String') AS service, CAST(env, 'String') AS env, way.2 AS role,
+                               arrayStringConcat(arrayFilter(part -> part != '', arrayMap(name -> labels[name], splitByChar('/', way.3))), '/') AS called,
+                               replaceAll(lower(labels['state']), '-', '_') AS state,
+                               coalesce(nullIf(labels['instance'], ''), nullIf(labels['service_instance_id'], ''), labels['pod']) AS instance,
+                               toUnixTimestamp64Milli(first_seen) AS born_ms
+                        FROM metric_series
+                        ARRAY JOIN {{ways:Array(Tuple(String, String, String, String, String))}} AS way
+                        WHERE name IN (arrayMap(each -> each.1, {{ways:Array(Tuple(String, String, String, String, String))}}))
+                          AND name = way.1 AND (way.4 = '' OR labels[way.4] = way.5)
+                          AND last_seen >= {{start:DateTime64(3, 'UTC')}} - toIntervalSecond({LOOK_BACK_S})
+                    )
+                    WHERE called != ''
+                    GROUP BY series_id
+                ) AS series ON series.series_id = s.series_id
+                WHERE s.at >= {{start:DateTime64(3, 'UTC')}} - toIntervalSecond({LOOK_BACK_S}) AND s.at < {{end:DateTime64(3, 'UTC')}}
+                  AND NOT isNaN(value)
+                GROUP BY service, env, breaker, instance, s.at
+            )
+            GROUP BY service, env, breaker, instance
+        )
+    )
+SELECT fromUnixTimestamp64Milli(change.1, 'UTC') AS at, service, env, breaker,
+       -- a cluster of Istio's: outbound|8080||payment.shop.svc.cluster.local
+       multiIf(match(breaker, '^outbound\\\\|'), extract(breaker, '^outbound\\\\|[^|]*\\\\|[^|]*\\\\|([^.|]+)'), '') AS target,
+       instance, change.2 AS from_state, change.3 AS to_state,
+       multiIf(first, 'first sample', length(changes) = 2 AND now.state = 'closed',
+               concat(toString(toUInt64(refused)), ' calls were not permitted between two samples ', toString(intDiv(interval_ms, 1000)), ' s apart'),
+               concat('seen in samples ', toString(intDiv(interval_ms, 1000)), ' s apart')) AS reason,
+       if(now.failure_rate > 0, now.failure_rate / 100, NULL) AS failure_rate, if(now.slow_call_rate > 0, now.slow_call_rate / 100, NULL) AS slow_call_rate,
+       if(now.calls > 0, toUInt64(now.calls), NULL) AS calls, if(refused > 0, toUInt64(refused), NULL) AS not_permitted,
+       true AS derived, toUInt32(interval_ms) AS interval_ms, '' AS trace_id, '' AS span_id,
+       fromUnixTimestamp64Milli(now.at, 'UTC') AS observed_at, 'job:breaker_states' AS batch_id, 'metric' AS source, kept_days AS retention_days
+FROM changed
+ARRAY JOIN changes AS change
+WHERE to_state IN ('closed', 'open', 'half_open', 'forced_open', 'disabled', 'metrics_only')
+"""
+
+BREAKER_STATES = Job(
+    "breaker_states",
+    reads="metric_samples",
+    version=1,
+    window_s=30,
+    delay_s=_DELAY_S,
+    statements=(Statement("breaker_transitions", _TRANSITIONS),),
+    params={"ways": [tuple(way) for way in WAYS]},
+)

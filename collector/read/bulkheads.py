@@ -1,0 +1,260 @@
+"""
+Bulkheads: what bounds a service's concurrency, how full it is, and when it will be.
+
+Read from the newest samples of the last minutes; nothing is stored for them. `METRICS` says which metrics of which libraries
+play which role for the bulkhead that the labels name:
+
+=============  =============================================
+``in_use``     calls, connections, threads in use
+``available``  what is left of the limit
+``limit``      how many there may be
+``queued``     who waits for one
+``rejected``   counter of those turned away
+``at_limit``   1 = full, where nobody counts (Envoy)
+=============  =============================================
+
+Sources: resilience4j's Micrometer binder, Micrometer's HikariCP, Hystrix, executor, Tomcat and JDBC binders, OpenTelemetry's
+``db.client.connection.*``, Envoy's cluster circuit breakers (limits of concurrency, whatever they are called there), MicroProfile Fault
+Tolerance; any library that exports ``bulkhead_*``.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from collector.query.window import SECOND_NS, Window, sql_time
+from collector.read.sql import Reader, Row
+
+Key = tuple[str, str, str, str]  # service, env, bulkhead, instance
+
+# A sample this old is not the present: scrapes come at least every minute.
+_FRESH_NS = 180 * SECOND_NS
+# The trend that says when it will be full: long enough to be one, short enough to be this one.
+_TREND_NS = 600 * SECOND_NS
+HOUR_NS = 3600 * SECOND_NS
+# Beyond a day a forecast is a guess.
+_FORECAST_S = 86_400.0
+_RISING = 0.001
+
+
+class Metric(NamedTuple):
+    """One row: samples of *metric* whose *label* is *value* play *role* for the bulkhead of *kind* that the labels *name* (joined by ``/``)."""
+
+    metric: str
+    role: str
+    kind: str
+    name: str
+    label: str = ""
+    value: str = ""
+
+
+_R4J, _OTEL, _ENVOY = "resilience4j_bulkhead", "db_client_connection", "envoy_cluster_circuit_breakers"
+
+METRICS: tuple[Metric, ...] = (
+    Metric(f"{_R4J}_available_concurrent_calls", "available", "semaphore", "name"),
+    Metric(f"{_R4J}_max_allowed_concurrent_calls", "limit", "semaphore", "name"),
+    Metric(f"{_R4J}_queue_depth", "queued", "semaphore", "name"),
+    Metric(f"{_R4J}_rejected_calls_total", "rejected", "semaphore", "name"),
+    Metric(f"{_R4J}_active_thread_count", "in_use", "threads", "name"),
+    Metric(f"{_R4J}_max_thread_pool_size", "limit", "threads", "name"),
+    Metric("hystrix_threadpool_threads_active_current_count", "in_use", "threads", "key"),
+    Metric("hystrix_threadpool_threads_max_pool_current_size", "limit", "threads", "key"),
+    Metric("hystrix_threadpool_queue_current_size", "queued", "threads", "key"),
+    Metric("hystrix_threadpool_threads_executed_rejected_total", "rejected", "threads", "key"),
+    Metric("hikaricp_connections_active", "in_use", "connections", "pool"),
+    Metric("hikaricp_connections_max", "limit", "connections", "pool"),
+    Metric("hikaricp_connections_pending", "queued", "connections", "pool"),
+    Metric("hikaricp_connections_timeout_total", "rejected", "connections", "pool"),
+    Metric("jdbc_connections_active", "in_use", "connections", "name"),
+    Metric("jdbc_connections_max", "limit", "connections", "name"),
+    Metric(f"{_OTEL}_count", "in_use", "connections", f"{_OTEL}_pool_name", f"{_OTEL}_state", "used"),
+    Metric(f"{_OTEL}_max", "limit", "connections", f"{_OTEL}_pool_name"),
+    Metric(f"{_OTEL}_pending_requests", "queued", "connections", f"{_OTEL}_pool_name"),
+    Metric(f"{_OTEL}_timeouts_total", "rejected", "connections", f"{_OTEL}_pool_name"),
+    Metric("db_client_connections_usage", "in_use", "connections", "pool_name", "state", "used"),
+    Metric("db_client_connections_max", "limit", "connections", "pool_name"),
+    Metric("db_client_connections_pending_requests", "queued", "connections", "pool_name"),
+    Metric("db_client_connections_timeouts_total", "rejected", "connections", "pool_name"),
+    Metric("executor_active_threads", "in_use", "threads", "name"),
+    Metric("executor_pool_max_threads", "limit", "threads", "name"),
+    Metric("executor_queued_tasks", "queued", "threads", "name"),
+    Metric("tomcat_threads_busy_threads", "in_use", "threads", "name"),
+    Metric("tomcat_threads_config_max_threads", "limit", "threads", "name"),
+    Metric("ft_bulkhead_executionsRunning", "in_use", "semaphore", "method"),
+    Metric("ft_bulkhead_executionsWaiting", "queued", "semaphore", "method"),
+    Metric("ft_bulkhead_calls_total", "rejected", "semaphore", "method", "bulkheadResult", "rejected"),
+    Metric("envoy_cluster_upstream_rq_active", "in_use", "requests", "envoy_cluster_name"),
+    Metric(f"{_ENVOY}_default_remaining_rq", "available", "requests", "envoy_cluster_name"),
+    Metric("envoy_cluster_upstream_rq_pending_active", "queued", "requests", "envoy_cluster_name"),
+    Metric("envoy_cluster_upstream_rq_pending_overflow", "rejected", "requests", "envoy_cluster_name"),
+    Metric(f"{_ENVOY}_default_rq_open", "at_limit", "requests", "envoy_cluster_name"),
+    Metric("bulkhead_in_use", "in_use", "semaphore", "name"),
+    Metric("bulkhead_limit", "limit", "semaphore", "name"),
+    Metric("bulkhead_queued", "queued", "semaphore", "name"),
+    Metric("bulkhead_rejected_total", "rejected", "semaphore", "name"),
+    # psycopg_pool's get_stats(), as its exporters name it
+    Metric("psycopg_pool_size", "limit", "connections", "pool"),
+    Metric("psycopg_pool_available", "available", "connections", "pool"),
+    Metric("psycopg_pool_requests_waiting", "queued", "connections", "pool"),
+    Metric("psycopg_pool_requests_errors_total", "rejected", "connections", "pool"),
+    # QueuePool.checkedout(), .size() and asyncpg's Pool.get_size(), as exporters name them
+    Metric("sqlalchemy_pool_checked_out", "in_use", "connections", "pool"),
+    Metric("sqlalchemy_pool_size", "limit", "connections", "pool"),
+    Metric("asyncpg_pool_size", "limit", "connections", "pool"),
+    Metric("asyncpg_pool_idle", "available", "connections", "pool"),
+)
+
+_NOW = """
+SELECT service, env, kind, bulkhead, instance, role,
+       if(role = 'rejected', sum(grown), sum(last)) AS amount, max(last_at) AS at
+FROM
+(
+    SELECT series.service AS service, series.env AS env, series.kind AS kind, series.bulkhead AS bulkhead, series.instance AS instance,
+           series.role AS role, argMax(s.value, s.at) AS last, max(s.at) AS last_at,
+           -- what a counter grew by within the hour; a fall is a restart
+           arraySum((now, step) -> if(step < 0, now, step),
+                    arrayPopFront(arraySort((v, t) -> t, groupArray(s.value), groupArray(s.at)) AS counted), arrayPopFront(arrayDifference(counted))) AS grown
+    FROM metric_samples AS s
+    INNER JOIN
+    (
+        SELECT series_id, any(service) AS service, any(env) AS env, any(kind) AS kind, any(called) AS bulkhead, any(instance) AS instance, any(role) AS role
+        FROM
+        (
+            SELECT series_id, CAST(service, 'String') AS service, CAST(env, 'String') AS env, metric.2 AS role, metric.3 AS kind,
+                   arrayStringConcat(arrayFilter(part -> part != '', arrayMap(name -> labels[name], splitByChar('/', metric.4))), '/') AS called,
+                   coalesce(nullIf(labels['instance'], ''), nullIf(labels['service_instance_id'], ''), labels['pod']) AS instance
+            FROM metric_series
+            ARRAY JOIN {metrics:Array(Tuple(String, String, String, String, String, String))} AS metric
+            WHERE name IN {names:Array(String)} AND name = metric.1 AND (metric.5 = '' OR labels[metric.5] = metric.6)
+              AND last_seen >= {fresh:DateTime64(9, 'UTC')}
+              AND ({env:String} = '' OR env = {env:String}) AND ({service:String} = '' OR service = {service:String})
+        )
+        WHERE called != ''
+        GROUP BY series_id
+    ) AS series ON series.series_id = s.series_id
+    WHERE s.at >= if(series.role = 'rejected', {hour:DateTime64(9, 'UTC')}, {fresh:DateTime64(9, 'UTC')})
+      AND s.at >= {hour:DateTime64(9, 'UTC')} AND s.at < {end:DateTime64(9, 'UTC')} AND NOT isNaN(s.value)
+    GROUP BY s.series_id, service, env, kind, bulkhead, instance, role
+)
+GROUP BY service, env, kind, bulkhead, instance, role
+LIMIT 50000
+"""
+
+
+def bulkheads(reader: Reader, window: Window, env: str, service: str = "") -> list[Row]:
+    """
+    Return every bulkhead as it is at the end of *window*, the fullest first.
+
+    Returns:
+        ``{service, env, bulkhead, instance, kind, in_use, limit, queued, rejected_1h, saturation, full_in_s}``; numbers nobody tells are None;
+        *saturation* of the limit, 0 to 1; *full_in_s* at the trend of the last ten minutes, None = not within a day.
+    """
+    params = _params(window, env, service)
+    found: dict[Key, Row] = defaultdict(dict)
+    for row in reader.rows(_NOW, params):
+        key = (row["service"], row["env"], row["bulkhead"], row["instance"])
+        found[key] |= {"kind": row["kind"], row["role"]: row["amount"]}
+    trends = _trends(reader, params)
+    rows = [_bulkhead(key, told, trends.get(key, {})) for key, told in found.items()]
+    return sorted(
+        (row for row in rows if row["in_use"] is not None or row["saturation"] is not None),
+        key=lambda row: (-(row["saturation"] or 0), row["service"], row["bulkhead"], row["instance"]),
+    )
+
+
+def _params(window: Window, env: str, service: str) -> dict[str, object]:
+    end_ns = min(window.end_ns, window.now_ns)
+    return {
+        "metrics": [tuple(metric) for metric in METRICS],
+        "names": sorted({metric.metric for metric in METRICS}),
+        "fresh": sql_time(max(end_ns - _FRESH_NS, 0)),
+        "trend": sql_time(max(end_ns - _TREND_NS, 0)),
+        "hour": sql_time(max(end_ns - HOUR_NS, 0)),
+        "end": sql_time(end_ns),
+        "env": env,
+        "service": service,
+    }
+
+
+def _bulkhead(key: Key, told: Mapping[str, float], slopes: Mapping[str, float]) -> Row:
+    limit, in_use = _bounds(told)
+    saturation = None if in_use is None or not limit else round(min(in_use / limit, 1.0), 4)
+    if saturation is None and "at_limit" in told:
+        saturation = 1.0 if told["at_limit"] else None
+    service, env, bulkhead, instance = key
+    return {
+        "service": service,
+        "env": env,
+        "bulkhead": bulkhead,
+        "instance": instance,
+        "kind": told["kind"],
+        "in_use": in_use,
+        "limit": limit,
+        "queued": told.get("queued"),
+        "rejected_1h": told.get("rejected"),
+        "saturation": saturation,
+        "full_in_s": _full_in_s(limit, in_use, slopes.get("in_use", -slopes.get("available", 0.0))),
+    }
+
+
+def _bounds(told: Mapping[str, float]) -> tuple[float | None, float | None]:
+    """Give (limit, in use); of limit, in use and available two tell the third."""
+    limit, in_use, available = (told.get(name) for name in ("limit", "in_use", "available"))
+    if in_use is None and limit is not None and available is not None:
+        in_use = max(limit - available, 0.0)
+    if limit is None and in_use is not None and available is not None:
+        limit = in_use + available
+    return limit, in_use
+
+
+def _full_in_s(limit: float | None, in_use: float | None, per_s: float) -> float | None:
+    if limit is None or in_use is None or limit <= 0:
+        return None
+    if in_use >= limit:
+        return 0.0
+    seconds = (limit - in_use) / per_s if per_s > _RISING * limit / _FORECAST_S else _FORECAST_S
+    return round(seconds, 1) if seconds < _FORECAST_S else None
+
+
+_TREND = """
+SELECT service, env, bulkhead, instance, role, simpleLinearRegression(second, amount).1 AS per_s
+FROM
+(
+    SELECT series.service AS service, series.env AS env, series.bulkhead AS bulkhead, series.instance AS instance, series.role AS role,
+           toUnixTimestamp64Milli(s.at) / 1000 - toUnixTimestamp64Milli({trend:DateTime64(3, 'UTC')}) / 1000 AS second, sum(s.value) AS amount
+    FROM metric_samples AS s
+    INNER JOIN
+    (
+        SELECT series_id, any(service) AS service, any(env) AS env, any(called) AS bulkhead, any(instance) AS instance, any(role) AS role
+        FROM
+        (
+            SELECT series_id, CAST(service, 'String') AS service, CAST(env, 'String') AS env, metric.2 AS role,
+                   arrayStringConcat(arrayFilter(part -> part != '', arrayMap(name -> labels[name], splitByChar('/', metric.4))), '/') AS called,
+                   coalesce(nullIf(labels['instance'], ''), nullIf(labels['service_instance_id'], ''), labels['pod']) AS instance
+            FROM metric_series
+            ARRAY JOIN {metrics:Array(Tuple(String, String, String, String, String, String))} AS metric
+            WHERE name IN {names:Array(String)} AND name = metric.1 AND metric.2 IN ('in_use', 'available')
+              AND (metric.5 = '' OR labels[metric.5] = metric.6) AND last_seen >= {fresh:DateTime64(9, 'UTC')}
+              AND ({env:String} = '' OR env = {env:String}) AND ({service:String} = '' OR service = {service:String})
+        )
+        WHERE called != ''
+        GROUP BY series_id
+    ) AS series ON series.series_id = s.series_id
+    WHERE s.at >= {trend:DateTime64(3, 'UTC')} AND s.at < {end:DateTime64(9, 'UTC')} AND NOT isNaN(s.value)
+    GROUP BY service, env, bulkhead, instance, role, second
+)
+GROUP BY service, env, bulkhead, instance, role
+HAVING count() >= 3
+LIMIT 50000
+"""
+
+
+def _trends(reader: Reader, params: Mapping[str, object]) -> dict[Key, dict[str, float]]:
+    """Give units per second by bulkhead and role, of those with three samples in the last ten minutes."""
+    found: dict[Key, dict[str, float]] = defaultdict(dict)
+    for row in reader.rows(_TREND, params):
+        if row["per_s"] is not None:
+            found[row["service"], row["env"], row["bulkhead"], row["instance"]][row["role"]] = row["per_s"]
+    return found
