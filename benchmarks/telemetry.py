@@ -77,14 +77,14 @@ def logs(seed: int, bodies: int, size: int) -> Iterator[Body]:
 
 def _log_request(rng: random.Random, size: int) -> ExportLogsServiceRequest:
     request = ExportLogsServiceRequest()
-    for service in _SERVICES:
+    for service, number in zip(_SERVICES, _shares(size), strict=True):
         group = request.resource_logs.add()
         group.resource.attributes.extend(_resource(service))
         scope = group.scope_logs.add()
         scope.scope.name = "shop.orders"
-        for _ in range(size // len(_SERVICES)):
-            number, text = rng.choice([(9, "INFO")] * 18 + [(13, "WARN"), (17, "ERROR")])
-            record = scope.log_records.add(severity_number=number, severity_text=text)
+        for _ in range(number):
+            level, text = rng.choice([(9, "INFO")] * 18 + [(13, "WARN"), (17, "ERROR")])
+            record = scope.log_records.add(severity_number=level, severity_text=text)
             record.body.CopyFrom(any_value(""))
             record.attributes.extend(_call_attributes(rng))
     return request
@@ -110,12 +110,12 @@ def spans(seed: int, bodies: int, size: int) -> Iterator[Body]:
 
 def _span_request(rng: random.Random, size: int) -> ExportTraceServiceRequest:
     request = ExportTraceServiceRequest()
-    for service in _SERVICES:
+    for service, number in zip(_SERVICES, _shares(size), strict=True):
         group = request.resource_spans.add()
         group.resource.attributes.extend(_resource(service))
         scope = group.scope_spans.add()
         scope.scope.name, scope.scope.version = "opentelemetry.instrumentation.asgi", "0.58b0"
-        for nth in range(size // len(_SERVICES)):
+        for nth in range(number):
             span = scope.spans.add(name="GET /v1/orders/{id}", kind=2 + nth % 2)
             span.attributes.extend(_call_attributes(rng))
             if nth % 2:
@@ -147,12 +147,12 @@ def _points_request(rng: random.Random, size: int, instance: int) -> ExportMetri
     group = request.resource_metrics.add()
     group.resource.attributes.extend(_resource(rng.choice(_SERVICES), f"i-{instance:04}"))
     added = group.scope_metrics.add().metrics
-    for name in range(size // 50):
+    for name in range(-(-size // 50)):
         metric = added.add(name=f"shop.orders.{name}", description="Orders by route.", unit="1")
         if name % 4:
             metric.sum.is_monotonic, metric.sum.aggregation_temporality = True, 2
         points = (metric.sum if name % 4 else metric.gauge).data_points
-        for place in range(50):
+        for place in range(min(50, size - name * 50)):
             points.add().attributes.extend(
                 pairs(
                     {
@@ -243,13 +243,13 @@ def exposition(seed: int, bodies: int, size: int) -> Iterator[Body]:
 
 def _exposed(size: int) -> Iterator[str]:
     """Yield the lines of an exposition without their values: twenty series to a family."""
-    for family in range(size // 20):
+    for family in range(-(-size // 20)):
         name = f"shop_orders_{family}"
         kind = ("counter", "gauge", "histogram")[family % 3]
         full = {"counter": f"{name}_total", "gauge": name, "histogram": f"{name}_seconds"}[kind]
         yield f"# HELP {full} Orders by route and code."
         yield f"# TYPE {full} {kind}"
-        for place in range(20):
+        for place in range(min(20, size - family * 20)):
             labels = f'route="{_ROUTES[place % len(_ROUTES)]}",code="{200 + place}",region="eu-west-1"'
             if kind == "histogram":
                 ending = ["_sum", "_count"][place - 18] if place >= 18 else "_bucket"
@@ -258,6 +258,11 @@ def _exposed(size: int) -> Iterator[str]:
                 yield f"{full}{ending}{{{labels}}}"
             else:
                 yield f"{full}{{{labels}}}"
+
+
+def _shares(size: int) -> list[int]:
+    """Share *size* records among the services."""
+    return [size // len(_SERVICES) + (place < size % len(_SERVICES)) for place in range(len(_SERVICES))]
 
 
 def _labels(n: int) -> dict[str, str]:

@@ -49,6 +49,7 @@ def protocol(
     count: Callable[[Any], int],
     seal_age_s: float = 1.0,
     sift: Callable[[Any], LeftOut | None] = lambda _: None,
+    lacks: Callable[[Any], tuple[str, ...]] = lambda _: (),
 ) -> Protocol:
     """
     Declare one OTLP signal.
@@ -61,6 +62,7 @@ def protocol(
         count: Records in a parsed request: one addition per scope, not per record.
         seal_age_s: As in `Protocol`.
         sift: Takes the invalid records out of a parsed request; ``None`` = there are none.
+        lacks: What is left of a parsed request -> as in `Judged`.
     """
 
     def claims(body: bytes) -> Iterable[str]:
@@ -84,13 +86,14 @@ def protocol(
             )
         rejected = sift(request)
         if rejected is None:
-            return Judged(records, timed=True, claims=claims)
+            return Judged(records, timed=True, claims=claims, lacks=lacks(request))
         return Judged(
             left(count(request), rejected),
             timed=True,
             told=told(rejected),
             kept=request.SerializeToString(),
             claims=claims,
+            lacks=lacks(request),
         )
 
     return Protocol(

@@ -51,6 +51,7 @@ def protocol(
     count: Callable[[Request], int],
     seal_age_s: float = 1.0,
     sift: Callable[[Request, bytes], tuple[otlp.LeftOut, bytes] | None] = lambda _request, _body: None,
+    lacks: Callable[[bytes], tuple[str, ...]] = lambda _: (),
 ) -> Protocol:
     """
     Declare one OTLP signal that comes as JSON.
@@ -63,6 +64,7 @@ def protocol(
         count: Records in a request: one addition per scope, not per record.
         seal_age_s: As in `Protocol`.
         sift: Request and body -> what of it is invalid, and a body without that; ``None`` = nothing is.
+        lacks: A body -> as in `Judged`.
     """
     decoder = msgspec.json.Decoder(request)
 
@@ -79,10 +81,12 @@ def protocol(
                 "bad_json", f"the body is not an OTLP request for {signal} as JSON: {error}"
             ) from error
         if found is None:
-            return Judged(count(request), timed=True, claims=claims)
+            return Judged(count(request), timed=True, claims=claims, lacks=lacks(body))
         rejected, kept = found
         records = otlp.left(count(decoder.decode(kept)), rejected)
-        return Judged(records, timed=True, told=otlp.told(rejected), kept=kept, claims=claims)
+        return Judged(
+            records, timed=True, told=otlp.told(rejected), kept=kept, claims=claims, lacks=lacks(body)
+        )
 
     def claims(body: bytes) -> Iterable[str]:
         """Return the services that a body speaks of; of use only where a key may not write as all."""

@@ -13,7 +13,7 @@ A line that is torn or does not match its CRC ends what is read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ class BatchInfo:
         body_hash: Of the decompressed body, to tell a repeat from a mistake.
         expires_ns: When the identity is forgotten.
         answer: The JSON the first request was answered with.
+        lacks: Tables of its format for which it holds nothing.
     """
 
     batch_id: str
@@ -56,6 +57,7 @@ class BatchInfo:
     body_hash: str = ""
     expires_ns: int = 0
     answer: Mapping[str, Any] = field(default_factory=dict)
+    lacks: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -246,7 +246,7 @@ class Loader:
     def _load(self, segment: SealedSegment) -> None:
         began = time.monotonic()
         for table, version in segment.frozen["versions"].items():
-            if table not in segment.side.done:
+            if table not in segment.side.done and not _lacks(segment, table):
                 self._load_table(segment, self._archive.get(version), table, version)
                 segment.mark_done(table)
         if "batches" not in segment.side.done:
@@ -320,6 +320,11 @@ class Loader:
         days = segment.frozen["retention_days"]
         kept = [tuple(rule) for rule in segment.frozen.get("kept", ())]
         return {"retention_days": days, **({"kept": kept} if kept else {})}
+
+
+def _lacks(segment: SealedSegment, table: str) -> bool:
+    """Say whether no record of *segment* holds anything for *table*: reading it all to find nothing costs as much as finding something."""
+    return all(table in record.batch.lacks for record in segment.side.records)
 
 
 def _ledger_row(segment: SealedSegment, index: int, stored_at: str) -> dict[str, object]:

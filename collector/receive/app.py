@@ -270,6 +270,7 @@ class Receiver:
                 **_overridden(head, judged, kept),
                 **_sequence(head),
             },
+            lacks=judged.lacks,
         )
         return Batch(protocol.group, frame + body_frame, info)
 

@@ -20,12 +20,14 @@ class Judged:
         told: What the answer says of this body besides; kept with it.
         claims: The body -> the services it says it is of, where the answer tells a client that its key may not write as one of them.
         kept: What is journalled in place of the body, where not all of it is taken or its framing is not one that SQL can split.
+        lacks: Tables of the protocol for which the body holds nothing for certain: a segment of such bodies is not read for them.
     """
 
     records: int
     timed: bool = False
     told: Mapping[str, Any] = field(default_factory=dict)
     kept: bytes | None = None
+    lacks: tuple[str, ...] = ()
     claims: Callable[[bytes], Iterable[str]] | None = None
 
 

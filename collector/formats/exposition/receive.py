@@ -12,6 +12,9 @@ from collector.receive.protocol import Judged, Protocol
 # A sample line begins with a metric name; one such line somewhere says that this is an exposition at all.
 _SAMPLE = re.compile(rb"^[a-zA-Z_:][a-zA-Z0-9_:]*(?:\{[^\n]*\})?[ \t]+[^ \t\n]+", re.MULTILINE)
 
+# What exemplars.sql looks for in a line.
+_EXEMPLAR = b" # {"
+
 
 def judge(body: bytes, headers: Mapping[bytes, bytes]) -> Judged:
     """
@@ -33,7 +36,8 @@ def judge(body: bytes, headers: Mapping[bytes, bytes]) -> Judged:
     if _SAMPLE.search(body) is None and not body.lstrip().startswith(b"#"):
         quoted = body[:60].decode("utf-8", "replace")
         raise Malformed("bad_exposition", f"no line is a sample; the body begins with {quoted!r}")
-    return Judged(body.count(b"\n") + (not body.endswith(b"\n")))
+    lines = body.count(b"\n") + (not body.endswith(b"\n"))
+    return Judged(lines, lacks=() if _EXEMPLAR in body else ("exemplars",))
 
 
 PROTOCOL = Protocol(

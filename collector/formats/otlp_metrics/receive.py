@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from operator import methodcaller
+from operator import attrgetter, methodcaller
 from typing import Any
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -18,6 +18,7 @@ NAMELESS, VALUELESS, ILL_BOUNDED = (
     "bucket_counts are not one more than explicit_bounds",
 )
 _VALUE = methodcaller("WhichOneof", "value")
+_EXEMPLARS = attrgetter("exemplars")
 NO_VALUE = int(DataPointFlags.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK)
 
 
@@ -88,6 +89,25 @@ def _without_points(request: ExportMetricsServiceRequest) -> None:
             scope.metrics.extend(left)
 
 
+def lacks(request: ExportMetricsServiceRequest) -> tuple[str, ...]:
+    """
+    Say whether there are exemplars.
+
+    0.2 µs a point, and ClickHouse is spared twenty times that where there are none: it would make all points to find out.
+    """
+    metrics = (
+        m for resource in request.resource_metrics for scope in resource.scope_metrics for m in scope.metrics
+    )
+    return () if any(map(_has_exemplars, metrics)) else ("exemplars",)
+
+
+def _has_exemplars(metric: Metric) -> bool:
+    kind = metric.WhichOneof("data")
+    if kind is None or kind == "summary":  # whose points have none
+        return False
+    return any(map(_EXEMPLARS, getattr(metric, kind).data_points))
+
+
 PROTOCOL = otlp.protocol(
     "otlp_metrics",
     "metrics",
@@ -96,4 +116,5 @@ PROTOCOL = otlp.protocol(
     count,
     seal_age_s=5.0,
     sift=sift,
+    lacks=lacks,
 )

@@ -39,7 +39,10 @@ def look(request: Any) -> Judged:
         if series.metadata.help_ref >= symbols or series.metadata.unit_ref >= symbols:
             raise _beyond(max(series.metadata.help_ref, series.metadata.unit_ref), symbols)
     told = {"samples": samples, "histograms": histograms, "exemplars": exemplars}
-    return Judged(len(request.timeseries), timed=samples + histograms + exemplars > 0, told=told)
+    lacks = () if exemplars else ("exemplars",)
+    return Judged(
+        len(request.timeseries), timed=samples + histograms + exemplars > 0, told=told, lacks=lacks
+    )
 
 
 def respond(given: Mapping[str, Any], duplicate: bool) -> Response:

@@ -293,3 +293,16 @@ def test_the_ledger_row_says_where_a_batch_came_from(tmp_path: Path, store: Stor
         2,
     )
     assert (row["service"], row["env"], row["segment"], row["quarantined"]) == ("cart", "dev", "e-1", False)
+
+
+@pytest.mark.parametrize(("lacks", "stored"), [([("notes",), ("notes",)], 0), ([("notes",), ()], 2)])
+def test_a_table_that_all_bodies_lack_is_not_loaded(
+    tmp_path: Path, store: Store, lacks: list[tuple[str, ...]], stored: int
+) -> None:
+    """A segment is read for a table unless each of its bodies is known to hold nothing for it; its ledger is written either way."""
+    yard = Yard(tmp_path, store, notes())
+
+    yard.load(yard.seal("e-1", [b"one", b"two"], lacks=lacks))
+
+    assert _one(store, "SELECT count() FROM notes") == stored
+    assert _one(store, "SELECT count() FROM batches") == 2

@@ -78,9 +78,10 @@ class Yard:
         name: str,
         bodies: Sequence[bytes],
         heads: Sequence[dict[str, object]] | None = None,
+        lacks: Sequence[Sequence[str]] | None = None,
         **head: object,
     ) -> SealedSegment:
-        """A sealed segment with one record per body; batch ids are ``<name>-<index>``; *heads* per body, *head* for all."""
+        """A sealed segment with one record per body; batch ids are ``<name>-<index>``; *heads* and *lacks* per body, *head* for all."""
         segment = OpenSegment(self.segments, name)
         for index, body in enumerate(bodies):
             made = replace(Head(f"{name}-{index}", time.time_ns()), **head, **(heads[index] if heads else {}))
@@ -97,6 +98,7 @@ class Yard:
                     count,
                     made.resource,
                     made.source,
+                    lacks=lacks[index] if lacks else (),
                 ),
             )
         segment.sync()
