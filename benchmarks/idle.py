@@ -148,7 +148,7 @@ def used(collector: Collector, work: Callable[[float], None], seconds: float) ->
 def trickled(collector: Collector, ways: list[str], seconds: float) -> dict[str, float]:
     """Measure a trickle on *ways*, once it has run long enough for every way's first segment to be loaded."""
     total = round(_WARM_S + seconds) + 2
-    requests = [WAYS[name](total) for name in ways]
+    requests = [iter(list(WAYS[name](total))) for name in ways]  # built before anything is measured
     trickle(collector, requests, _WARM_S)
     return used(collector, lambda span: trickle(collector, requests, span), seconds)
 

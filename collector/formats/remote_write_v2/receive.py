@@ -40,9 +40,7 @@ def look(request: Any) -> Judged:
             raise _beyond(max(series.metadata.help_ref, series.metadata.unit_ref), symbols)
     told = {"samples": samples, "histograms": histograms, "exemplars": exemplars}
     lacks = () if exemplars else ("exemplars",)
-    return Judged(
-        len(request.timeseries), timed=samples + histograms + exemplars > 0, told=told, lacks=lacks
-    )
+    return Judged(len(request.timeseries), timed=samples + histograms + exemplars > 0, told=told, lacks=lacks)
 
 
 def respond(given: Mapping[str, Any], duplicate: bool) -> Response:
