@@ -13,7 +13,7 @@ A line that is torn or does not match its CRC ends what is read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ class BatchInfo:
     body_hash: str = ""
     expires_ns: int = 0
     answer: Mapping[str, Any] = field(default_factory=dict)
-    lacks: Sequence[str] = ()
+    lacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,8 @@ def read_sidecar(path: Path) -> tuple[Sidecar, list[int]]:
 def _apply(side: Sidecar, value: dict[str, Any]) -> None:
     if "record" in value:
         entry = value["record"]
-        batch = BatchInfo(**entry["batch"])
+        told = entry["batch"]
+        batch = BatchInfo(**{**told, "lacks": tuple(told.get("lacks", ()))})
         side.records.append(Record(entry["offset"], entry["length"], entry["crc"], batch))
     elif "seal" in value:
         side.seal = value["seal"]

@@ -78,7 +78,7 @@ class Yard:
         name: str,
         bodies: Sequence[bytes],
         heads: Sequence[dict[str, object]] | None = None,
-        lacks: Sequence[Sequence[str]] | None = None,
+        lacks: Sequence[tuple[str, ...]] | None = None,
         **head: object,
     ) -> SealedSegment:
         """A sealed segment with one record per body; batch ids are ``<name>-<index>``; *heads* and *lacks* per body, *head* for all."""
