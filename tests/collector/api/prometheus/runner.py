@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -71,7 +72,9 @@ def run(
 def _failure(asked: Evaluation, target: Target) -> str:
     try:
         _check(asked.expected, _answer(asked, target), asked)
-        if asked.step_ms == 0 and asked.line % 3 == 0:  # a third of them: it is as much work again
+        if asked.step_ms == 0 and (
+            asked.fails or zlib.crc32(asked.text.encode()) % 3 == 0
+        ):  # a third of them: it is as much work again
             _check_in_a_range(asked, target)
     except AssertionError as why:
         return f"{asked.text}\n    {why}"

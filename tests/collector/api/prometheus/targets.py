@@ -21,8 +21,6 @@ from tests.collector.formats.segments import mappings, segment
 from tests.collector.formats.write_requests import Request
 
 TABLES = ("metric_series", "metric_samples", "exemplars")
-# Prometheus takes samples in the order of their times, whatever their series.
-_IN_ORDER = "--storage.tsdb.out-of-order-time-window"
 
 
 def write_request(series: Sequence[tuple[Labels, Points]]) -> bytes:
@@ -91,13 +89,13 @@ class Debians:
         self._port = port
         self._numbers = itertools.count()
         self._process: subprocess.Popen[bytes] | None = None
-        self._client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
 
     def write(self, series: Sequence[tuple[Labels, Points]]) -> None:
         """Write series by series; times may go back within the window."""
         body = cramjam.snappy.compress_raw(write_request(series))
         headers = {"Content-Encoding": "snappy", "Content-Type": "application/x-protobuf", "X-Prometheus-Remote-Write-Version": "0.1.0"}  # fmt: skip
-        answer = self._client.post("/api/v1/write", content=bytes(body), headers=headers)
+        answer = self.client.post("/api/v1/write", content=bytes(body), headers=headers)
         assert answer.status_code == 204, answer.text
 
     def clear(self) -> None:
@@ -119,13 +117,13 @@ class Debians:
 
     def _ready(self) -> bool:
         try:
-            return self._client.get("/-/ready").status_code == 200
+            return self.client.get("/-/ready").status_code == 200
         except httpx.HTTPError:
             return False
 
     def ask(self, path: str, params: dict[str, str]) -> dict[str, Any]:
         """Ask as Grafana does: a form."""
-        answer: dict[str, Any] = self._client.post(f"/api/v1/{path}", data=params).json()
+        answer: dict[str, Any] = self.client.post(f"/api/v1/{path}", data=params).json()
         return answer
 
     def close(self) -> None:
@@ -144,3 +142,4 @@ def debians(folder: Path, port: int) -> Iterator[Debians]:
         yield target
     finally:
         target.close()
+        target.client.close()
