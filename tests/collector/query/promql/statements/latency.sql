@@ -1,0 +1,19 @@
+-- histogram_quantile(0.95, sum by (le) (rate(latency_seconds_bucket[5m] offset 1h)))
+-- {'p0': 0.95, 'p1': 'latency_seconds_bucket', 'p2': '2026-11-18 10:01:40.000', 'p3': '2026-11-18 11:06:40.000', 'p4': '2026-11-18 10:06:40.000', 'p5': '60.000', 'p6': '300.000', 'p7': 300.0, 'p8': ['le'], 'p9': 61, 'p10': 10001}
+SELECT t.labels AS labels, t.values AS values FROM (SELECT h.labels AS labels, arrayMap((u, c, q) -> multiIf(empty(u), NULL, isNaN(q), nan, q < 0, -inf, q > 1, inf, length(u) < 2 OR u[-1] != inf OR c[-1] = 0, nan,
+arrayFirstIndex(x -> x >= (q * c[-1]), arrayPopBack(c)) = 0, u[-2], arrayFirstIndex(x -> x >= (q * c[-1]), arrayPopBack(c)) = 1 AND u[1] <= 0, u[1],
+arrayFirstIndex(x -> x >= (q * c[-1]), arrayPopBack(c)) = 1, u[1] * ((q * c[-1]) / c[1]),
+u[arrayFirstIndex(x -> x >= (q * c[-1]), arrayPopBack(c)) - 1] + (u[arrayFirstIndex(x -> x >= (q * c[-1]), arrayPopBack(c))] - u[arrayFirstIndex(x -> x >= (q * c[-1]), arrayPopBack(c)) - 1]) * (((q * c[-1]) - c[arrayFirstIndex(x -> x >= (q * c[-1]), arrayPopBack(c)) - 1]) / (c[arrayFirstIndex(x -> x >= (q * c[-1]), arrayPopBack(c))] - c[arrayFirstIndex(x -> x >= (q * c[-1]), arrayPopBack(c)) - 1]))), h.bounds, h.mended, arrayWithConstant({p9:UInt32}, {p0:Float64})) AS values
+FROM (SELECT g.labels AS labels, arrayMap(p -> arrayMap(x -> x.1, p), g.pairs) AS bounds,
+arrayMap(c -> arrayFold((told, x) -> arrayPushBack(told, if(x > told[-1] AND (told[-1] = 0 OR (x - told[-1]) / (x + told[-1]) >= 1e-12), x, told[-1])), arrayPopFront(c), arraySlice(c, 1, 1)), arrayMap(p -> arrayMap(x -> x.2, p), g.pairs)) AS mended
+FROM (SELECT s.labels AS labels, arrayMap(p -> arrayMap(x -> (x.1, x.3), arrayFilter(x -> x.2, arraySort(p))), groupArrayForEach(s.told)) AS pairs
+FROM (SELECT r.labels AS labels, arrayMap(v -> (assumeNotNull(r.bound), isNotNull(v), ifNull(v, nan)), sumForEach(r.values)) AS told
+FROM (SELECT mapFilter((k, v) -> k != 'le', t.labels) AS labels, toFloat64OrNull(t.labels['le']) AS bound, t.values AS values
+FROM (SELECT mapFilter((k, v) -> has({p8:Array(String)}, k), t.labels) AS labels, arrayMap((a, b) -> a + b, sumKahanForEach(arrayMap(v -> if(abs(v) < 1e50, v, 0), t.values)), sumForEach(arrayMap(v -> if(abs(v) < 1e50, 0, v), t.values))) AS values FROM (SELECT t.labels AS labels, if(any(t.delta), arrayMap(v -> v / {p7:Float64}, timeSeriesSumToGridIf({p4:DateTime64(3, 'UTC')}, {p3:DateTime64(3, 'UTC')}, {p5:Decimal64(3)}, {p6:Decimal64(3)})(t.samples, t.delta)), timeSeriesRateToGridIf({p4:DateTime64(3, 'UTC')}, {p3:DateTime64(3, 'UTC')}, {p5:Decimal64(3)}, {p6:Decimal64(3)})(t.samples, NOT t.delta)) AS values FROM (SELECT m.labels AS labels, m.delta AS delta, s.samples AS samples
+FROM (SELECT series_id, timeSeriesGroupArray(at, value) AS samples FROM metric_samples
+PREWHERE series_id IN (SELECT s.series_id FROM metric_series AS s WHERE s.name = {p1:String}) AND at > {p2:DateTime64(3, 'UTC')} AND at <= {p3:DateTime64(3, 'UTC')}
+WHERE reinterpretAsUInt64(value) != 0x7ff0000000000002
+GROUP BY series_id) AS s INNER JOIN (SELECT series_id, delta,
+if(min(place) OVER w = max(place) OVER w, told, mapSort(mapUpdate(map('service', place.1, 'env', place.2), told))) AS labels
+FROM (SELECT s.series_id AS series_id, mapSort(mapFilter((k, v) -> v != '', mapConcat(map('__name__', any(s.name)), CAST(any(s.labels), 'Map(String, String)')))) AS told, (any(s.service), any(s.env)) AS place, any(s.temporality) = 'delta' AS delta
+FROM metric_series AS s WHERE s.name = {p1:String} GROUP BY s.series_id HAVING max(s.last_seen) > {p2:DateTime64(3, 'UTC')} AND min(s.first_seen) <= {p3:DateTime64(3, 'UTC')}) WINDOW w AS (PARTITION BY told)) AS m ON s.series_id = m.series_id) AS t GROUP BY labels) AS t GROUP BY labels) AS t) AS r WHERE isNotNull(r.bound) GROUP BY labels, r.bound) AS s GROUP BY labels) AS g) AS h) AS t WHERE arrayExists(v -> isNotNull(v), t.values) LIMIT {p10:Int64}
