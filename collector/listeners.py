@@ -1,4 +1,4 @@
-"""The ways in besides HTTP: OTLP over gRPC, syslog. They live in the HTTP server's event loop and end before the journal does."""
+"""The ways in besides HTTP: OTLP over gRPC, syslog, forward. They live in the HTTP server's event loop and end before the journal does."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from prometheus_client import CollectorRegistry
 
 from collector.errors import FuseboardError
 from collector.formats import registry as formats
+from collector.formats.fluent_forward.listener import FluentServer
 from collector.formats.syslog.listener import SyslogServer
-from collector.metrics import SyslogMetrics
+from collector.metrics import FluentMetrics, SyslogMetrics
 from collector.receive.app import Receiver
+from collector.receive.decompress import Limits
 from collector.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ class Listeners:
         self._settings = settings
         self._grpc = _grpc(settings, receiver)
         self._syslog = _syslog(settings, receiver, metrics)
+        self._fluent = _fluent(settings, receiver, metrics)
 
     async def start(self) -> None:
         """
@@ -47,6 +50,8 @@ class Listeners:
         """
         if self._syslog is not None:
             await self._syslog.start()
+        if self._fluent is not None:
+            await self._fluent.start()
         if self._grpc is None:
             return
         try:
@@ -62,6 +67,8 @@ class Listeners:
             await self._grpc.stop()
         if self._syslog is not None:
             await self._syslog.stop()
+        if self._fluent is not None:
+            await self._fluent.stop()
 
 
 def _syslog(settings: Settings, receiver: Receiver, metrics: CollectorRegistry) -> SyslogServer | None:
@@ -69,6 +76,18 @@ def _syslog(settings: Settings, receiver: Receiver, metrics: CollectorRegistry) 
         return None
     key = settings.syslog_key.get_secret_value() if settings.syslog_key else ""
     return SyslogServer(receiver, settings.host, settings.syslog_port, key, SyslogMetrics(metrics))
+
+
+def _fluent(settings: Settings, receiver: Receiver, metrics: CollectorRegistry) -> FluentServer | None:
+    if settings.fluent_port == 0:
+        return None
+    key, shared = (
+        secret.get_secret_value() if secret else ""
+        for secret in (settings.fluent_key, settings.fluent_shared_key)
+    )
+    limits = Limits(settings.body_bytes, settings.decoded_bytes, settings.ratio)
+    address = (settings.host, settings.fluent_port)
+    return FluentServer(receiver, address, key, shared, limits, FluentMetrics(metrics))
 
 
 def _grpc(settings: Settings, receiver: Receiver) -> GrpcServer | None:

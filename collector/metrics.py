@@ -143,6 +143,18 @@ class SyslogMetrics:
         )
 
 
+class FluentMetrics:
+    """What was not taken of forward senders."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.refused = Counter(
+            "fuseboard_fluent_refused_connections",
+            "Connections of the forward protocol ended because of what they sent, or because the journal refused, by error code.",
+            ["code"],
+            registry=registry,
+        )
+
+
 class CanaryMetrics:
     """The collector's own numbered lines, sent through the front door and looked for in the tables."""
 

@@ -96,6 +96,17 @@ class Settings(_Frozen):
         min_length=1,
         description="The key under which syslog is written, which cannot send one; required where keys are.",
     )
+    fluent_port: int = Field(
+        0, ge=0, le=65535, description="Port of Fluent's forward protocol, TCP; 0 = off."
+    )
+    fluent_key: SecretStr | None = Field(
+        None,
+        min_length=1,
+        description="The key under which forward senders write, who cannot send one; required where keys are.",
+    )
+    fluent_shared_key: SecretStr | None = Field(
+        None, min_length=1, description="shared_key that forward senders have to know; unset = no handshake."
+    )
     clickhouse: SecretStr | None = Field(
         None,
         description="http://user:password@host:8123/database of a ClickHouse server; unset = the embedded engine.",
@@ -251,6 +262,16 @@ class Settings(_Frozen):
             raise ValueError(
                 "syslog_key: keys are required here and a syslog sender cannot send one; "
                 "set the key under which syslog is written (FUSEBOARD_SYSLOG_KEY)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _key_of_fluent(self) -> Self:
+        keyed = any((self.ingest_key, self.admin_key, self.keys))
+        if self.fluent_port and keyed and self.fluent_key is None:
+            raise ValueError(
+                "fluent_key: keys are required here and a forward sender cannot send one; "
+                "set the key under which it writes (FUSEBOARD_FLUENT_KEY)"
             )
         return self
 

@@ -8,6 +8,7 @@ from collector.formats.breakers.receive import PROTOCOL as BREAKERS
 from collector.formats.collectd.receive import PROTOCOL as COLLECTD
 from collector.formats.elasticsearch.receive import PROTOCOL as ELASTICSEARCH
 from collector.formats.exposition.receive import PROTOCOL as EXPOSITION
+from collector.formats.fluent_forward.receive import PROTOCOL as FLUENT_FORWARD
 from collector.formats.hec.receive import PROTOCOL as HEC
 from collector.formats.hec_raw.receive import PROTOCOL as HEC_RAW
 from collector.formats.lines.receive import PROTOCOL as LINES
@@ -36,6 +37,7 @@ PROTOCOLS: tuple[Protocol, ...] = (
     HEC,
     HEC_RAW,
     SYSLOG,
+    FLUENT_FORWARD,
     OTLP_LOGS,
     OTLP_LOGS_JSON,
     OTLP_TRACES,

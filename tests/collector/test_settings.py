@@ -83,6 +83,10 @@ def test_lists_come_from_the_environment_as_json_or_commas() -> None:
         ('cluster = "main"', "cluster: is one of ClickHouse servers"),
         ('clickhouse = "http://h/d"\ncluster = "it\'s"', "cluster: .*pattern"),
         ("port = ", "is not TOML"),
+        (
+            'fluent_port = 1\ningest_key = "k"\n',
+            "fluent_key: keys are required here and a forward sender cannot send one",
+        ),
     ],
 )
 def test_a_wrong_setting_is_named_and_quoted(tmp_path: Path, text: str, sentence: str) -> None:

@@ -23,6 +23,7 @@ Kept = Sequence[tuple[str, str, int]]
 TABLES = {
     "lines": ("logs",),
     "syslog": ("logs",),
+    "fluent_forward": ("logs",),
     "elasticsearch": ("logs",),
     "hec": ("logs",),
     "loki": ("logs",),

@@ -103,6 +103,7 @@ def body(name: str, at_ns: int) -> bytes:
     texts: dict[str, Any] = {
         "lines": json.dumps({"time": iso, "msg": "x"}),
         "syslog": f"<14>1 {iso} - - - - - x",
+        "fluent_forward": json.dumps([at_ns, {"log": "x"}]),
         "elasticsearch": f'{{"index":{{}}}}\n{{"@timestamp":"{iso}","message":"x"}}\n',
         "hec": json.dumps({"time": at_ns / 10**9, "event": "x"}),
         "loki_json": json.dumps({"streams": [{"stream": {"a": "b"}, "values": [[str(at_ns), "x"]]}]}),
