@@ -535,8 +535,9 @@ def _dashboards(inner: App) -> App | None:
     try:
         from dashboards.api import Api
         from dashboards.app import create_app
+        from dashboards.inprocess import InProcess
     except ImportError as error:
         log.warning("dashboards_not_installed", missing=str(error))
         return None
-    client = httpx.AsyncClient(transport=httpx.ASGITransport(app=inner), base_url="http://127.0.0.1")
+    client = httpx.AsyncClient(transport=InProcess(inner), base_url="http://127.0.0.1")
     return create_app(Api(client))

@@ -1,7 +1,7 @@
 """
 The on-call pages: a client of the collector's HTTP API and of nothing else.
 
-In: a browser's GET and the answers of ``/api/v1``. Out: one HTML document per URL, complete without
+In: a browser's GET (and the forms of saved views) and the answers of ``/api/v1``. Out: one HTML document per URL, complete without
 JavaScript; every URL carries its time range and environment and can be pasted into chat.
 
 ::
@@ -9,6 +9,8 @@ JavaScript; every URL carries its time range and environment and can be pasted i
     app.py        routes, headers, errors: create_app(api) is all another program needs
     __main__.py   python -m dashboards --collector URL (stand-alone)
     api.py        the only code that talks to the collector; rows or a Problem, never an exception
+    streams.py    the live tail and exports, passed on part by part; saving.py: forms that save and delete views
+    inprocess.py  the collector in this process as an HTTP client sees it, in parts
     window.py     start, end, env: what the three parameters of every page mean
     timestamps.py RFC 3339 with nanoseconds, relative times, durations
     filters.py    numbers, times and states as people read them
@@ -20,7 +22,7 @@ JavaScript; every URL carries its time range and environment and can be pasted i
     layered.py    the service graph -> layers of boxes and curves
     pages/        one file per page: parameters -> API calls -> frozen Context
     templates/    one template per page; base.html; partials start with _
-    static/       our stylesheet and four small scripts; vendor/ is filled by hatch_build.py
+    static/       our stylesheet and small scripts; vendor/ is filled by hatch_build.py
 
 Nothing here imports ``collector``: if two programs share a database, neither can change it alone
 (design.md §3). Served together, the API is reached through ASGI, without a socket.

@@ -44,7 +44,9 @@ def _serve(options: argparse.Namespace, key: str, *, local: bool) -> int:
     from dashboards.api import Api
     from dashboards.app import create_app
 
-    client = httpx.AsyncClient(base_url=options.collector)
+    # each live tail holds a connection
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+    client = httpx.AsyncClient(base_url=options.collector, limits=limits)
     hosts = LOOPBACK_HOSTS if local else ("*",)
     application = create_app(Api(client, key), allowed_hosts=hosts)
     signal.signal(signal.SIGTERM, _leave)

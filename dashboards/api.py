@@ -106,6 +106,37 @@ class CallerApi:
             return Section(problem=Problem(500, "api_broke", text))
         return read_answer(response)
 
+    async def change(self, method: str, *segments: str, content: Mapping[str, str] | None = None) -> Section:
+        """Send ``/api/v1/<segments…>`` something that changes it; *content* is its JSON body."""
+        path = "/".join([BASE, *(quote(segment, safe="") for segment in segments)])
+        try:
+            async with asyncio.timeout(self.api.timeout_s):
+                response = await self.api.client.request(
+                    method, path, json=content, headers=self.headers, timeout=None
+                )
+        except TimeoutError:
+            text = f"The collector did not answer within {self.api.timeout_s:g} s; look whether it happened."
+            return Section(problem=Problem(504, "timeout", text))
+        except httpx.HTTPError as error:
+            text = f"The collector cannot be reached: {error or type(error).__name__}"
+            return Section(problem=Problem(502, "unreachable", text))
+        return read_answer(response)
+
+    async def stream(
+        self, *segments: str, params: Mapping[str, str], last_event_id: str = ""
+    ) -> httpx.Response:
+        """
+        Ask for ``/api/v1/<segments…>`` as a stream; whoever gets it closes it.
+
+        Raises:
+            httpx.HTTPError: No answer came.
+        """
+        path = "/".join([BASE, *(quote(segment, safe="") for segment in segments)])
+        asked = {name: value for name, value in params.items() if value != ""}
+        headers = {**self.headers, **({"last-event-id": last_event_id} if last_event_id else {})}
+        request = self.api.client.build_request("GET", path, params=asked, headers=headers, timeout=None)
+        return await self.api.client.send(request, stream=True)
+
 
 def read_answer(response: httpx.Response) -> Section:
     """Turn an API response into rows or a problem, whatever its body is."""

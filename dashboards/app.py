@@ -2,7 +2,7 @@
 The dashboards as one ASGI application.
 
 ``create_app(api)`` is all that another program needs: the collector mounts it behind its own
-routes, ``python -m dashboards`` serves it alone. Reads only: every route is a GET.
+routes, ``python -m dashboards`` serves it alone. Pages only read; the forms that save and delete views are POSTs (``saving.py``).
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from dashboards import saving
 from dashboards.api import Api, Section
 from dashboards.pages import PAGES
 from dashboards.pages.page import Page, Visit, path_segments
 from dashboards.render import STATIC, Frame, Help, Renderer
+from dashboards.streams import STREAMS, relay
 from dashboards.window import BadParameterError, Window, read_window
 
 PAGE_HEADERS = {
@@ -59,6 +61,11 @@ def create_app(
     """
     site = _Site(api, Renderer(), clock)
     routes = [Route(page.path, site.endpoint(page), methods=["GET"], name=page.nav) for page in PAGES]
+    routes += [Route(path, site.stream, methods=["GET"]) for path in STREAMS]
+    routes += [
+        Route("/views", site.save_view, methods=["POST"]),
+        Route("/views/{view_id}/delete", site.forget_view, methods=["POST"]),
+    ]
     return Starlette(
         routes=[*routes, Mount("/static", _Assets(directory=STATIC), name="static")],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts))],
@@ -99,6 +106,18 @@ class _Site:
         html = self._renderer.html(page.template, frame=frame, page=context)
         return HTMLResponse(html, status, {**PAGE_HEADERS, **(LOGIN if status == 401 else {})})
 
+    async def stream(self, request: Request) -> Response:
+        """Pass on an answer of the API that comes in parts."""
+        return await relay(self._api, request)
+
+    async def save_view(self, request: Request) -> Response:
+        """Save a view."""
+        return await saving.save(self._api, request, self._failure)
+
+    async def forget_view(self, request: Request) -> Response:
+        """Delete a view."""
+        return await saving.forget(self._api, request, self._failure)
+
     async def bad_parameter(self, request: Request, error: Exception) -> Response:
         """Answer 400 with the parameter, its value and what to write instead."""
         assert isinstance(error, BadParameterError)
@@ -109,7 +128,7 @@ class _Site:
         assert isinstance(error, HTTPException)
         text = {
             404: "No page of Fuseboard has this address.",
-            405: "Pages are read with GET; nothing here can be written to.",
+            405: "Pages are read with GET.",
         }.get(error.status_code, error.detail)
         answer = await self._failure(request, error.status_code, f"{error.status_code}: {error.detail}", text)
         answer.headers.update(error.headers or {})

@@ -52,7 +52,9 @@ class Stream(Protocol):
 class TailAnswers(Protocol):
     """The live tail."""
 
-    async def watch(self, search: Condition, env: str, cursor: str | None = None) -> Stream:
+    async def watch(
+        self, search: Condition, env: str, cursor: str | None = None, since_ns: int | None = None
+    ) -> Stream:
         """Begin to watch."""
 
 

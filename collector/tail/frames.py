@@ -17,7 +17,7 @@ import msgspec
 from collector.query.window import parse_time
 from collector.read.sql import Row
 from collector.tail.arrivals import Arrival
-from collector.tail.position import Position, mark, written
+from collector.tail.position import SETTLED_NS, Position, mark, written
 
 RETRY_MS = 2000
 # A comment; with the id moved on behind it, a sign of life.
@@ -47,15 +47,20 @@ def told(
         found: The arrivals they are of, in order.
         seen: `stored_ns` of what was seen before.
         floor_ns: Of the ids.
-        resumed: Where the viewer is within one of *found*: what it was told of that is left out.
+        resumed: Where a viewer that catches up is: of the arrival it was told a part of, which stands first, that part is left out; and
+            the floor follows the arrivals, or ids would grow with what was missed.
     """
     by_arrival: dict[int, list[Row]] = {}
     for row in rows:
         by_arrival.setdefault(parse_time(row.pop("stored_at"), "stored_at", 0), []).append(row)
-    parts, known, count = [], [stored for stored in seen if stored > floor_ns], 0
+    parts, known, count = [], list(seen), 0
     for arrival in found:
         mine = by_arrival.get(arrival.stored_ns, [])
-        skip = resumed.told if resumed is not None and mark(arrival.stored_ns) == resumed.current else 0
+        skip = 0
+        if resumed is not None and mark(arrival.stored_ns) == resumed.current:
+            skip = resumed.told
+        elif resumed is not None:
+            floor_ns = max(floor_ns, arrival.stored_ns - SETTLED_NS)
         if len(mine) > skip:
             prefix = b"id: " + written(floor_ns, known, arrival.stored_ns).encode() + b"."
             parts += [

@@ -21,7 +21,7 @@ from collector.errors import FuseboardError, NoRoom, QueryError, StoreRejected, 
 from collector.metrics import TailMetrics
 from collector.query.search import Condition
 from collector.query.window import SECOND_NS
-from collector.read.sql import Reader, Store
+from collector.read.sql import Reader, Row, Store
 from collector.tail import frames
 from collector.tail.arrivals import MOST, Arrival, arrivals
 from collector.tail.position import SETTLED_NS, Position, mark, read
@@ -37,6 +37,8 @@ _TICK_RECORDS = 4000
 _SEARCH_RECORDS = 50
 # What a viewer that comes back is told at once; the rest is counted.
 _CATCH_UP_RECORDS = 5000
+# Times `MOST` segments: some five hours of a collector that seals one a second.
+_CATCH_UP_LOOKS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,9 @@ class Tail:
         self._away = False
         self._closed = False
 
-    async def watch(self, search: Condition, env: str, cursor: str | None = None) -> Watched:
+    async def watch(
+        self, search: Condition, env: str, cursor: str | None = None, since_ns: int | None = None
+    ) -> Watched:
         """
         Begin to watch.
 
@@ -135,13 +139,14 @@ class Tail:
             search: What is wanted.
             env: Only this environment; "" = any.
             cursor: The id of the last event seen, to go on behind it; ``None`` = from now on.
+            since_ns: Without *cursor*: begin with what was stored after that, epoch nanoseconds.
 
         Raises:
             QueryError: ``bad_cursor``, or the engine refuses the search.
             NoRoom: ``tail_full``: too many viewers, or too many different searches.
             StoreUnavailable: The engine is away.
         """
-        resumed = read(cursor) if cursor else None
+        resumed = read(cursor) if cursor else None if since_ns is None else Position(since_ns, frozenset())
         wanted = Wanted.of(search, env)
         self._admit(wanted)
         if wanted not in self._groups:
@@ -219,22 +224,47 @@ class Tail:
         return self._looked_ns - SETTLED_NS
 
     async def _caught_up(self, wanted: Wanted, resumed: Position, viewer: Viewer) -> bytes:
-        """Give what was stored between *resumed* and the last tick."""
-        reader = Reader(self._store)
-        found = await asyncio.to_thread(arrivals, reader, resumed.floor_ns)
-        missed = [one for one in found if not resumed.has(one.stored_ns) and self._had(one.stored_ns)]
-        if not missed:
-            return b""
-        missed.sort(
-            key=lambda one: mark(one.stored_ns) != resumed.current
-        )  # the one that was broken off comes first: an id knows of one
-        rows = (await asyncio.to_thread(records, reader, missed, [wanted], _CATCH_UP_RECORDS))[0]
-        if len(rows) > _CATCH_UP_RECORDS:
-            viewer.leave_out(await asyncio.to_thread(count, reader, missed, wanted) - _CATCH_UP_RECORDS)
-        seen = [one.stored_ns for one in found if resumed.has(one.stored_ns)]
-        made = frames.told(rows[:_CATCH_UP_RECORDS], missed, seen, resumed.floor_ns, resumed)
-        self._metrics.records.inc(made.records)
-        return made.data
+        """Give what was stored between *resumed* and the last tick; what is too much is counted."""
+        reader, since_ns, seen, left, parts = (
+            Reader(self._store),
+            resumed.floor_ns,
+            list[int](),
+            _CATCH_UP_RECORDS,
+            list[bytes](),
+        )
+        for _ in range(_CATCH_UP_LOOKS):
+            found = await asyncio.to_thread(arrivals, reader, since_ns)
+            seen += [one.stored_ns for one in found if resumed.has(one.stored_ns)]
+            missed = [one for one in found if not resumed.has(one.stored_ns) and self._had(one.stored_ns)]
+            missed.sort(
+                key=lambda one: mark(one.stored_ns) != resumed.current
+            )  # what was broken off comes first: an id knows of one
+            if missed:
+                rows, left_out = await self._missed(reader, missed, wanted, left)
+                made = frames.told(rows, missed, seen, resumed.floor_ns, resumed)
+                viewer.skipped += left_out
+                self._metrics.records.inc(made.records)
+                parts.append(made.data)
+                left -= made.records
+                seen += [one.stored_ns for one in missed]
+            if len(found) < MOST:
+                return b"".join(parts)
+            since_ns = found[-1].stored_ns
+        raise QueryError(
+            "bad_cursor",
+            "more was stored since then than a live tail catches up with; begin without it, and search for the rest",
+            "cursor",
+        )
+
+    @staticmethod
+    async def _missed(
+        reader: Reader, missed: Sequence[Arrival], wanted: Wanted, most: int
+    ) -> tuple[list[Row], int]:
+        """Give the records of *missed*, *most* of them, and how many more there are."""
+        rows = (await asyncio.to_thread(records, reader, missed, [wanted], most))[0] if most > 0 else []
+        if most > 0 and len(rows) <= most:
+            return rows, 0
+        return rows[:most], max(0, await asyncio.to_thread(count, reader, missed, wanted) - max(most, 0))
 
     def _had(self, stored_ns: int) -> bool:
         """Whether the hub has told that arrival already: it will not come again by itself."""
@@ -288,7 +318,7 @@ class Tail:
 
     async def _answers(
         self, found: Sequence[Arrival], groups: Sequence[_Group], most: int
-    ) -> list[tuple[list[dict[str, object]], int]]:
+    ) -> list[tuple[list[Row], int]]:
         """Ask for all searches at once; where that is refused, for each alone, and end those that are at fault."""
         reader = Reader(self._store)
         try:
@@ -315,9 +345,7 @@ class Tail:
             viewer.offer(told)
             viewer.close()
 
-    def _hand_out(
-        self, group: _Group, rows: list[dict[str, object]], found: Sequence[Arrival], left_out: int
-    ) -> None:
+    def _hand_out(self, group: _Group, rows: list[Row], found: Sequence[Arrival], left_out: int) -> None:
         made = frames.told(rows, found, self._seen, self._floor_ns)
         for viewer in group.viewers:
             lost = viewer.offer(made) if made.data else 0

@@ -1,18 +1,21 @@
-"""Logs: search box, histogram, facets, rows with their next steps, older pages by cursor."""
+"""Logs: search box, histogram, facets, rows with their next steps, older pages by cursor, live tail, export, saved views."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from datetime import datetime
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Annotated
+from urllib.parse import quote, urlencode
 
 from dashboards.api import Row, Section
 from dashboards.histogram import Bar, bars
 from dashboards.pages.page import Page, Visit, quoted, rows_of, text_of
 from dashboards.render import Help
 from dashboards.timestamps import moment, nanoseconds, rfc3339
-from dashboards.window import Window
+from dashboards.window import DEFAULT_END, DEFAULT_START, Window
 
 PAGE_ROWS = 100
 HIGHEST_ROWS = 500
@@ -20,6 +23,10 @@ BUCKETS = 60
 PREVIEW_CHARS = 160
 """Two lines at 1280 px."""
 FACETS = ("severity", "service")
+FACETS_MOST = 12
+FIELD_NAMES = 60
+TAIL_AGO_S = 5
+"""The live tail begins with what was stored since the page asked; what it shows already is left out."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,7 @@ class LogRow:
     marked: bool
     trace_url: str
     around_url: str
+    context_url: str
     service_url: str
 
     @property
@@ -59,6 +67,25 @@ class FacetValue:
 
 
 @dataclass(frozen=True)
+class Facet:
+    """The commonest values of one field; one that was asked for can be taken away."""
+
+    field: str
+    values: tuple[FacetValue, ...]
+    away_url: str
+
+
+@dataclass(frozen=True)
+class SavedView:
+    """A saved view and where it leads."""
+
+    id: str
+    name: str
+    title: str
+    url: str
+
+
+@dataclass(frozen=True)
 class LogsContext:
     """Everything the Logs page shows."""
 
@@ -70,8 +97,20 @@ class LogsContext:
     bars: Annotated[
         tuple[tuple[Bar, str], ...], Help("Stacked counts per bucket, each with the link that zooms in.")
     ]
-    facet_values: Annotated[
-        tuple[tuple[str, tuple[FacetValue, ...]], ...], Help("(field, top values) for narrowing.")
+    facet_values: Annotated[tuple[Facet, ...], Help("Fields with their top values, for narrowing.")]
+    fields: Annotated[Section, Help("GET /logs/fields: what attributes the records have.")]
+    field_urls: Annotated[
+        tuple[tuple[str, str], ...], Help("(attribute, this page with a facet of it), the commonest first.")
+    ]
+    views: Annotated[Section, Help("GET /views: why saved views are missing if it failed.")]
+    saved: Annotated[tuple[SavedView, ...], Help("Saved views of this page.")]
+    tail_url: Annotated[
+        str, Help("Where the live tail of this search comes from; empty if the range does not end now.")
+    ]
+    tail_page_url: Annotated[str, Help("This search with the live tail on.")]
+    tail_on: Annotated[bool, Help("True if the page begins with the live tail on.")]
+    export_urls: Annotated[
+        tuple[tuple[str, str], ...], Help("(form, download of every record of this search).")
     ]
     older_url: Annotated[str, Help("The next page; empty on the last one.")]
     newest_url: Annotated[str, Help("Back to the first page; empty on it.")]
@@ -80,17 +119,22 @@ class LogsContext:
 
 
 async def load(visit: Visit) -> LogsContext:
-    """Ask for one page of records, the histogram and the facets of the whole range."""
+    """Ask for one page of records, and of the whole range the histogram, the facets, the fields there are."""
     query, cursor = visit.text("query"), visit.text("cursor")
     limit = visit.count("limit", PAGE_ROWS, HIGHEST_ROWS)
+    chosen = _chosen(visit)
     asked = {**visit.question, "query": query}
-    answer, histogram, facets = await asyncio.gather(
+    answer, histogram, facets, fields, views = await asyncio.gather(
         visit.api.get("logs", params={**asked, "limit": str(limit), "cursor": cursor}),
         visit.api.get("logs", "histogram", params={**asked, "buckets": str(BUCKETS)}),
-        visit.api.get("logs", "facets", params={**asked, "fields": ",".join(FACETS)}),
+        visit.api.get("logs", "facets", params={**asked, "fields": ",".join((*FACETS, *chosen))}),
+        visit.api.get("logs", "fields", params={**asked, "limit": str(FIELD_NAMES)}),
+        visit.api.get("views", params={"page": "logs"}),
     )
     window, mark, narrowed = visit.window, visit.text("mark"), visit.text("limit")
-    older = window.fixed().url("logs", query=query, limit=narrowed, cursor=answer.next_cursor)
+    kept = {"limit": narrowed, "facets": ",".join(chosen)}
+    older = window.fixed().url("logs", query=query, **kept, cursor=answer.next_cursor)
+    live = window if window.live else replace(window, start_text=DEFAULT_START, end_text=DEFAULT_END)
     return LogsContext(
         query=query,
         answer=answer,
@@ -98,12 +142,60 @@ async def load(visit: Visit) -> LogsContext:
         facets=facets,
         rows=tuple(log_row(row, window, mark) for row in answer.rows),
         bars=_linked_bars(histogram.rows, window, query),
-        facet_values=tuple((text_of(row, "field"), _values(row, window, query)) for row in facets.rows),
+        facet_values=tuple(_facet(row, window, query, chosen) for row in facets.rows),
+        fields=fields,
+        field_urls=_field_urls(fields.rows, window, query, chosen),
+        views=views,
+        saved=tuple(_saved(row) for row in views.rows),
+        tail_url=_stream_url(
+            "tail",
+            {"query": query, "env": window.env, "since": rfc3339(visit.now - timedelta(seconds=TAIL_AGO_S))},
+        ),
+        tail_page_url=live.url("logs", query=query, **kept, tail=1),
+        tail_on=visit.text("tail") == "1" and window.live and not cursor,
+        export_urls=tuple(
+            (form, _stream_url("export", {**asked, "format": form})) for form in ("csv", "ndjson")
+        ),
         older_url=older if answer.next_cursor else "",
-        newest_url=window.url("logs", query=query, limit=narrowed) if cursor else "",
+        newest_url=window.url("logs", query=query, **kept) if cursor else "",
         clear_url=window.url("logs"),
         patterns_url=window.url("patterns", query=query),
     )
+
+
+def _chosen(visit: Visit) -> tuple[str, ...]:
+    """Read the fields that facets were asked of, beside those there always are."""
+    names = dict.fromkeys(name.strip() for name in visit.text("facets").split(","))
+    return tuple(name for name in names if name and name not in FACETS)[:FACETS_MOST]
+
+
+def _stream_url(name: str, asked: Mapping[str, str]) -> str:
+    return f"/logs/{name}?{urlencode({key: value for key, value in asked.items() if value}, quote_via=quote)}"
+
+
+def _facet(row: Row, window: Window, query: str, chosen: tuple[str, ...]) -> Facet:
+    field = text_of(row, "field")
+    others = ",".join(name for name in chosen if name != field)
+    away = window.url("logs", query=query, facets=others) if field in chosen else ""
+    return Facet(field, _values(row, window, query, chosen), away)
+
+
+def _field_urls(
+    rows: tuple[Row, ...], window: Window, query: str, chosen: tuple[str, ...]
+) -> tuple[tuple[str, str], ...]:
+    names = [text_of(row, "field") for row in rows]
+    return tuple(
+        (name, window.url("logs", query=query, facets=",".join((*chosen, name))))
+        for name in names
+        if name and "," not in name and name not in (*chosen, *FACETS)
+    )
+
+
+def _saved(row: Row) -> SavedView:
+    asked = {name: text_of(row, name) for name in ("query", "start", "end", "env")}
+    title = f"{asked['query'] or 'every record'}, {asked['start']} to {asked['end']}"
+    url = f"/logs?{urlencode({key: value for key, value in asked.items() if value}, quote_via=quote)}"
+    return SavedView(text_of(row, "id"), text_of(row, "name"), title, url)
 
 
 def log_row(row: Row, window: Window, mark: str = "") -> LogRow:
@@ -116,6 +208,7 @@ def log_row(row: Row, window: Window, mark: str = "") -> LogRow:
         row=row,
         marked=bool(mark) and record_id == mark,
         trace_url=window.trace_url(trace_id, text_of(row, "span_id")),
+        context_url=window.url("logs", "context", id=record_id) if record_id else "",
         around_url=near.url("logs", query=f"service:{quoted(service)}", mark=record_id) if service else "",
         service_url=window.url("services", service) if service else "",
     )
@@ -130,16 +223,23 @@ def _linked_bars(rows: tuple[Row, ...], window: Window, query: str) -> tuple[tup
     return tuple(made)
 
 
-def _values(row: Row, window: Window, query: str) -> tuple[FacetValue, ...]:
-    name = text_of(row, "field")
+def _values(row: Row, window: Window, query: str, chosen: tuple[str, ...]) -> tuple[FacetValue, ...]:
+    name, facets = term(text_of(row, "field")), ",".join(chosen)
     return tuple(
         FacetValue(
             value=text_of(each, "value"),
             count=each.get("count"),
-            url=window.url("logs", query=narrow(query, f"{name}:{quoted(text_of(each, 'value'))}")),
+            url=window.url(
+                "logs", query=narrow(query, f"{name}:{quoted(text_of(each, 'value'))}"), facets=facets
+            ),
         )
         for each in rows_of(row.get("values"))
     )
+
+
+def term(name: str) -> str:
+    """Write a field's name as the search language reads it: a backslash before what could mean something else."""
+    return re.sub(r"[^\w.@-]|^-", lambda found: "\\" + found[0], name)
 
 
 def narrow(query: str, term: str) -> str:

@@ -28,9 +28,9 @@ class Element:
         return " ".join(" ".join(self.texts).split())
 
     def all(self) -> Iterator[Element]:
-        """Walk this element and everything inside."""
+        """Walk this element and everything inside; what a template holds is not on the page."""
         yield self
-        for child in self.children:
+        for child in self.children if self.tag != "template" else ():
             yield from child.all()
 
     def having(self, **attributes: str) -> list[Element]:

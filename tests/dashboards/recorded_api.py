@@ -32,6 +32,7 @@ LISTS = (
     "breakers/transitions",
     "logs/histogram",
     "logs/facets",
+    "logs/fields",
     "logs/patterns",
     "traces/heatmap",
     "traces/compare",
@@ -96,7 +97,11 @@ async def down(request: Request) -> JSONResponse:
 async def hostile(request: Request) -> JSONResponse:
     """Answer with markup in every text; whatever is asked for exists."""
     path = request.path_params["path"]
-    known = {"services": "services/checkout", "breakers": "breakers/checkout/payment"}
+    known = {
+        "services": "services/checkout",
+        "breakers": "breakers/checkout/payment",
+        "logs": "logs/b1-3/context",
+    }
     if "/" in path and path not in LISTS:
         path = known.get(path.partition("/")[0], path)
     return reply(spoiled(answer(path, {})))

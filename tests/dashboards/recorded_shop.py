@@ -225,6 +225,20 @@ def breaker(holder: str, name: str) -> dict[str, Any]:
     }
 
 
+VIEWS = [
+    {
+        "id": "v1",
+        "page": "logs",
+        "name": "Payment errors",
+        "query": "service:payment severity:>=error",
+        "env": "demo",
+        "start": "-6h",
+        "end": "now",
+        "updated_at": "2026-11-22T03:00:00Z",
+    }
+]
+
+
 def log(index: int) -> dict[str, Any]:
     """Give one row of /logs."""
     failing = index % 3 == 0
@@ -502,6 +516,9 @@ def answer(path: str, query: dict[str, str]) -> list[dict[str, Any]] | None:
             },
             {"field": "service", "values": [{"value": name, "count": 1300} for name in SERVICES]},
         ],
+        "logs/fields": [{"field": "order.id", "records": 900}, {"field": "host.name", "records": 880}],
+        "logs/b1-3/context": [log(number) for number in range(6, 0, -1)],
+        "views": VIEWS,
         "logs/patterns": PATTERNS,
         "traces": [trace_row(i) for i in range(12)],
         "traces/heatmap": [recorded_traces.heatmap(at)],

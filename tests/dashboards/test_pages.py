@@ -26,6 +26,7 @@ URLS = {
     "breakers.html": "/breakers",
     "breaker.html": "/breakers/checkout/payment",
     "logs.html": "/logs?query=charge",
+    "log_context.html": "/logs/context?id=b1-3",
     "patterns.html": "/patterns",
     "traces.html": "/traces",
     "trace.html": f"/traces/{TRACE}",
@@ -46,7 +47,8 @@ EXPECTED = {
         "31 % of the requests to checkout failed",
         "POST /checkout",
     ),
-    "/logs?query=charge": ("charge failed: card processor", "older"),
+    "/logs?query=charge": ("charge failed: card processor", "older", "Payment errors", "order.id"),
+    "/logs/context?id=b1-3": ("In context", "charge failed: card processor"),
     "/patterns": ("charge failed: card processor: ‹*›", "9,100", "1 example"),
     "/traces": ("gateway", "POST /checkout", "91.4 ms"),
     f"/traces/{TRACE}": ("first failing span: payment POST /v1/charge", "parent not received"),
@@ -66,6 +68,7 @@ EMPTY = {
     "/breakers": ("No breaker has reported", "/v1/breakers"),
     "/breakers/checkout/payment": ("could not be shown",),
     "/logs?query=charge": ("No record matches", "the range without the search"),
+    "/logs/context?id=b1-3": ("could not be shown",),
     "/patterns": ("There is nothing to group",),
     "/traces": ("No trace matches",),
     f"/traces/{TRACE}": ("Look for its logs",),
@@ -73,7 +76,7 @@ EMPTY = {
     "/alerts": ("No alert is pending", "No rule is loaded"),
     "/pipeline": ("Nothing was emitted", "No agent reported", "Nothing is lost"),
 }
-MISSING = ("/services/checkout", "/breakers/checkout/payment", f"/traces/{TRACE}")
+MISSING = ("/logs/context?id=b1-3", "/services/checkout", "/breakers/checkout/payment", f"/traces/{TRACE}")
 ALL_URLS = pytest.mark.parametrize("url", URLS.values())
 
 

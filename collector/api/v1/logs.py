@@ -14,6 +14,7 @@ from collector.api.params import Ask, Asked, Asker, Order, Paged, Searched
 from collector.api.stream import EventStream
 from collector.errors import NotFound, QueryError
 from collector.query.search import LOGS, compile_search, names_only
+from collector.query.window import parse_time
 from collector.read import log_context, log_counts, log_export, logs
 from collector.read.own import without_own
 
@@ -119,6 +120,10 @@ class TailAsked(Asked):
         None, description="The id of the last event seen, for clients that cannot send it as `Last-Event-ID`."
     )
 
+    since: str | None = Field(
+        None, description="Begin with what was stored since then (RFC 3339, epoch, `-1m`); default: now."
+    )
+
 
 class ContextAsked(Asked):
     """Parameters of ``/logs/{id}/context``."""
@@ -185,7 +190,8 @@ async def log_tail(
     if tail is None:
         raise NotFound("not_found", "this collector has no live tail")
     search = without_own(compile_search(asked.query, LOGS, ask.now_ns), asked.query)
-    return EventStream(await tail.watch(search, asked.env, last_event_id or asked.cursor))
+    since_ns = None if asked.since is None else parse_time(asked.since, "since", ask.now_ns)
+    return EventStream(await tail.watch(search, asked.env, last_event_id or asked.cursor, since_ns))
 
 
 @router.get("/{log_id:path}/context", response_model=Page[LogRecord])

@@ -110,6 +110,7 @@ def test_silence_is_broken_by_signs_of_life(client):
         ({"query": "/(/"}, "bad_regex", "query"),
         ({"cursor": "nonsense"}, "bad_cursor", "cursor"),
         ({"last": "nonsense"}, "bad_cursor", "cursor"),
+        ({"since": "yesterday"}, "bad_time", "since"),
         ({"start": "-1h"}, "unknown_parameter", "start"),
     ],
 )

@@ -10,8 +10,9 @@ from prometheus_client import CollectorRegistry
 from collector.errors import NoRoom, QueryError, StoreUnavailable
 from collector.metrics import TailMetrics
 from collector.tail import Tail, TailLimits
+from collector.tail import arrivals as arrivals_module
 from collector.tail import hub as hub_module
-from tests.collector.tail.conftest import reads, searched, until
+from tests.collector.tail.conftest import Reading, reads, searched, until
 
 
 class Watchful:
@@ -129,6 +130,45 @@ def test_a_viewer_resumes_at_a_collector_that_knows_nothing_of_it(store, tail, s
     resumed = asyncio.run(reads(tail_of(store), "", lambda r: "meanwhile" in r.bodies, behind_one))
 
     assert resumed.bodies == ["two", "three", "meanwhile"]
+
+
+@pytest.mark.parametrize("limit", [100, 5])
+def test_catching_up_over_many_segments(tail, source, monkeypatch, limit):
+    """More segments than one question gives are asked for in turn; records beyond the bound are counted, ids stay short."""
+    monkeypatch.setattr(hub_module, "MOST", 3)
+    monkeypatch.setattr(arrivals_module, "MOST", 3)
+    monkeypatch.setattr(hub_module, "_CATCH_UP_RECORDS", limit)
+    since_ns = time.time_ns() - 700 * 10**9
+    for number in range(10):
+        source(f"m{number}", stored_s=-600 + 40 * number)
+
+    async def run():
+        watched = await tail.watch(searched("m*"), "", since_ns=since_ns)
+        reading = Reading()
+        async for sent in watched:
+            reading.take(sent)
+            if len(reading.bodies) + sum(told["records"] for told in reading.events("skipped")) >= 10:
+                break
+        watched.leave()
+        return reading
+
+    reading = asyncio.run(run())
+
+    assert reading.bodies == [f"m{number}" for number in range(min(limit, 10))]
+    assert sum(told["records"] for told in reading.events("skipped")) == max(0, 10 - limit)
+    assert all(len(block.split("\n")[0]) < 60 for block in reading.blocks)
+
+
+def test_too_far_behind_is_refused_with_advice(tail, source, monkeypatch):
+    """No silent gap: who comes back after too much was stored is told to begin anew."""
+    monkeypatch.setattr(hub_module, "MOST", 1)
+    monkeypatch.setattr(arrivals_module, "MOST", 1)
+    monkeypatch.setattr(hub_module, "_CATCH_UP_LOOKS", 2)
+    for number in range(4):
+        source(f"m{number}", stored_s=-60 + number)
+
+    with pytest.raises(QueryError, match="search for the rest"):
+        asyncio.run(tail.watch(searched(""), "", since_ns=time.time_ns() - 100 * 10**9))
 
 
 def test_fifty_viewers_cost_what_one_does(store, source):
