@@ -13,7 +13,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 import structlog
 
@@ -29,7 +32,10 @@ from collector.tail.records import Wanted, count, probe, records
 from collector.tail.viewer import Viewer
 
 log = structlog.get_logger(__name__)
+_T = TypeVar("_T")
 
+# A tick, and whoever begins to watch.
+_THREADS = 2
 # How much later than it says a segment may become visible: the longest that writing its ledger rows takes.
 _LOOK_BACK_NS = 120 * SECOND_NS
 # Records of one tick, of all searches together, and of one of many: what a person can see go by is far below.
@@ -123,6 +129,8 @@ class Tail:
         self._groups: dict[Wanted, _Group] = {}
         self._ticking: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
+        # of its own: the loop's threads are ingest's, the framework's may all wait for ClickHouse
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="tail")
         self._looked_ns = 0
         self._began_ns = 0
         self._seen: dict[int, None] = {}
@@ -150,7 +158,7 @@ class Tail:
         wanted = Wanted.of(search, env)
         self._admit(wanted)
         if wanted not in self._groups:
-            await asyncio.to_thread(probe, Reader(self._store), wanted)
+            await self._ask(probe, Reader(self._store), wanted)
         async with self._turn:
             self._admit(wanted)
             if self._ticking is None:
@@ -175,7 +183,7 @@ class Tail:
     async def _begin(self) -> None:
         """Take everything that is stored as seen."""
         now_ns, seen = self._clock_ns(), dict[int, None]()
-        while stored := await asyncio.to_thread(arrivals, Reader(self._store), now_ns - _LOOK_BACK_NS, seen):
+        while stored := await self._ask(arrivals, Reader(self._store), now_ns - _LOOK_BACK_NS, seen):
             seen |= dict.fromkeys(arrival.stored_ns for arrival in stored)
         self._seen = seen
         self._began_ns = now_ns - _LOOK_BACK_NS
@@ -207,6 +215,7 @@ class Tail:
     def close(self) -> None:
         """End every stream: the collector is about to stop."""
         self._closed = True
+        self._threads.shutdown(wait=False, cancel_futures=True)
         for group in self._groups.values():
             for viewer in group.viewers:
                 viewer.close()
@@ -233,7 +242,7 @@ class Tail:
             list[bytes](),
         )
         for _ in range(_CATCH_UP_LOOKS):
-            found = await asyncio.to_thread(arrivals, reader, since_ns)
+            found = await self._ask(arrivals, reader, since_ns)
             seen += [one.stored_ns for one in found if resumed.has(one.stored_ns)]
             missed = [one for one in found if not resumed.has(one.stored_ns) and self._had(one.stored_ns)]
             missed.sort(
@@ -256,22 +265,25 @@ class Tail:
             "cursor",
         )
 
-    @staticmethod
     async def _missed(
-        reader: Reader, missed: Sequence[Arrival], wanted: Wanted, most: int
+        self, reader: Reader, missed: Sequence[Arrival], wanted: Wanted, most: int
     ) -> tuple[list[Row], int]:
         """Give the records of *missed*, *most* of them, and how many more there are."""
-        rows = (await asyncio.to_thread(records, reader, missed, [wanted], most))[0] if most > 0 else []
+        rows = (await self._ask(records, reader, missed, [wanted], most))[0] if most > 0 else []
         if most > 0 and len(rows) <= most:
             return rows, 0
-        return rows[:most], max(0, await asyncio.to_thread(count, reader, missed, wanted) - max(most, 0))
+        return rows[:most], max(0, await self._ask(count, reader, missed, wanted) - max(most, 0))
 
     def _had(self, stored_ns: int) -> bool:
         """Whether the hub has told that arrival already: it will not come again by itself."""
         return stored_ns in self._seen or stored_ns <= max(self._began_ns, self._looked_ns - _LOOK_BACK_NS)
 
+    async def _ask(self, question: Callable[..., _T], *arguments: object) -> _T:
+        """Run something that waits for ClickHouse."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(question, *arguments))
+
     async def _run(self) -> None:
-        while True:
+        while not self._closed:
             began = time.monotonic()
             try:
                 async with self._turn:
@@ -280,6 +292,8 @@ class Tail:
             except StoreUnavailable as error:
                 self._say_away(error)
             except Exception:
+                if self._closed:
+                    return
                 log.exception("tail_tick_failed")
             self._metrics.seconds.observe(time.monotonic() - began)
             await asyncio.sleep(self.limits.tick_s)
@@ -301,7 +315,7 @@ class Tail:
     async def _tick(self) -> None:
         now_ns = self._clock_ns()
         reader = Reader(self._store)
-        found = await asyncio.to_thread(arrivals, reader, self._looked_ns - _LOOK_BACK_NS, self._seen)
+        found = await self._ask(arrivals, reader, self._looked_ns - _LOOK_BACK_NS, self._seen)
         if found and self._groups:
             groups = list(self._groups.values())
             most = max(_SEARCH_RECORDS, _TICK_RECORDS // len(groups))
@@ -322,9 +336,7 @@ class Tail:
         """Ask for all searches at once; where that is refused, for each alone, and end those that are at fault."""
         reader = Reader(self._store)
         try:
-            answers = await asyncio.to_thread(
-                records, reader, found, [group.wanted for group in groups], most
-            )
+            answers = await self._ask(records, reader, found, [group.wanted for group in groups], most)
         except (QueryError, StoreRejected) as error:
             if len(groups) > 1:
                 return [(await self._answers(found, [group], most))[0] for group in groups]
@@ -334,7 +346,7 @@ class Tail:
         for group, rows in zip(groups, answers, strict=True):
             left_out = 0
             if len(rows) > most:
-                left_out = await asyncio.to_thread(count, reader, found, group.wanted) - most
+                left_out = await self._ask(count, reader, found, group.wanted) - most
             made.append((rows[:most], max(0, left_out)))
         return made
 
