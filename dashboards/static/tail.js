@@ -1,7 +1,7 @@
 /*
  * The live tail of the Logs page: records appear above the page's own, newest first, as they are stored.
  * Scrolled down, or with details open, nothing moves: what arrives waits behind a button that says how much.
- * A connection that breaks comes back behind the last record seen (the browser sends its id).
+ * A connection that breaks comes back behind the last record seen: the browser sends its id, or we do where it has given up.
  */
 (() => {
   "use strict";
@@ -9,6 +9,8 @@
   const SHOWN_MOST = 300;
   const WAITING_MOST = 1000;
   const SCROLLED_PX = 160;
+  const AGAIN_MS = 3000;
+  const KNOWN_MOST = 20_000;
   const SEVERITIES = ["trace", "debug", "info", "warn", "error", "fatal"];
   const place = document.querySelector("[data-tail]");
   const toggle = document.querySelector("[data-tail-toggle]");
@@ -20,6 +22,9 @@
   const template = place.querySelector("[data-tail-row]");
   const known = new Set([...document.querySelectorAll("[data-testid=log-row]")].map((row) => row.dataset.id));
   let source = null;
+  let wanted = false; // a person wants it, connected or not
+  let again = 0;
+  let lastId = "";
   let waiting = [];
   let left = 0; // records the server or we left out
   let held = false; // a person scrolled away or reads
@@ -104,7 +109,10 @@
 
   const take = (event) => {
     const record = JSON.parse(event.data);
+    lastId = event.lastEventId;
     if (known.has(record.id)) return;
+    if (known.size > KNOWN_MOST) known.clear();
+    known.add(record.id);
     waiting.push(record);
     if (waiting.length > WAITING_MOST) {
       waiting.shift();
@@ -113,43 +121,60 @@
     soon();
   };
 
+  const address = () => {
+    const asked = new URL(place.dataset.tail, location.href);
+    if (lastId) asked.searchParams.set("cursor", lastId);
+    return asked;
+  };
+  // Browsers give up on any answer but 200. What may be over soon is asked again, behind the last record seen; the rest is said.
   const explain = () => {
     const asked = new AbortController();
-    fetch(place.dataset.tail, { signal: asked.signal })
+    fetch(address(), { signal: asked.signal })
       .then(async (answer) => {
-        const said = answer.ok ? "it ended; start it again" : (await answer.json()).error.message;
+        const said = answer.ok ? "" : (await answer.json()).error.message;
         asked.abort();
-        say(`The live tail stopped: ${said}`, "failed");
+        if (answer.ok || answer.status >= 500 || answer.status === 429) later(said);
+        else {
+          close();
+          say(`The live tail stopped: ${said}`, "failed");
+        }
       })
-      .catch(() => { if (!asked.signal.aborted) say("The live tail stopped: the collector cannot be reached", "failed"); });
+      .catch(() => { if (!asked.signal.aborted) later("the collector cannot be reached"); });
+  };
+  const later = (why) => {
+    if (!wanted) return;
+    say(`reconnecting${why ? `: ${why}` : ""}`, "waiting");
+    again = setTimeout(open, AGAIN_MS);
   };
 
-  const start = () => {
-    if (source) return;
-    place.hidden = false;
-    toggle.setAttribute("aria-pressed", "true");
-    say("connecting", "waiting");
-    source = new EventSource(place.dataset.tail);
+  const open = () => {
+    source = new EventSource(address());
     source.onopen = () => say("live", "live");
     source.onmessage = take;
     source.addEventListener("skipped", (event) => { left += JSON.parse(event.data).records; soon(); });
     source.addEventListener("waiting", () => say("live, but the engine is away; nothing is lost", "waiting"));
     source.addEventListener("problem", (event) => {
-      say(`The live tail stopped: ${JSON.parse(event.data).message}`, "failed");
       close();
+      say(`The live tail stopped: ${JSON.parse(event.data).message}`, "failed");
     });
     source.onerror = () => {
-      if (!source) return;
-      if (source.readyState === EventSource.CLOSED) {
-        close();
-        explain();
-      } else say("reconnecting", "waiting");
+      if (!wanted) return;
+      say("reconnecting", "waiting");
+      if (source.readyState === EventSource.CLOSED) explain();
     };
+  };
+  const start = () => {
+    wanted = true;
+    place.hidden = false;
+    toggle.setAttribute("aria-pressed", "true");
+    say("connecting", "waiting");
+    open();
     remember("1");
   };
   const close = () => {
+    wanted = false;
+    clearTimeout(again);
     if (source) source.close();
-    source = null;
     toggle.setAttribute("aria-pressed", "false");
   };
   const stop = () => {
@@ -158,10 +183,10 @@
     remember("");
   };
   const remember = (on) => {
-    const address = new URL(location.href);
-    if (on) address.searchParams.set("tail", on);
-    else address.searchParams.delete("tail");
-    history.replaceState(null, "", address);
+    const here = new URL(location.href);
+    if (on) here.searchParams.set("tail", on);
+    else here.searchParams.delete("tail");
+    history.replaceState(null, "", here);
   };
 
   toggle.hidden = false;
@@ -169,7 +194,7 @@
     toggle.setAttribute("aria-pressed", "false");
     toggle.addEventListener("click", (event) => {
       event.preventDefault();
-      if (source) stop();
+      if (wanted) stop();
       else start();
     });
     toggle.addEventListener("keydown", (event) => {
