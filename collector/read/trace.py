@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from collector.errors import NotFound
+from collector.errors import NotFound, QueryTooExpensive
 from collector.query.window import SECOND_NS, Window, parse_time, rfc_3339, sql_time
 from collector.read.clock_skew import skews_ns
 from collector.read.critical_path import Segment, critical_path, self_ns
@@ -16,6 +16,8 @@ from collector.read.transitions import Chosen, Transition, transitions
 # More spans than a page can show; a trace beyond it is cut at its end, and says so.
 SPANS_MOST = 20_000
 LOGS_MOST = 5_000
+# What a page can still be made of; of a larger trace the first 256 bytes of values are answered.
+BYTES_MOST = 64 << 20
 # Rows of the break-down by operation.
 OPERATIONS_MOST = 50
 # A span that claims more ends after a year here, as in trace_index.
@@ -35,15 +37,21 @@ LIMIT 1
 # The minute is said, too: by it alone, not by the time itself, the primary keys leave granules of a service out.
 _SPANS = """
 SELECT span_id, parent_span_id, service, env, name, kind, start, toUnixTimestamp64Nano(spans.start) AS start_ns, duration_ns, status,
-       status_message, attributes, resource, events, links
+       {wide}
 FROM spans
-WHERE trace_id = {trace_id:String}
-  AND spans.start >= {start:DateTime64(9, 'UTC')} AND spans.start <= {end:DateTime64(9, 'UTC')}
-  AND toStartOfMinute(spans.start) >= toStartOfMinute({start:DateTime64(9, 'UTC')})
-  AND toStartOfMinute(spans.start) <= toStartOfMinute({end:DateTime64(9, 'UTC')})
+WHERE trace_id = {{trace_id:String}}
+  AND spans.start >= {{start:DateTime64(9, 'UTC')}} AND spans.start <= {{end:DateTime64(9, 'UTC')}}
+  AND toStartOfMinute(spans.start) >= toStartOfMinute({{start:DateTime64(9, 'UTC')}})
+  AND toStartOfMinute(spans.start) <= toStartOfMinute({{end:DateTime64(9, 'UTC')}})
 ORDER BY spans.start, span_id
-LIMIT {limit:UInt32}
+LIMIT {{limit:UInt32}}
 """
+_WIDE = "status_message, attributes, resource, events, links"
+_WIDE_CUT = """substring(status_message, 1, 256) AS status_message,
+       mapFromArrays(arraySlice(mapKeys(attributes), 1, 64), arrayMap(x -> substring(x, 1, 256), arraySlice(mapValues(attributes), 1, 64))) AS attributes,
+       mapFromArrays(arraySlice(mapKeys(resource), 1, 64), arrayMap(x -> substring(x, 1, 256), arraySlice(mapValues(resource), 1, 64))) AS resource,
+       CAST([], 'Array(Tuple(at DateTime64(9), name String, attributes Map(String, String)))') AS events,
+       CAST([], 'Array(Tuple(trace_id String, span_id String, trace_state String, attributes Map(String, String)))') AS links"""
 _LOGS = """
 SELECT concat(batch_id, ':', toString(line)) AS id, occurred_at, observed_at, service, env, severity, severity_number,
        body, trace_id, span_id, attributes, resource, batch_id, line
@@ -67,7 +75,7 @@ def trace(reader: Reader, trace_id: str, window: Window) -> Row:
         window: Where to look for log records when the trace has no span here; else its own time range counts.
 
     Returns:
-        ``{trace_id, spans, logs, transitions, timeline, critical_path, operations, missing_parents, spans_total}``; what `_explain` adds.
+        ``{trace_id, spans, logs, transitions, timeline, critical_path, operations, missing_parents, spans_total, values_cut}``.
 
     Raises:
         NotFound: Neither a span nor a log record has this id.
@@ -75,12 +83,23 @@ def trace(reader: Reader, trace_id: str, window: Window) -> Row:
     wanted = trace_id.lower()
     found = reader.rows(_RANGE, {"trace_id": wanted})[0]
     if not found["found"]:
-        return _explained(wanted, [], _logs_only(reader, wanted, window), [], 0)
+        made = _explained(wanted, [], _logs_only(reader, wanted, window), [], 0)
+        return {**made, "values_cut": False}
     began, ended = (parse_time(found[name], "trace_id", 0) for name in ("began", "ended"))
-    spans = reader.rows(_SPANS, {"trace_id": wanted, **_range(began, ended, 0), "limit": SPANS_MOST})
+    spans, cut = _spans(reader, {"trace_id": wanted, **_range(began, ended, 0), "limit": SPANS_MOST})
     logs = reader.rows(_LOGS, {"trace_id": wanted, **_range(began, ended, _AROUND_NS), "limit": LOGS_MOST})
     changes = _transitions(reader, wanted, found, Window(began, ended, window.now_ns))
-    return _explained(wanted, spans, logs, [change.row() for change in changes], found["spans"])
+    made = _explained(wanted, spans, logs, [change.row() for change in changes], found["spans"])
+    return {**made, "values_cut": cut}
+
+
+def _spans(reader: Reader, params: Row) -> tuple[list[Row], bool]:
+    """Give the spans, and whether they are so large together that long values, many attributes, events and links are left out."""
+    whole = {"max_result_bytes": min(BYTES_MOST, reader.limits.result_bytes)}
+    try:
+        return reader.rows(_SPANS.format(wide=_WIDE), params, whole), False
+    except QueryTooExpensive:
+        return reader.rows(_SPANS.format(wide=_WIDE_CUT), params), True
 
 
 def _transitions(reader: Reader, trace_id: str, found: Row, run: Window) -> list[Transition]:

@@ -59,6 +59,7 @@ class TraceContext:
     errors: Annotated[int, Help("How many spans failed.")]
     spans: Annotated[int, Help("How many spans there are here.")]
     left_out: Annotated[int, Help("Spans stored beyond what the API answers.")]
+    cut: Annotated[bool, Help("True if the API cut attributes because the trace is very large.")]
     missing: Annotated[int, Help("Parents that were not received.")]
     skewed: Annotated[int, Help("Spans moved because of their clocks.")]
     operations: Annotated[
@@ -94,6 +95,7 @@ async def load(visit: Visit) -> TraceContext:
         errors=sum(1 for span in spans if span.get("status") == "error"),
         spans=len(spans),
         left_out=max(0, number_of(row.get("spans_total")) - len(spans)),
+        cut=row.get("values_cut") is True,
         missing=len(rows_of(row.get("missing_parents"))),
         skewed=sum(1 for span in spans if number_of(span.get("skew_ns"))),
         operations=_operations(rows_of(row.get("operations"))),

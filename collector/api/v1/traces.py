@@ -126,6 +126,9 @@ class Trace(BaseModel):
     )
     missing_parents: list[MissingParent]
     spans_total: int = Field(description=f"Spans stored; more than {trace.SPANS_MOST} are not all answered.")
+    values_cut: bool = Field(
+        description=f"The spans are more than {trace.BYTES_MOST >> 20} MiB: values are cut at 256 bytes, attributes at 64 per span, events and links left out."
+    )
 
 
 class Heatmap(BaseModel):

@@ -76,6 +76,28 @@ def test_the_root_is_one_span_and_the_earliest(client, fill):
     assert said == [("early", "first", True), ("a", "zzz", False)]
 
 
+def test_a_trace_indexed_before_roots_were_kept_has_its_root(client, fill):
+    """Rows of the index that an earlier schema wrote show the root they know, or that it is missing."""
+    common = {
+        "day": at(0)[:10],
+        "retention_days": 3000,
+        "start": at(-60),
+        "end": at(-59),
+        "spans": 1,
+        "errors": 0,
+        "services": ["web"],
+    }
+    fill("trace_index", [
+        {**common, "trace_id": trace_id(1), "root_service": "web", "root_name": "GET /"},
+        {**common, "trace_id": trace_id(2), "root_service": "", "root_name": ""},
+    ])  # fmt: skip
+
+    rows = asked(client, "traces", traces.TraceSummary)["data"]
+
+    said = [(row["root_service"], row["root_name"], row["root_missing"]) for row in rows]
+    assert said == [("", "", True), ("web", "GET /", False)]
+
+
 @pytest.mark.parametrize("order", ["newest", "slowest"])
 def test_pages_neither_skip_nor_repeat(client, fill, order):
     """Equal times and durations, traces that arrive and roots that come late between two pages: each old trace is shown once."""
@@ -305,8 +327,27 @@ def test_hostile_spans_are_shown(client, fill):
 
     assert len(row["spans"]) == len(hostile)
     assert sum(each["duplicate"] for each in row["spans"]) == 1
+    assert row["values_cut"] is False
     assert found(client, "") == [trace_id(8)]
     assert json.dumps(asked(client, "traces/heatmap")["data"][0])
+
+
+def test_a_trace_too_large_for_one_answer_is_cut(client, fill):
+    """Seventy megabytes of attributes: every span, its values' beginnings, and the answer says so."""
+    ids = {"trace_id": trace_id(6)}
+    wide = {f"k{number}": "v" * 100_000 for number in range(10)}
+    fill(
+        "spans",
+        [
+            span(-30 + i / 1e3, "a", "wide", span_id=f"{i:x}", attributes={**wide, "n": str(i)}, **ids)
+            for i in range(70)
+        ],
+    )
+
+    row = asked(client, f"traces/{trace_id(6)}", traces.Trace)["data"][0]
+
+    assert (len(row["spans"]), row["values_cut"]) == (70, True)
+    assert {len(value) for value in row["spans"][7]["attributes"].values()} == {256, 1}
 
 
 def test_ten_thousand_spans_are_one_answer(client, fill):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -17,6 +16,7 @@ from dashboards.app import create_app
 from tests.dashboards.document import read
 from tests.dashboards.recorded_api import pages_over, shop
 from tests.dashboards.recorded_shop import TRACE
+from tests.dashboards.recorded_traces import pages_of_trace
 from tests.dashboards.test_waterfall import span
 
 SELECTED = "/traces?selected_min_ms=300&service=checkout&selected_start=2026-11-22T03:00:00.000000000Z"
@@ -94,21 +94,10 @@ def test_what_cannot_be_read_is_said(parameter: str) -> None:
     assert parameter.partition("=")[0] in answer.page.text
 
 
-def trace_of(spans: list[dict[str, Any]], **more: Any) -> Starlette:
-    """Give the pages over an API that knows one trace."""
-
-    async def api(request: Request) -> JSONResponse:
-        row = {"trace_id": TRACE, "spans": spans, "logs": [], "transitions": [], **more}
-        return JSONResponse({"data": [row if "traces" in request.url.path else {}]})
-
-    transport = httpx.ASGITransport(app=Starlette(routes=[Route("/api/v1/{path:path}", api)]))
-    return create_app(Api(httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")))
-
-
 def test_a_trace_of_ten_thousand_spans_is_a_page_one_can_read() -> None:
     """The telling rows, folds that lead to the others, and all rows in order behind a link."""
     spans = [span("root", ms=10_000), *(span(f"{i:016x}", "root", i, 0.5) for i in range(9999))]
-    app = trace_of(spans)
+    app = pages_of_trace(spans)
 
     telling = read(app, f"/traces/{TRACE}").page
     part = read(app, f"/traces/{TRACE}?row=401").page
@@ -131,7 +120,7 @@ def test_what_is_wrong_with_a_trace_is_said_at_its_top() -> None:
     ]
 
     page = read(
-        trace_of(spans, missing_parents=[{"span_id": "gone", "children": 1}], spans_total=30_000),
+        pages_of_trace(spans, missing_parents=[{"span_id": "gone", "children": 1}], spans_total=30_000),
         f"/traces/{TRACE}",
     ).page
 
