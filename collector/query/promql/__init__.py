@@ -10,6 +10,7 @@ PromQL -> one SELECT over `metric_series` and `metric_samples`; nothing here tal
 ``calls.py``       finds which of these a call is
 ``aggregates.py``  sum, topk, quantile, count_values, …
 ``operators.py``   + - and or unless …, between numbers, vectors, and both
+``enrich.py``      info(): labels of an info metric
 ``remarks.py``     warnings and infos that stand beside an answer
 ``compiler.py``    walks the tree: `compile_promql`
 

@@ -6,7 +6,6 @@ import promql_parser as pp
 
 from collector.errors import QueryError
 from collector.query.promql.scope import NAME, Scalar, Scope, Text, Vector, mapped
-from collector.query.promql.syntax import unsupported
 from collector.query.promql.windows import quantile
 
 # Sums are compensated, as Prometheus'. Kahan's loses small numbers beside huge ones and makes NaN of infinities: these are summed apart.
@@ -86,12 +85,26 @@ _MASKS = {
 def _chosen(operator: str, inner: Vector, k: Scalar, group: str) -> Vector:
     """Keep k series of a group at each point: the engine says which, by the hash of their labels."""
     if not k.constant:
-        raise unsupported(f"{operator}() with a number that changes from point to point")
+        return _chosen_per_point(operator, inner, k, group)
     whole = f"toUInt64(if({k.sql} >= 1, {k.sql}, 0) + throwIf(NOT isFinite({k.sql}), 'the number of {operator}() is not finite'))"
     masks = _MASKS[operator].format(k=whole)
     return Vector(
         _CHOSEN.format(masks=masks, inner=inner.sql, group=group), inner.named, inner.unique, inner.drops
     )
+
+
+# The same with a k of its own at each point: (has a value, is NaN, order, hash) of each series in order.
+_CHOSEN_PER_POINT = """SELECT row.2 AS labels, arrayMap((v, keys) -> if(has(keys, row.1), v, NULL), row.3, u.chosen) AS values
+FROM (SELECT groupArray((cityHash64(t.labels), t.labels, t.values)) AS rows,
+arrayMap((told, k) -> arrayMap(x -> x.4, arraySlice(arraySort(arrayFilter(x -> x.1, told)), 1, if(k >= 1, toInt64(k), 0))),
+groupArrayForEach(arrayMap(v -> (isNotNull(v), isNaN(ifNull(v, 0)), {order}, cityHash64(t.labels)), t.values)), {ks}) AS chosen
+FROM ({inner}) AS t GROUP BY {group}) AS u ARRAY JOIN u.rows AS row"""
+_ORDERS = {"topk": "-ifNull(v, 0)", "bottomk": "ifNull(v, 0)", "limitk": "0."}
+
+
+def _chosen_per_point(operator: str, inner: Vector, k: Scalar, group: str) -> Vector:
+    sql = _CHOSEN_PER_POINT.format(order=_ORDERS[operator], ks=k.sql, inner=inner.sql, group=group)
+    return Vector(sql, inner.named, inner.unique, inner.drops)
 
 
 def _limit_ratio(inner: Vector, ratio: Scalar) -> Vector:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import promql_parser as pp
 
 from collector.errors import QueryError, QueryTooExpensive
-from collector.query.promql import labels, operators, remarks
+from collector.query.promql import enrich, labels, operators, remarks
 from collector.query.promql.aggregates import aggregate
 from collector.query.promql.calls import call
 from collector.query.promql.grid import Grid
@@ -36,6 +36,13 @@ SUBQUERY_POINTS_LIMIT = 50_000
 SETTINGS: Mapping[str, object] = {
     "allow_experimental_time_series_aggregate_functions": 1,
     "output_format_json_quote_denormals": 1,
+}
+# Which arguments of a function name labels that it reads.
+_NAMES_FROM = {
+    "label_replace": slice(3, 4),
+    "label_join": slice(3, None),
+    "sort_by_label": slice(1, None),
+    "sort_by_label_desc": slice(1, None),
 }
 ValueType = Literal["scalar", "vector", "matrix", "string"]
 
@@ -158,8 +165,9 @@ def _own(tree: Any) -> frozenset[str]:
             named.update(
                 [*(matching.labels if matching is not None else ()), *(node.modifier.group_labels or ())]
             )
-        elif isinstance(node, pp.Call) and node.func.name.startswith(("label_", "sort_by_label")):
-            named.update(argument.val for argument in node.args if isinstance(argument, pp.StringLiteral))
+        elif isinstance(node, pp.Call) and node.func.name in _NAMES_FROM:
+            names = node.args[_NAMES_FROM[node.func.name]]
+            named.update(argument.val for argument in names if isinstance(argument, pp.StringLiteral))
 
     pp.walk(tree, _visit)
     return frozenset(named & OWN.keys())
@@ -174,13 +182,23 @@ def _node(node: Any, scope: Scope) -> Result:
 
 def _call(node: pp.Call, scope: Scope) -> Result:
     remarks.call(node, scope)
+    if node.func.name == "info":
+        return _info(node, scope)
     return call(node, [_node(argument, scope) for argument in node.args], scope)
+
+
+def _info(node: pp.Call, scope: Scope) -> Vector:
+    base = _node(node.args[0], scope)
+    assert isinstance(base, Vector)
+    return enrich.info(base, node.args[1] if len(node.args) > 1 else None, scope)
 
 
 def _aggregate(node: pp.AggregateExpr, scope: Scope) -> Vector:
     inner = _node(node.expr, scope)
     if str(node.op) == "quantile":
         remarks.quantile(node.param, scope)
+    if str(node.op) == "limit_ratio":
+        remarks.ratio(node.param, scope)
     parameter = None if node.param is None else _node(node.param, scope)
     assert isinstance(inner, Vector)
     assert parameter is None or isinstance(parameter, Scalar | Text)

@@ -29,6 +29,17 @@ def quantile(node: Any, scope: Scope) -> None:
         scope.warnings.append(f"PromQL warning: quantile value should be between 0 and 1, got {node.val:g}")
 
 
+def ratio(node: Any, scope: Scope) -> None:
+    """Note a share outside of -1 to 1."""
+    while isinstance(node, pp.ParenExpr):
+        node = node.expr
+    if isinstance(node, pp.NumberLiteral) and not -1 <= node.val <= 1:
+        capped = 1 if node.val > 0 else -1
+        scope.warnings.append(
+            f"PromQL warning: ratio value should be between -1 and 1, got {node.val:g}, capping to {capped}"
+        )
+
+
 def _counter(name: str, scope: Scope) -> None:
     if name and not name.endswith(_COUNTER_ENDINGS):
         scope.infos.append(

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 
 from collector.query.promql.scope import Matrix, Scalar, Scope, Vector, mapped
 from collector.query.promql.selectors import repeated
-from collector.query.promql.syntax import unsupported
 
 # PromQL -> ClickHouse's timeSeries…ToGrid.
 _TO_GRID = {
@@ -19,7 +18,6 @@ _TO_GRID = {
     "idelta": "InstantDelta",
     "irate": "InstantRate",
     "deriv": "Deriv",
-    "changes": "Changes",
     "resets": "Resets",
     "sum_over_time": "Sum",
     "count_over_time": "Count",
@@ -68,34 +66,35 @@ def over_window(function: str, matrix: Matrix, numbers: list[Scalar], scope: Sco
     Returns:
         The vector; None if there is no such range function.
     """
-    values = _values(function, matrix, numbers)
+    values = _values(function, matrix, numbers, scope)
     if values is None:
         return None
-    shown = repeated(values, matrix, scope)
-    sql = f"SELECT t.labels AS labels, {shown} AS values FROM ({matrix.sql}) AS t GROUP BY labels"
+    sql = f"SELECT t.labels AS labels, {values} AS values FROM ({matrix.sql}) AS t GROUP BY labels"
     return Vector(sql, matrix.named, matrix.unique, matrix.drops or function not in _KEEPS_NAME)
 
 
-def _values(function: str, matrix: Matrix, numbers: list[Scalar]) -> str | None:
-    at = matrix.scope
+def _values(function: str, matrix: Matrix, numbers: list[Scalar], scope: Scope) -> str | None:
     if function in _TO_GRID:
-        return at.to_grid(_TO_GRID[function], "t.samples", matrix.window_ms)
+        values = matrix.scope.to_grid(_TO_GRID[function], "t.samples", matrix.window_ms)
+        return repeated(values, matrix, scope)
     if function in _SPECIAL:
-        return _SPECIAL[function](matrix, numbers)
+        return repeated(_SPECIAL[function](matrix), matrix, scope)
+    if function == "predict_linear":
+        return _predicted(matrix, numbers[0], scope)
     if function in _OF_TIMES:
         times = "arrayMap(s -> toUnixTimestamp64Milli(s.1) / 1000, timeSeriesGroupArray(t.samples))"
-        return _of_windows(_OF_TIMES[function], times, matrix, {})
-    return _of_values(function, matrix, numbers)
+        return _of_windows(_OF_TIMES[function], times, matrix, {}, scope)
+    return _of_values(function, matrix, numbers, scope)
 
 
-def _of_values(function: str, matrix: Matrix, numbers: list[Scalar]) -> str | None:
+def _of_values(function: str, matrix: Matrix, numbers: list[Scalar], scope: Scope) -> str | None:
     values = "arrayMap(s -> s.2, timeSeriesGroupArray(t.samples))"
     if function in _SMOOTHING:
-        return _of_windows(_SMOOTHED, values, matrix, dict(zip("ab", numbers, strict=True)))
+        return _of_windows(_SMOOTHED, values, matrix, dict(zip("ab", numbers, strict=True)), scope)
     if function == "quantile_over_time":
-        return _of_windows(quantile("w", "$a"), values, matrix, {"a": numbers[0]})
+        return _of_windows(quantile("w", "$a"), values, matrix, {"a": numbers[0]}, scope)
     if function in _OF_VALUES:
-        return _of_windows(_OF_VALUES[function], values, matrix, {})
+        return _of_windows(_OF_VALUES[function], values, matrix, {}, scope)
     return None
 
 
@@ -111,23 +110,23 @@ def quantile(values: str, q: str) -> str:
     return f"multiIf(empty({values}), NULL, isNaN({q}), nan, {q} < 0, -inf, {q} > 1, inf, {between})"
 
 
-def _of_windows(body: str, values: str, matrix: Matrix, numbers: dict[str, Scalar]) -> str:
+def _of_windows(body: str, values: str, matrix: Matrix, numbers: dict[str, Scalar], scope: Scope) -> str:
     """Apply *body* to each window ``w`` of *values*: the samples up to the point, of them as many as its window has."""
     at = matrix.scope
     until = at.to_grid("Count", "t.samples", _EVER_MS)
     within = at.to_grid("Count", "t.samples", matrix.window_ms)
     ranges = f"arrayMap((n, k) -> (toInt64(ifNull(n, 0)) - toInt64(ifNull(k, 0)) + 1, toUInt64(ifNull(k, 0))), {until}, {within})"
-    windows = f"arrayReduceInRanges('groupArray', {ranges}, {values})"
+    windows = repeated(f"arrayReduceInRanges('groupArray', {ranges}, {values})", matrix, scope)
     return mapped(f"if(empty(w), NULL, {body})", windows, numbers, "w")
 
 
-def _rate(matrix: Matrix, _: list[Scalar]) -> str:
+def _rate(matrix: Matrix) -> str:
     told = matrix.scope.to_grid("Sum", "t.samples", matrix.window_ms, "t.delta")
     window_s = matrix.scope.params.number(matrix.window_ms / 1000)
     return _counted("Rate", f"arrayMap(v -> v / {window_s}, {told})", matrix)
 
 
-def _increase(matrix: Matrix, _: list[Scalar]) -> str:
+def _increase(matrix: Matrix) -> str:
     return _counted("Increase", matrix.scope.to_grid("Sum", "t.samples", matrix.window_ms, "t.delta"), matrix)
 
 
@@ -136,29 +135,38 @@ def _counted(function: str, told: str, matrix: Matrix) -> str:
     return f"if(any(t.delta), {told}, {counted})"
 
 
-def _average(matrix: Matrix, _: list[Scalar]) -> str:
+def _average(matrix: Matrix) -> str:
     scaled = matrix.scope.to_grid("Avg", f"arrayMap(s -> (s.1, s.2 / {_SCALE}), t.samples)", matrix.window_ms)
     return f"arrayMap(v -> v * {_SCALE}, {scaled})"
 
 
-def _present(matrix: Matrix, _: list[Scalar]) -> str:
+def _changes(matrix: Matrix) -> str:
+    """Count changes; ClickHouse takes -0 for another value than 0."""
+    return matrix.scope.to_grid("Changes", "arrayMap(s -> (s.1, s.2 + 0.), t.samples)", matrix.window_ms)
+
+
+def _present(matrix: Matrix) -> str:
     return (
         f"arrayMap(v -> if(v > 0, 1., NULL), {matrix.scope.to_grid('Count', 't.samples', matrix.window_ms)})"
     )
 
 
-def _predicted(matrix: Matrix, numbers: list[Scalar]) -> str:
-    if not numbers[0].constant:
-        raise unsupported("predict_linear() with a time that changes from point to point")
+def _predicted(matrix: Matrix, ahead: Scalar, scope: Scope) -> str:
+    """Predict from the question's time, not from the window's end: under ``@`` each point looks further ahead."""
     at = matrix.scope
-    ahead = f"({numbers[0].sql} + {at.params.number(matrix.ago_ms / 1000)})"  # of the question's time, not of the window's end
-    return at.to_grid("PredictLinear", "t.samples", matrix.window_ms, "", ahead)
+    ago = at.params.number(matrix.ago_ms / 1000)
+    if ahead.constant and not matrix.repeated:
+        return at.to_grid("PredictLinear", "t.samples", matrix.window_ms, "", f"({ahead.sql} + {ago})")
+    now = repeated(at.to_grid("PredictLinear", "t.samples", matrix.window_ms, "", ago), matrix, scope)
+    slope = repeated(at.to_grid("Deriv", "t.samples", matrix.window_ms), matrix, scope)
+    step = scope.params.number(scope.grid.step_ms / 1000 if matrix.repeated else 0)
+    return f"arrayMap((v, d, a, i) -> v + d * (a + (i - 1) * {step}), {now}, {slope}, {ahead.array(scope)}, arrayEnumerate({now}))"
 
 
-_SPECIAL: Mapping[str, Callable[[Matrix, list[Scalar]], str]] = {
+_SPECIAL: Mapping[str, Callable[[Matrix], str]] = {
     "rate": _rate,
     "increase": _increase,
     "avg_over_time": _average,
+    "changes": _changes,
     "present_over_time": _present,
-    "predict_linear": _predicted,
 }

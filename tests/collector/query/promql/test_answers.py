@@ -19,6 +19,7 @@ def loaded(store):
     fill = SamplesFiller(store)
     for n, (job, instance) in enumerate([("a", "1"), ("a", "2"), ("b", "1"), ("b", "2")], 1):
         fill("g", [(T, float(n)), (T + 60, 10.0 * n)], {"job": job, "instance": instance}, service=f"s-{job}")
+    fill("target_info", [(T, 1.0)], {"job": "a", "instance": "1", "host": "h1", "zone": "z"})
     fill("build", [(T, 1.0)], {"job": "a", "version": "v1"})
     fill("build", [(T, 1.0)], {"job": "b", "version": "v2"})
     for bound, count in (("0.1", 1), ("0.2", 3), ("1", 6), ("+Inf", 8)):
@@ -88,6 +89,9 @@ CASES = {
     r"""{__name__='we"ird.näme', "lab\\el"="va'l\nue"}""": {'__name__=we"ird.näme,lab\\el=va\'l\nue': 7},
     "g{service='s-a',instance='1'}": {"__name__=g,instance=1,job=a": 1},
     "sum(abs({__name__=~'g|build',job='a'}))": {"": 4},
+    "info(g{job='a'})": {"__name__=g,host=h1,instance=1,job=a,zone=z": 1, "__name__=g,instance=2,job=a": 2},
+    "info(rate(g[2m]), {host=~'.+'})": {}, "info(g, {host='h1'})": {"__name__=g,host=h1,instance=1,job=a": 1},
+    "info(g{instance='1'}, {__name__='build'})": {"__name__=g,instance=1,job=a": 1, "__name__=g,instance=1,job=b": 3},
 }  # fmt: skip
 
 
@@ -193,6 +197,33 @@ def test_at_fixes_the_time_and_offset_moves_it(ask) -> None:
     assert [v for _, v in ask(f"{text} offset -1m", T, T + 60, 60).series[0].points] == [10, 10]
     assert [v for _, v in ask(f"{text} @ {T + 60} offset 1m", T, T + 60, 60).series[0].points] == [1, 1]
     assert ask(f"sum_over_time({text}[2m] @ {T + 60})", T + 900).series[0].points[0][1] == 11
+
+
+def test_numbers_may_change_from_point_to_point(ask) -> None:
+    """How many are on top, how far is looked ahead, which quantile: each at its time."""
+    text = f"scalar(g{{job='a',instance='1'}}) - {1 - 1}"
+
+    topped = ask(f"topk(({text}) / 5 + 0.8, g)", T, T + 60, 60)
+
+    assert sorted((one.labels["instance"], one.labels["job"], one.points) for one in topped.series) == [
+        ("1", "b", [((T + 60) * 1000, 30.0)]),
+        ("2", "b", [(T * 1000, 4.0), ((T + 60) * 1000, 40.0)]),
+    ]
+    assert ask(f"count(bottomk({text}, g))", T, T + 60, 60).series[0].points == [
+        (T * 1000, 1.0),
+        ((T + 60) * 1000, 4.0),
+    ]
+    assert ask(f"count(limitk({text}, g))", T, T + 60, 60).series[0].points == [
+        (T * 1000, 1.0),
+        ((T + 60) * 1000, 4.0),
+    ]
+    line = "g{job='a',instance='1'}[2m]"
+    ahead = ask(f"predict_linear({line} @ {T + 60}, time() - {T})", T, T + 120, 60).series[0].points
+    assert [value for _, value in ahead] == pytest.approx([1, 19, 37])
+    assert ask(f"quantile_over_time(time() - {T}, {line} @ {T + 60})", T, T + 1, 1).series[0].points == [
+        (T * 1000, 1.0),
+        ((T + 1) * 1000, 10.0),
+    ]
 
 
 def test_limits_say_what_to_narrow(ask) -> None:
