@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from collector import __version__
-from collector.terminal.commands import add_to
+from collector.assistants.command import mcp
+from collector.terminal.commands import COMMANDS, add_to
 
 if TYPE_CHECKING:
     from collector.settings import Settings
@@ -169,7 +170,8 @@ def _fail(sentence: str) -> NoReturn:
     raise typer.Exit(2)
 
 
-add_to(cli)
+ASKING = {**COMMANDS, "mcp": mcp}
+add_to(cli, ASKING)
 
 
 def main() -> None:

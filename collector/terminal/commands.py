@@ -348,7 +348,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
 }
 
 
-def add_to(cli: typer.Typer) -> None:
-    """Add the commands to the program."""
-    for name, command in COMMANDS.items():
+def add_to(cli: typer.Typer, commands: Mapping[str, Callable[..., None]] = COMMANDS) -> None:
+    """Add *commands* to the program."""
+    for name, command in commands.items():
         cli.command(name, rich_help_panel="Ask a collector (exit 0: found, 1: nothing, 2: an error)")(command)

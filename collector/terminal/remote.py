@@ -50,19 +50,21 @@ class Remote:
 
     Args:
         where: The collector.
+        answer_s: Seconds that an answer is waited for.
     """
 
-    def __init__(self, where: Address) -> None:
+    def __init__(self, where: Address, answer_s: float = _ANSWER_S) -> None:
         import httpx
 
         self._where = where
+        self._answer_s = answer_s
         headers = {"authorization": f"Bearer {where.key}"} if where.key else {}
         # one name for all that this command asks: what its progress is asked by
         self.query_id = f"terminal-{secrets.token_hex(8)}"
         self._http = httpx.Client(
             base_url=where.url,
             headers={"user-agent": "fuseboard-terminal", "x-query-id": self.query_id, **headers},
-            timeout=httpx.Timeout(_ANSWER_S, connect=_CONNECT_S),
+            timeout=httpx.Timeout(answer_s, connect=_CONNECT_S),
         )
 
     def get(self, path: str, params: Mapping[str, object], text: str = "") -> Found:
@@ -92,6 +94,11 @@ class Remote:
         if not isinstance(data, dict):
             raise self._not_ours()
         return {**data, "warnings": [*body.get("warnings", ()), *body.get("infos", ())]}
+
+    def metric_names(self) -> list[str]:
+        """Return the names of all metrics."""
+        data = _json(self._answered("GET", "/prometheus/api/v1/label/__name__/values", "")).get("data")
+        return [str(name) for name in data] if isinstance(data, list) else []
 
     def progress(self) -> Row | None:
         """Say how far the question is that another thread waits for; ``None``: nothing is known."""
@@ -138,6 +145,8 @@ class Remote:
 
         try:
             answer = self._http.request(method, path, **more)
+        except httpx.ReadTimeout as error:
+            raise TerminalError(f"no answer within {self._answer_s:g} s; narrow the question") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise TerminalError(self._away(error)) from error
         if not answer.is_success:

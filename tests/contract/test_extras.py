@@ -16,10 +16,16 @@ from tests.contract.sources import PACKAGES, ROOT, modules
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 # The base install is the agent; the engine child is the collector's only part that needs the extra 'embedded', otlp_grpc.py the only one
-# that needs 'grpc'.
+# that needs 'grpc', assistants/ the only one that needs 'mcp'.
 BROUGHT = {
     "agents": PROJECT["dependencies"],
-    "collector": [*PROJECT["dependencies"], *EXTRAS["collector"], *EXTRAS["embedded"], *EXTRAS["grpc"]],
+    "collector": [
+        *PROJECT["dependencies"],
+        *EXTRAS["collector"],
+        *EXTRAS["embedded"],
+        *EXTRAS["grpc"],
+        *EXTRAS["mcp"],
+    ],
     "dashboards": [*PROJECT["dependencies"], *EXTRAS["dashboards"]],
     "demo": [*PROJECT["dependencies"], *EXTRAS["demo"]],
 }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
 
 from collector import __main__ as collector_cli
-from collector.terminal.commands import COMMANDS
 from tests.contract import sources
 
+COMMANDS = collector_cli.ASKING
 GROUP = typer.main.get_command(collector_cli.cli)
 
 
@@ -47,3 +49,13 @@ def test_the_exit_codes_are_on_the_page() -> None:
     page = {int(sources.codes(row[0])[0]) for row in sources.table("terminal.md", "Exit codes")}
 
     assert page == {output.FOUND, output.NOTHING, output.ERROR, output.INTERRUPTED, 141}
+
+
+def test_every_tool_of_assistants_is_on_the_page() -> None:
+    """With the words that an assistant chooses it by."""
+    from collector.assistants.tools import Tools
+
+    page = {sources.codes(row[0])[0]: row[1] for row in sources.table("terminal.md", "Assistants")}
+
+    nobody: Any = None
+    assert page == {tool.__name__: (tool.__doc__ or "").strip() for tool in Tools(nobody, 1, 1).all()}
