@@ -239,7 +239,7 @@ class Receiver:
         """Return what is to be journalled; the answer alone when there is nothing."""
         decoded = decode(raw, encoding, self._limits)
         try:
-            judged = protocol.judge(decoded.body, headers)
+            judged = protocol.judge(decoded.body, {**headers, b":path": path.encode()})
         except RecursionError as error:
             raise Malformed(
                 "too_deep", "the body nests deeper than it can be read; nothing was stored"

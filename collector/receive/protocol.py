@@ -56,7 +56,7 @@ class Protocol:
         group: Directory of its segments; protocols may share one only if they share their mappings.
         signal: ``logs``, ``traces``, ``metrics``, ``breakers`` or ``reports``.
         tables: Targets, in the order they are loaded; each has ``<table>.sql`` in the folder.
-        judge: Body, content type and headers -> `Judged`; raises `Malformed` or `Unsupported`.
+        judge: Body and headers, ``:path`` among them -> `Judged`; raises `Malformed` or `Unsupported`.
         answer: The success answer's JSON for a batch (kept, and repeated to a repeat).
         respond: That JSON, duplicate or not, as the HTTP answer.
         refuse: An error as the protocol's own error answer; ``None`` = the common error body.

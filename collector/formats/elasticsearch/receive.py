@@ -26,21 +26,25 @@ def judge(body: bytes, headers: Mapping[bytes, bytes]) -> Judged:
     Raises:
         Malformed: ``bad_bulk``.
     """
-    del headers
     bulk = items.read(body)
-    told = {"runs": bulk.runs, "refused": {str(place): said for place, said in bulk.refused.items()}}
+    index = _index(headers.get(b":path", b"").decode())
+    told = {
+        "index": index,
+        "runs": bulk.runs,
+        "refused": {str(place): said for place, said in bulk.refused.items()},
+    }
     return Judged(bulk.taken, told=told, kept=None if bulk.body == body else bulk.body)
 
 
 def answer(batch_id: str, size: int, records: int) -> dict[str, Any]:
     """Return what is kept for a repeat, beside what the judge tells."""
     del size, records
-    return {"batch": batch_id, "runs": [], "refused": {}}
+    return {"batch": batch_id, "index": "", "runs": [], "refused": {}}
 
 
 def respond(given: Mapping[str, Any], duplicate: bool) -> Response:
     """Return 200 with a result per item, in the order of the request."""
-    said = list(items.answers(given["batch"], "", given["runs"], given["refused"]))
+    said = list(items.answers(given["batch"], given.get("index", ""), given["runs"], given["refused"]))
     body = {"took": 0, "errors": bool(given["refused"]), "items": said}
     headers = (
         PRODUCT
@@ -61,8 +65,12 @@ def refuse(error: FuseboardError) -> Response:
 def declare(path: str, query: Mapping[str, str]) -> Mapping[str, str]:
     """Return the path's index, for items that name none."""
     del query
-    index = path.removesuffix("/_bulk").strip("/")
+    index = _index(path)
     return {"elasticsearch.index": index} if index else {}
+
+
+def _index(path: str) -> str:
+    return path.removesuffix("/_bulk").strip("/")
 
 
 PROTOCOL = Protocol(
