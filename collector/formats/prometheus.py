@@ -61,7 +61,7 @@ def protocol(
         refuse=refuse,
         content_types=content_types,
         encoding="snappy",
-        seal_age_s=5.0,
+        seal_age_s=8.0,
     )
 
 

@@ -3,8 +3,9 @@ The one thread that writes the journal.
 
 Requests hand over a `Batch` and get a future. The thread takes whatever has gathered since its last fsync, appends it all to the
 open segments of its groups, fsyncs each touched segment once and resolves the futures: concurrent requests share one fsync
-without waiting for a timer. A segment is sealed at 8 MiB or 50 MiB raw (fewer parts for ClickHouse to merge) or at the age of one second
-(a line is searchable two seconds after its 2xx), but not before the group's earlier segment is loaded: when ClickHouse is
+without waiting for a timer. A segment is sealed at 8 MiB or 50 MiB raw (fewer parts for ClickHouse to merge) or by age: at one second when it holds
+2 MiB raw, and a smaller one at its group's age, since its load costs the same as if it held that much. A line is searchable two seconds after
+its 2xx. No segment is sealed before the group's earlier segment is loaded: when ClickHouse is
 slow or away, segments grow instead of queueing, and each load of a fixed cost carries more.
 
 Bounded: `room()` says no when the journal's files exceed ``max_bytes``, and while the disk has no space for the reserve (``reserve``);
@@ -43,8 +44,11 @@ log = structlog.get_logger()
 # Beyond these a segment gains nothing: ClickHouse merges fewer parts, but a line waits longer and a retry repeats more.
 SEAL_BYTES = 8 << 20
 SEAL_RAW_BYTES = 50 << 20
-SEAL_AGE_S = 1.0
-"""Unless the group has an age of its own (`JournalSettings.seal_ages_s`)."""
+SEAL_AGE_S = 1.5
+"""Of a small segment, unless its group has an age of its own (`JournalSettings.seal_ages_s`)."""
+# From so many raw bytes on the fixed cost of a load is a small part of it, and waiting longer gains nothing.
+_LARGE_RAW_BYTES = 2 << 20
+_SEAL_LARGE_S = 1.0
 # How soon a group whose earlier segment is still being loaded is looked at again.
 _ASK_AGAIN_S = 0.02
 # One group commit takes at most this much, so that a flood cannot postpone everybody's fsync.
@@ -63,7 +67,7 @@ class JournalSettings:
     Attributes:
         path: Its directory.
         max_bytes: More than this on disk and new requests are refused with 429.
-        seal_ages_s: By group, seconds a segment gathers before it is sealed; one second for groups not named.
+        seal_ages_s: By group, seconds a small segment gathers before it is sealed; a large one gathers for one second at most.
         reserve_bytes: Space kept for seals and marks on a full disk.
     """
 
@@ -378,19 +382,20 @@ class Journal:
 
     def _until_next_turn(self) -> float | None:
         """Give the seconds until something is to be sealed, or the disk is to be looked at again."""
-        times = [opened + self._seal_age_s(group) for group, (_, opened) in self._open.items()]
+        times = [opened + self._seal_age_s(group, segment) for group, (segment, opened) in self._open.items()]
         if self._aside or self._trouble or not self._reserve.held:
             times.append(time.monotonic() + _FULL_AGAIN_S)
         return max(_ASK_AGAIN_S, min(times) - time.monotonic()) if times else None
 
-    def _seal_age_s(self, group: str) -> float:
-        return self._settings.seal_ages_s.get(group, SEAL_AGE_S)
+    def _seal_age_s(self, group: str, segment: OpenSegment) -> float:
+        age_s = self._settings.seal_ages_s.get(group, SEAL_AGE_S)
+        return min(age_s, _SEAL_LARGE_S) if segment.raw_bytes >= _LARGE_RAW_BYTES else age_s
 
     def _seal_aged(self) -> None:
         self._seal_aside()
         now = time.monotonic()
-        for group, (_, opened) in list(self._open.items()):
-            if now - opened >= self._seal_age_s(group) and self._idle(group):
+        for group, (segment, opened) in list(self._open.items()):
+            if now - opened >= self._seal_age_s(group, segment) and self._idle(group):
                 self._seal(group)
 
     def _seal_all(self) -> None:

@@ -62,8 +62,8 @@ class Protocol:
         refuse: An error as the protocol's own error answer; ``None`` = the common error body.
         content_types: Accepted without parameters other than ``proto``; empty = any.
         encoding: What a body without ``Content-Encoding`` is taken for.
-        seal_age_s: Seconds a segment gathers before it is sealed: what people wait for is sealed soon; each load costs
-            the engine a fixed analysis of its statement, so the rest gathers longer.
+        seal_age_s: Seconds a small segment gathers before it is sealed: what people wait for is sealed soon; each load costs
+            the engine a fixed analysis of its statement, so the rest gathers longer. Large ones gather for a second.
     """
 
     name: str
@@ -81,4 +81,4 @@ class Protocol:
     methods: Sequence[str] = ("POST",)
     probe: Callable[[str, str, Mapping[bytes, bytes]], Response | None] | None = None
     declare: Callable[[str, Mapping[str, str]], Mapping[str, str]] | None = None
-    seal_age_s: float = 1.0
+    seal_age_s: float = 1.5

@@ -51,5 +51,5 @@ PROTOCOL = Protocol(
     answer=answer,
     respond=respond,
     content_types=("application/json",),
-    seal_age_s=5.0,
+    seal_age_s=8.0,
 )

@@ -49,5 +49,5 @@ PROTOCOL = Protocol(
     judge=judge,
     answer=answer,
     respond=respond,
-    seal_age_s=5.0,
+    seal_age_s=8.0,
 )

@@ -114,7 +114,7 @@ PROTOCOL = otlp.protocol(
     ("metric_series", "metric_samples", "exemplars"),
     ExportMetricsServiceRequest,
     count,
-    seal_age_s=5.0,
+    seal_age_s=8.0,
     sift=sift,
     lacks=lacks,
 )

@@ -136,7 +136,7 @@ PROTOCOL = otlp_json.protocol(
     ("metric_series", "metric_samples", "exemplars"),
     Request,
     count,
-    seal_age_s=5.0,
+    seal_age_s=8.0,
     sift=sift,
     lacks=lacks,
 )

@@ -48,5 +48,5 @@ def _sift(spans: Any) -> int:
 
 
 PROTOCOL = otlp.protocol(
-    "otlp_traces", "traces", ("spans",), ExportTraceServiceRequest, count, seal_age_s=1.5, sift=sift
+    "otlp_traces", "traces", ("spans",), ExportTraceServiceRequest, count, seal_age_s=3.0, sift=sift
 )

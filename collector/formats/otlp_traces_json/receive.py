@@ -67,5 +67,5 @@ def _sound(spans: list[Span]) -> bool:
 
 
 PROTOCOL = otlp_json.protocol(
-    "otlp_traces_json", "traces", ("spans",), Request, count, seal_age_s=1.5, sift=sift
+    "otlp_traces_json", "traces", ("spans",), Request, count, seal_age_s=3.0, sift=sift
 )

@@ -61,5 +61,5 @@ PROTOCOL = Protocol(
     answer=answer,
     respond=respond,
     content_types=("application/json",),
-    seal_age_s=1.5,
+    seal_age_s=3.0,
 )

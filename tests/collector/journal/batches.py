@@ -42,11 +42,17 @@ def batch(batch_id: str, body: bytes = b"line", group: str = "lines", **fields: 
 class Kept(Journal):
     """A journal without a loader: what it seals stands in ``sealed``."""
 
-    def __init__(self, path: Path, max_bytes: int = 1 << 30, reserve_bytes: int = 1 << 16) -> None:
+    def __init__(
+        self,
+        path: Path,
+        max_bytes: int = 1 << 30,
+        reserve_bytes: int = 1 << 16,
+        seal_ages_s: Mapping[str, float] | None = None,
+    ) -> None:
         self.sealed: list[SealedSegment] = []
         self._ended = False
         super().__init__(
-            JournalSettings(path, max_bytes, reserve_bytes=reserve_bytes),
+            JournalSettings(path, max_bytes, seal_ages_s or {}, reserve_bytes),
             self.sealed.append,
             lambda _: FROZEN,
             lambda: NOW_NS,

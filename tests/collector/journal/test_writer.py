@@ -72,12 +72,24 @@ def test_groups_have_segments_of_their_own(journal: Kept) -> None:
 
 
 def test_a_segment_is_sealed_by_age(journal: Kept, poll) -> None:
-    """One lone batch is handed to the loader about a second after it came, without another one to push it."""
+    """One lone batch is handed to the loader a second or two after it came, without another one to push it."""
     journal.submit(batch("alone")).result(20)
 
     poll(lambda: journal.sealed, within_s=5)
     assert journal.batch_ids() == ["alone"]
     assert journal.bytes == journal.sealed[0].bytes
+
+
+def test_much_is_sealed_sooner_than_little(tmp_path: Path, poll) -> None:
+    """A group that gathers for long does so while there is little of it: 2 MiB are worth a load of their own after a second."""
+    journal = Kept(tmp_path, seal_ages_s={"little": 60.0, "much": 60.0})
+    journal.start()
+    journal.submit(batch("small", group="little")).result(20)
+    journal.submit(batch("large", b"x" * (2 << 20), group="much")).result(20)
+
+    poll(lambda: journal.sealed, within_s=10)
+    assert journal.batch_ids() == ["large"]
+    journal.end()
 
 
 def test_a_segment_is_sealed_by_size(tmp_path: Path) -> None:
