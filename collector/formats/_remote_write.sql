@@ -20,18 +20,15 @@
     hs -> arrayFlatten(arrayMap(one -> histogram_samples(one), hs)) AS all_histogram_samples,
     -- Who exposes a series, by its labels; without any, what the sender said of itself. Looked up among the few labels that can say it.
     (l, n) -> tupleElement(l, 2)[indexOf(tupleElement(l, 1), n)] AS label,
+    -- Each statement asks in steps, a column each: a function put into another is analysed as often as it is named, for every segment anew.
     l -> arrayFilter(x -> x.1 IN ('service_name', 'service', 'job', 'env', 'environment', 'deployment_environment_name', 'deployment_environment'), l) AS telling,
-    (l, claimed) -> multiIf(label(l, 'service_name') != '', label(l, 'service_name'), label(l, 'service') != '', label(l, 'service'),
-                            label(l, 'job') != '', label(l, 'job'), claimed) AS claimed_service,
-    (l, claimed) -> multiIf(label(l, 'env') != '', label(l, 'env'), label(l, 'environment') != '', label(l, 'environment'),
-                            label(l, 'deployment_environment_name') != '', label(l, 'deployment_environment_name'),
-                            label(l, 'deployment_environment') != '', label(l, 'deployment_environment'), claimed) AS claimed_env,
+    (l, claimed) -> arrayFirst(x -> x != '', [label(l, 'service_name'), label(l, 'service'), label(l, 'job'), claimed]) AS claimed_service,
+    (l, claimed) -> arrayFirst(x -> x != '', [label(l, 'env'), label(l, 'environment'), label(l, 'deployment_environment_name'),
+                                              label(l, 'deployment_environment'), claimed]) AS claimed_env,
     (allowed, claimed) -> if(empty(allowed) OR has(allowed, claimed), claimed, allowed[1]) AS permitted,
-    (told, sender) -> permitted(sender.3, if(claimed_service(told, sender.1) = '' AND empty(sender.3), 'unknown_service', claimed_service(told, sender.1))) AS service_of,
-    (told, sender) -> permitted(sender.4, claimed_env(told, sender.2)) AS env_of,
+    (claimed, sender) -> permitted(sender.3, if(claimed = '' AND empty(sender.3), 'unknown_service', claimed)) AS service_of,
     -- What a series is known by: its labels, and who it was written as, where that is not in them.
-    (labels, sender) -> cityHash64(sender.1, sender.2, if(empty(sender.3), '', service_of(telling(labels), sender)),
-                                   if(empty(sender.4), '', env_of(telling(labels), sender)), labels) AS base_id,
+    (labels, sender, service, env) -> cityHash64(sender.1, sender.2, if(empty(sender.3), '', service), if(empty(sender.4), '', env), labels) AS base_id,
     (id, suffix, le) -> if(suffix = '', id, cityHash64(id, suffix, le)) AS id_of,
     (ms, received, days) -> if(ms BETWEEN received - days * 86400000 AND received + 600000, ms, received) AS in_range,
     -- What a family is: by its declared type, and without one by the name and labels of a series.

@@ -12,14 +12,18 @@ SELECT
 FROM
 (
     SELECT
-        received_ms, base_id(series.labels, sender) AS id, kept(service_of(telling(series.labels), sender), env_of(telling(series.labels), sender)) AS retention_days, exemplar,
+        received_ms, base_id(series.labels, sender, service, env) AS id, kept(service, env) AS retention_days, exemplar,
         arrayFirst(x -> x.1 = '_bucket' AND if(x.2 = '+Inf', inf, toFloat64OrZero(x.2)) >= exemplar.value, all_histogram_samples(series.histograms)) AS home
     FROM
     (
-        SELECT received_ms, sender, series
-        FROM (SELECT * FROM requests WHERE arrayExists(x -> notEmpty(x.exemplars), all_series))
-        ARRAY JOIN all_series AS series
-        WHERE notEmpty(series.exemplars)
+        SELECT received_ms, sender, series, service_of(claimed_service(teller, sender.1), sender) AS service, permitted(sender.4, claimed_env(teller, sender.2)) AS env
+        FROM
+        (
+            SELECT received_ms, sender, series, telling(series.labels) AS teller
+            FROM (SELECT * FROM requests WHERE arrayExists(x -> notEmpty(x.exemplars), all_series))
+            ARRAY JOIN all_series AS series
+            WHERE notEmpty(series.exemplars)
+        )
     )
     ARRAY JOIN series.exemplars AS exemplar
 )

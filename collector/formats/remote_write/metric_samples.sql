@@ -4,10 +4,19 @@ INSERT INTO metric_samples (series_id, at, value, retention_days)
 SELECT series_id, fromUnixTimestamp64Milli(in_range(ms, received_ms, retention_days), 'UTC') AS at, value, retention_days
 FROM
 (
-    SELECT received_ms, series.samples AS samples, all_histogram_samples(series.histograms) AS others, base_id(series.labels, sender) AS id,
-           kept(service_of(telling(series.labels), sender), env_of(telling(series.labels), sender)) AS retention_days
-    FROM requests
-    ARRAY JOIN all_series AS series
+    SELECT received_ms, samples, others, base_id(labels, sender, service, env) AS id, kept(service, env) AS retention_days
+    FROM
+    (
+        SELECT received_ms, samples, others, labels, sender, service_of(claimed_service(teller, sender.1), sender) AS service,
+               permitted(sender.4, claimed_env(teller, sender.2)) AS env
+        FROM
+        (
+            SELECT received_ms, series.samples AS samples, all_histogram_samples(series.histograms) AS others, series.labels AS labels, sender,
+                   telling(labels) AS teller
+            FROM requests
+            ARRAY JOIN all_series AS series
+        )
+    )
 )
 ARRAY JOIN
     arrayConcat(arrayWithConstant(length(samples), id), arrayMap(x -> id_of(id, x.1, x.2), others)) AS series_id,

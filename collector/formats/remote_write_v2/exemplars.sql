@@ -12,22 +12,27 @@ SELECT
 FROM
 (
     SELECT
-        received_ms, base_id(arrayPopFront(told), sender) AS id, kept(service_of(telling(arrayPopFront(told)), sender), env_of(telling(arrayPopFront(told)), sender)) AS retention_days, exemplar, arrayPopFront(exemplar_told) AS labels_told,
+        received_ms, base_id(labels, sender, service, env) AS id, kept(service, env) AS retention_days, exemplar, arrayPopFront(exemplar_told) AS labels_told,
         arrayFirst(x -> x.1 = '_bucket' AND if(x.2 = '+Inf', inf, toFloat64OrZero(x.2)) >= exemplar.value, all_histogram_samples(histograms)) AS home
     FROM
     (
         -- An exemplar may have no labels: each list begins with a pair that stands for nothing.
-        SELECT
-            received_ms, sender, series.histograms AS histograms, told, series.exemplars AS exemplars,
-            arraySlice(exemplars_told, arrayCumSum(arrayMap(x -> length(x.exemplars), all_series))[place] - length(exemplars) + 1, length(exemplars)) AS told_of_exemplars
+        SELECT received_ms, sender, histograms, labels, exemplars, told_of_exemplars, service_of(claimed_service(teller, sender.1), sender) AS service,
+               permitted(sender.4, claimed_env(teller, sender.2)) AS env
         FROM
         (
-            SELECT *, told_pairs(arrayMap(x -> arrayConcat([0, 0], x.labels_refs), arrayFlatten(tupleElement(all_series, 'exemplars'))), symbols) AS exemplars_told
-            FROM requests
-            WHERE arrayExists(x -> notEmpty(x.exemplars), all_series)
+            SELECT
+                received_ms, sender, series.histograms AS histograms, arrayPopFront(told) AS labels, telling(labels) AS teller, series.exemplars AS exemplars,
+                arraySlice(exemplars_told, arrayCumSum(arrayMap(x -> length(x.exemplars), all_series))[place] - length(exemplars) + 1, length(exemplars)) AS told_of_exemplars
+            FROM
+            (
+                SELECT *, told_pairs(arrayMap(x -> arrayConcat([0, 0], x.labels_refs), arrayFlatten(tupleElement(all_series, 'exemplars'))), symbols) AS exemplars_told
+                FROM requests
+                WHERE arrayExists(x -> notEmpty(x.exemplars), all_series)
+            )
+            ARRAY JOIN all_series AS series, all_told AS told, arrayEnumerate(all_series) AS place
+            WHERE notEmpty(series.exemplars)
         )
-        ARRAY JOIN all_series AS series, all_told AS told, arrayEnumerate(all_series) AS place
-        WHERE notEmpty(series.exemplars)
     )
     ARRAY JOIN exemplars AS exemplar, told_of_exemplars AS exemplar_told
 )

@@ -3,13 +3,13 @@
 INSERT INTO metric_series (series_id, name, type, unit, temporality, service, env, labels, help, original_name, first_seen, last_seen)
 -- include _series.sql
 SELECT
-    id_of(base_id(labels_told, sender), part.1, part.2) AS series_id,
+    id_of(base_id(labels_told, sender, service, env), part.1, part.2) AS series_id,
     concat(base_name, part.1) AS name,
     if(part.1 != '', if(gauge, 'gaugehistogram', 'histogram'), type_of(family_type, base_name, labels_told)) AS type,
     family.2 AS unit,
     if(type IN ('counter', 'histogram', 'summary'), 'cumulative', '') AS temporality,
-    service_of(telling(labels_told), sender) AS service,
-    env_of(telling(labels_told), sender) AS env,
+    service,
+    env,
     CAST(arrayConcat(other_labels, if(part.2 = '', [], [('le', part.2)])), 'Map(LowCardinality(String), String)') AS labels,
     family.1 AS help,
     base_name AS original_name,
@@ -18,18 +18,24 @@ SELECT
 FROM
 (
     SELECT
-        received_ms, sender, labels_told, family, family_type, times, gauge, parts[place] AS part, label(labels_told, '__name__') AS base_name,
+        received_ms, sender, labels_told, family, family_type, times, gauge, parts[place] AS part, label(labels_told, '__name__') AS base_name, service, env,
         arrayFilter(x -> x.1 != '__name__', labels_told) AS other_labels
     FROM
     (
         SELECT
-            received_ms, sender, told[1] AS family, arrayPopFront(told) AS labels_told, series.metadata.type AS family_type, series.histograms AS histograms,
-            arrayConcat(tupleElement(series.samples, 'timestamp'), tupleElement(histograms, 'timestamp'),
-                        if(series.created_timestamp > 0, [series.created_timestamp], [])) AS times,
-            arrayExists(x -> x.reset_hint = 3, histograms) AS gauge,
-            arrayDistinct(arrayMap(x -> (x.1, x.2), all_histogram_samples(histograms))) AS parts
-        FROM requests
-        ARRAY JOIN all_series AS series, all_told AS told
+            received_ms, sender, family, labels_told, family_type, histograms, times, gauge, parts,
+            service_of(claimed_service(teller, sender.1), sender) AS service, permitted(sender.4, claimed_env(teller, sender.2)) AS env
+        FROM
+        (
+            SELECT
+                received_ms, sender, told[1] AS family, arrayPopFront(told) AS labels_told, telling(labels_told) AS teller, series.metadata.type AS family_type, series.histograms AS histograms,
+                arrayConcat(tupleElement(series.samples, 'timestamp'), tupleElement(histograms, 'timestamp'),
+                            if(series.created_timestamp > 0, [series.created_timestamp], [])) AS times,
+                arrayExists(x -> x.reset_hint = 3, histograms) AS gauge,
+                arrayDistinct(arrayMap(x -> (x.1, x.2), all_histogram_samples(histograms))) AS parts
+            FROM requests
+            ARRAY JOIN all_series AS series, all_told AS told
+        )
     )
     -- Places: of each (suffix, le) that a histogram stands for, 0 for a plain series.
     ARRAY JOIN if(empty(histograms), CAST([0], 'Array(UInt32)'), arrayEnumerate(parts)) AS place
