@@ -37,20 +37,23 @@ WITH
         WHERE line NOT LIKE '#%'
     ),
     -- One row per sample. The series is known by its text and by who exposes it; its labels are parsed only where they are stored.
+    -- Nearly every line is a series, one space and a value: those are cut at that space, and only the others taken apart (measured: a third of the CPU).
     samples AS
     (
         SELECT
             batch_id, service, env, retention_days, job, instance, type_line, help_line, unit_line, received_ns, line, stale,
-            extractGroups(line, concat('^\\s*([^\\s{}"#]*)\\s*(', braces, ')?\\s+([^\\s#]+)(?:\\s+([^\\s#]+))?(?:\\s+#\\s+(', braces,
-                                       ')\\s+(\\S+)(?:\\s+(\\S+))?)?\\s*$')) AS part,
-            concat(part[1], part[2]) AS series,
+            match(line, concat('^[^\\s{}"#]*(?:', braces, ')? [^\\s#]+$')) AS plain,
+            arrayMap(l -> extractGroups(l, concat('^\\s*([^\\s{}"#]*)\\s*(', braces, ')?\\s+([^\\s#]+)(?:\\s+([^\\s#]+))?(?:\\s+#\\s+(', braces,
+                                                  ')\\s+(\\S+)(?:\\s+(\\S+))?)?\\s*$')), if(plain, [], [line]))[1] AS part,
+            if(plain, substringIndex(line, ' ', -1), part[3]) AS value_text,
+            if(plain, substring(line, 1, length(line) - length(value_text) - 1), concat(part[1], part[2])) AS series,
             cityHash64(service, env, job, instance, series) AS series_id,
-            if(stale, reinterpretAsFloat64(0x7ff0000000000002), toFloat64OrNull(part[3])) AS value,
+            if(stale, reinterpretAsFloat64(0x7ff0000000000002), toFloat64OrNull(value_text)) AS value,
             toFloat64OrNull(part[4]) AS claimed_time,
             multiIf(claimed_time IS NULL, intDiv(scraped_ns, 1000000), toInt64(round(claimed_time * if(openmetrics, 1000, 1)))) AS claimed_ms,
             intDiv(received_ns, 1000000) AS received_ms,
             fromUnixTimestamp64Milli(multiIf(claimed_ms < received_ms - retention_days * 86400000, received_ms,
                                              claimed_ms > received_ms + 600000, received_ms, claimed_ms), 'UTC') AS sampled_at
         FROM lines
-        WHERE toFloat64OrNull(part[3]) IS NOT NULL AND NOT (stale AND claimed_time IS NOT NULL)
+        WHERE toFloat64OrNull(value_text) IS NOT NULL AND NOT (stale AND claimed_time IS NOT NULL)
     )

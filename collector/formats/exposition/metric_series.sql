@@ -22,16 +22,16 @@ SELECT
 FROM
 (
     SELECT
-        series_id, service, env, job, instance, unit_line, help_line, first_seen, last_seen,
-        name_and_labels.2 AS label_text,
-        if(name_and_labels.1 != '', name_and_labels.1, unescaped(extract(label_text, '^[{]\\s*"((?:[^"\\\\]|\\\\.)*)"\\s*[,}]'))) AS name,
+        series_id, service, env, job, instance, unit_line, help_line, first_seen, last_seen, substringIndex(series, '{', 1) AS series_name,
+        substring(series, length(series_name) + 1) AS label_text,
+        if(series_name != '', series_name, unescaped(extract(label_text, '^[{]\\s*"((?:[^"\\\\]|\\\\.)*)"\\s*[,}]'))) AS name,
         about(type_line) AS family,
         extract(type_line, '^# TYPE\\s+\\S+\\s+(\\S+)') AS family_type,
         if(startsWith(name, family), substring(name, length(family) + 1), 'another family') AS suffix
     FROM
     (
         SELECT
-            series_id, any(service) AS service, any(env) AS env, any(job) AS job, any(instance) AS instance, any((part[1], part[2])) AS name_and_labels,
+            series_id, any(service) AS service, any(env) AS env, any(job) AS job, any(instance) AS instance, any(samples.series) AS series,
             max(type_line) AS type_line, max(help_line) AS help_line, max(unit_line) AS unit_line, min(sampled_at) AS first_seen,
             max(sampled_at) AS last_seen
         FROM samples
