@@ -42,6 +42,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+if __name__ == "__main__":
+    # chDB looks for these for data frames, which this process never makes: 38 MB that nothing would use.
+    sys.modules.update(dict.fromkeys(("pandas", "pyarrow", "numpy")))  # type: ignore[arg-type]
+
 import chdb
 import lz4.frame  # type: ignore[import-untyped]
 from backports import zstd

@@ -24,7 +24,8 @@ PARTITION BY (toDate(occurred_at), retention_days)
 ORDER BY (service, env, toStartOfMinute(occurred_at), occurred_at)
 TTL toDateTime(occurred_at) + toIntervalDay(retention_days)
 SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 100000, min_rows_to_fsync_after_merge = 1,
-         fsync_after_insert = 1, fsync_part_directory = 1;
+         fsync_after_insert = 1, fsync_part_directory = 1,
+         merge_selector_base = 16;
 
 CREATE TABLE IF NOT EXISTS log_minutes
 (

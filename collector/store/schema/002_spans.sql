@@ -29,7 +29,8 @@ PARTITION BY (toDate(start), retention_days)
 ORDER BY (service, env, toStartOfMinute(start), start)
 TTL toDateTime(start) + toIntervalDay(retention_days)
 SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 100000, min_rows_to_fsync_after_merge = 1,
-         fsync_after_insert = 1, fsync_part_directory = 1;
+         fsync_after_insert = 1, fsync_part_directory = 1,
+         merge_selector_base = 16;
 
 -- One row per trace after merging: its time range narrows every later look at `spans`.
 CREATE TABLE IF NOT EXISTS trace_index
