@@ -30,7 +30,7 @@ DEFAULT_SETTINGS = {
     "allow_experimental_time_series_aggregate_functions": "1",
 }
 # Of chDB's allocator: pages that were freed go back to the system after a second instead of five, no heap profile. The engine's peak is
-# a fifth lower, its rest a third (docs/adr/0024).
+# a fifth lower, its rest a third (docs/adr/0032).
 _ALLOCATOR = "prof:false,dirty_decay_ms:1000"
 _BACKOFF_FIRST_S = 0.2
 _BACKOFF_MOST_S = 10.0

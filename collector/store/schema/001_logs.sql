@@ -1,5 +1,5 @@
 -- Log records, one row each, and what is counted from them.
--- occurred_at is the record's own time; observed_at is when the collector received it.
+-- occurred_at is the record's own time; observed_at is when the collector received it. Order, codecs, indexes and settings: docs/adr/0032.
 CREATE TABLE IF NOT EXISTS logs
 (
     occurred_at     DateTime64(9, 'UTC')                        CODEC(Delta(8), ZSTD(1)),
@@ -16,8 +16,8 @@ CREATE TABLE IF NOT EXISTS logs
     batch_id        String                                      CODEC(ZSTD(1)),
     line            UInt32                                      CODEC(Delta(4), ZSTD(1)),
     retention_days  UInt16                                      CODEC(ZSTD(1)),
-    INDEX trace_id_bloom trace_id TYPE bloom_filter(0.01) GRANULARITY 4,
-    INDEX body_tokens    lower(body) TYPE tokenbf_v1(16384, 2, 0) GRANULARITY 2
+    INDEX trace_id_bloom trace_id TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX body_tokens    lower(body) TYPE tokenbf_v1(4096, 2, 0) GRANULARITY 1
 )
 ENGINE = MergeTree
 PARTITION BY (toDate(occurred_at), retention_days)
@@ -25,7 +25,7 @@ ORDER BY (service, env, toStartOfMinute(occurred_at), occurred_at)
 TTL toDateTime(occurred_at) + toIntervalDay(retention_days)
 SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 100000, min_rows_to_fsync_after_merge = 1,
          fsync_after_insert = 1, fsync_part_directory = 1,
-         merge_selector_base = 16;
+         index_granularity = 4096, merge_selector_base = 16;
 
 CREATE TABLE IF NOT EXISTS log_minutes
 (

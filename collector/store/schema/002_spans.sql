@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS spans
     observed_at     DateTime64(9, 'UTC')                        CODEC(Delta(8), ZSTD(1)),
     batch_id        String                                      CODEC(ZSTD(1)),
     retention_days  UInt16                                      CODEC(ZSTD(1)),
-    INDEX trace_id_bloom trace_id TYPE bloom_filter(0.01) GRANULARITY 4
+    INDEX trace_id_bloom trace_id TYPE bloom_filter(0.01) GRANULARITY 1
 )
 ENGINE = MergeTree
 PARTITION BY (toDate(start), retention_days)
@@ -30,7 +30,7 @@ ORDER BY (service, env, toStartOfMinute(start), start)
 TTL toDateTime(start) + toIntervalDay(retention_days)
 SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 100000, min_rows_to_fsync_after_merge = 1,
          fsync_after_insert = 1, fsync_part_directory = 1,
-         merge_selector_base = 16;
+         index_granularity = 4096, merge_selector_base = 16;
 
 -- One row per trace after merging: its time range narrows every later look at `spans`.
 CREATE TABLE IF NOT EXISTS trace_index
