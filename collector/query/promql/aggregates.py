@@ -86,8 +86,7 @@ def _chosen(operator: str, inner: Vector, k: Scalar, group: str) -> Vector:
     """Keep k series of a group at each point: the engine says which, by the hash of their labels."""
     if not k.constant:
         return _chosen_per_point(operator, inner, k, group)
-    whole = f"toUInt64(if({k.sql} >= 1, {k.sql}, 0) + throwIf(NOT isFinite({k.sql}), 'the number of {operator}() is not finite'))"
-    masks = _MASKS[operator].format(k=whole)
+    masks = _MASKS[operator].format(k=_whole(k.sql))
     return Vector(
         _CHOSEN.format(masks=masks, inner=inner.sql, group=group), inner.named, inner.unique, inner.drops
     )
@@ -96,15 +95,25 @@ def _chosen(operator: str, inner: Vector, k: Scalar, group: str) -> Vector:
 # The same with a k of its own at each point: (has a value, is NaN, order, hash) of each series in order.
 _CHOSEN_PER_POINT = """SELECT row.2 AS labels, arrayMap((v, keys) -> if(has(keys, row.1), v, NULL), row.3, u.chosen) AS values
 FROM (SELECT groupArray((cityHash64(t.labels), t.labels, t.values)) AS rows,
-arrayMap((told, k) -> arrayMap(x -> x.4, arraySlice(arraySort(arrayFilter(x -> x.1, told)), 1, if(k >= 1, toInt64(k), 0))),
+arrayMap((told, k) -> arrayMap(x -> x.4, arraySlice(arraySort(arrayFilter(x -> x.1, told)), 1, {whole})),
 groupArrayForEach(arrayMap(v -> (isNotNull(v), isNaN(ifNull(v, 0)), {order}, cityHash64(t.labels)), t.values)), {ks}) AS chosen
 FROM ({inner}) AS t GROUP BY {group}) AS u ARRAY JOIN u.rows AS row"""
 _ORDERS = {"topk": "-ifNull(v, 0)", "bottomk": "ifNull(v, 0)", "limitk": "0."}
 
 
 def _chosen_per_point(operator: str, inner: Vector, k: Scalar, group: str) -> Vector:
-    sql = _CHOSEN_PER_POINT.format(order=_ORDERS[operator], ks=k.sql, inner=inner.sql, group=group)
+    sql = _CHOSEN_PER_POINT.format(
+        order=_ORDERS[operator], whole=_whole("k"), ks=k.sql, inner=inner.sql, group=group
+    )
     return Vector(sql, inner.named, inner.unique, inner.drops)
+
+
+def _whole(k: str) -> str:
+    """Give a number of series as a whole one, in Prometheus' words where it is none."""
+    return (
+        f"toUInt64(if({k} >= 1, {k}, 0) + throwIf(isNaN({k}), 'Parameter value is NaN')"
+        f" + throwIf(abs({k}) >= 9223372036854775807., 'Scalar value overflows int64'))"
+    )
 
 
 def _limit_ratio(inner: Vector, ratio: Scalar) -> Vector:

@@ -48,7 +48,9 @@ _CALENDAR = {
     "day_of_month": "toDayOfMonth({})",
     "day_of_week": "toDayOfWeek({}) % 7",
     "day_of_year": "toDayOfYear({})",
-    "days_in_month": "toDayOfMonth(toLastDayOfMonth({}))",
+    # toLastDayOfMonth gives a Date, which begins in 1970
+    "days_in_month": "[31, 28 + (toYear({0}) % 4 = 0 AND (toYear({0}) % 100 != 0 OR toYear({0}) % 400 = 0)), "
+    "31, 30, 31, 30, 31, 31, 30, 31, 30, 31][toMonth({0})]",
 }
 
 

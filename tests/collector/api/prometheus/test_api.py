@@ -436,3 +436,23 @@ def test_samples_of_1970_are_kept_and_found(ours, client, prometheus_store):
 
     assert data(client, "query", query="epoch", time=60)["result"][0]["value"] == [60, "2"]
     assert data(client, "query", query="epoch", time=0)["result"][0]["value"] == [0, "1"]
+
+
+def test_a_sample_that_was_sent_twice_is_one(ours, client):
+    """A sender that starts again sends what it is not sure of once more, in another request."""
+    series = [({"__name__": "again_total"}, [(NOW_MS - 30_000 + at * 10_000, float(at)) for at in range(4)])]
+    ours.write(series)
+    ours.write([*series, ({"__name__": "other"}, [(NOW_MS, 1.0)])])
+
+    for query, value in {
+        "count_over_time(again_total[1m])": "4",
+        "sum_over_time(again_total[1m])": "6",
+        "changes(again_total[1m])": "3",
+        "avg_over_time(again_total[1m])": "1.5",
+        "quantile_over_time(0.5, again_total[1m])": "1.5",
+        "rate(again_total[35s])": "0.08571428571428572",
+        "irate(again_total[1m])": "0.1",
+        "again_total": "3",
+    }.items():
+        assert data(client, "query", query=query)["result"][0]["value"][1] == value, query
+    assert len(data(client, "query", query="again_total[1m]")["result"][0]["values"]) == 4

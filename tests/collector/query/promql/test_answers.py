@@ -108,7 +108,7 @@ def test_a_question_has_its_answer(ask, text) -> None:
         ("build + on(job) g", "many-to-many matching not allowed"),
         ("-{__name__=~'g|build',job='a'} + on(job) group_left g", "many-to-many matching not allowed"),
         ("label_replace(g, 'instance', '', '', '')", "same labelset"),
-        ("topk(NaN, g)", "not finite"),
+        ("topk(NaN, g)", "Parameter value is NaN"),
         ("double_exponential_smoothing(g[5m], 2, 0.5)", "smoothing factor"),
         ("histogram_count(g)", "histogram_count()"),
         ("nosuch(g)", "nosuch()"),
