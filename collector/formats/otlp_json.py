@@ -21,6 +21,8 @@ from collector.receive.protocol import Judged, Protocol, Response
 
 CONTENT_TYPE = "application/json"
 Request = TypeVar("Request")
+_RESOURCES = {"logs": "resourceLogs", "traces": "resourceSpans", "metrics": "resourceMetrics"}
+_NOTHING = msgspec.Raw(b"null")
 _REJECTED = {"logs": "rejectedLogRecords", "traces": "rejectedSpans", "metrics": "rejectedDataPoints"}
 
 
@@ -90,13 +92,14 @@ def protocol(
 
     def claims(body: bytes) -> Iterable[str]:
         """Return the services that a body speaks of; of use only where a key may not write as all."""
-        [resources] = list(msgspec.json.decode(body, type=dict[str, list[_Claiming]]).values())[:1]
-        pairs = (pair for one in resources if one.resource for pair in one.resource.attributes or ())
-        return {
-            str(pair.value.get("stringValue", ""))
-            for pair in pairs
-            if pair.key == "service.name" and pair.value
-        }
+        try:
+            told = msgspec.json.decode(body, type=dict[str, msgspec.Raw]).get(_RESOURCES[signal], _NOTHING)
+            groups = msgspec.json.decode(told, type=list[_Claiming] | None) or ()
+        except msgspec.DecodeError:  # oddly told: nothing is said here, the mapping reads what it can
+            return set()
+        pairs = (pair for one in groups if one.resource for pair in one.resource.attributes or ())
+        named = (pair.value.get("stringValue") for pair in pairs if pair.key == "service.name" and pair.value)
+        return {name for name in named if isinstance(name, str)}
 
     return Protocol(
         name=name,

@@ -10,6 +10,9 @@ import msgspec
 from collector.formats import otlp, otlp_json
 from collector.formats.otlp_metrics.receive import ILL_BOUNDED, NAMELESS, NO_VALUE, VALUELESS, rejected
 
+# Of a fixed32.
+_FLAGS_DIGITS = 10
+
 
 class Point(msgspec.Struct):
     """A data point of any kind, as far as it must be consistent; a field that another kind has is not there."""
@@ -111,7 +114,8 @@ def _checked(metric: Metric) -> tuple[str, str, Sequence[int]]:
 
 
 def _missing(point: Point) -> bool:
-    return str(point.flags).isdigit() and bool(int(point.flags) & NO_VALUE)
+    text = str(point.flags)
+    return text.isdecimal() and len(text) <= _FLAGS_DIGITS and bool(int(text) & NO_VALUE)
 
 
 def _sifted(metric: dict[str, Any], told: list[tuple[str, str, int]]) -> bool:

@@ -190,3 +190,39 @@ def test_a_body_says_whose_it_is() -> None:
 
     assert TRACES.judge(body, {}).claims(body) == {"checkout"}
     assert TRACES_JSON.judge(text, {}).claims(text) == {"checkout"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"later":{},"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"checkout"}}]}}]}',
+        b'{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"checkout"}},{"key":"x","value":{"intValue":1}}]},"new":1}]}',
+    ],
+)
+def test_what_else_a_body_holds_is_no_trouble_in_saying_whose_it_is(text: bytes) -> None:
+    """Fields that are newer than this, before or behind."""
+    assert set(TRACES_JSON.judge(json.dumps(spans_json(GOOD)).encode(), {}).claims(text)) == {"checkout"}
+
+
+@pytest.mark.parametrize("text", [b'{"resourceSpans":[{"resource":5}]}', b'{"resourceSpans":[{"resource":{"attributes":[{"key":1,"value":[]}]}}]}', b'{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":[]}}]}}]}', b'{"resourceSpans":null}', b"{}"])  # fmt: skip
+def test_a_body_that_says_it_wrongly_says_nothing(text: bytes) -> None:
+    """What is odd there is the mapping's to read; an answer is not lost over it."""
+    assert set(TRACES_JSON.judge(json.dumps(spans_json(GOOD)).encode(), {}).claims(text)) == set()
+
+
+@pytest.mark.parametrize("flags", ["\u00b2", "9" * 5000, -1, 1.5, [], {}, "1x", True])
+def test_odd_flags_are_no_excuse_for_a_missing_value(flags: Any) -> None:
+    """And no reason to fail: the point is left out, its neighbour is kept."""
+    request = {
+        "resourceMetrics": [
+            {
+                "scopeMetrics": [
+                    {"metrics": [{"name": "m", "gauge": {"dataPoints": [{"asInt": "1"}, {"flags": flags}]}}]}
+                ]
+            }
+        ]
+    }
+
+    judged = METRICS_JSON.judge(json.dumps(request).encode(), {})
+
+    assert judged.told["rejected"] == 1
