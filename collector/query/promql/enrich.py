@@ -6,6 +6,7 @@ import re
 
 import promql_parser as pp
 
+from collector.query.promql.operators import ambiguous
 from collector.query.promql.scope import NAME, Scope, Vector, distinct
 from collector.query.promql.selectors import select_vector
 from collector.query.promql.syntax import unsupported
@@ -23,7 +24,7 @@ arrayResize(countForEachIf(t.values, t.side = 1), {length}) AS counts
 FROM (SELECT mapFilter((k, v) -> k IN ({identifying}), a.labels) AS sig, a.labels AS labels, a.values AS values, 0 AS side FROM ({base}) AS a
 UNION ALL SELECT mapFilter((k, v) -> k IN ({identifying}), b.labels) AS sig, mapFilter((k, v) -> k NOT IN ({identifying}, '{name}'){named}, b.labels) AS labels,
 b.values AS values, 1 AS side FROM ({infos}) AS b) AS t GROUP BY sig
-HAVING NOT throwIf(notEmpty(rows) AND arrayExists(c -> c > 1, counts), 'found duplicate series for the info metric: it must be unique per instance and job')) AS u
+HAVING NOT throwIf({ambiguous}, 'found duplicate series for the info metric: it must be unique per instance and job')) AS u
 ARRAY JOIN u.rows AS row ARRAY JOIN u.infos AS info"""
 
 
@@ -47,6 +48,7 @@ def info(base: Vector, selector: pp.VectorSelector | None, scope: Scope) -> Vect
         named=f" AND has({labels}, k)" if wanted else "",
         alone="0" if any(not _takes_nothing(matcher) for matcher in wanted) else "c = 0",
         length=scope.length,
+        ambiguous=ambiguous(scope),
     )
     return Vector(distinct(Vector(sql)), base.named, unique=False, drops=base.drops)
 

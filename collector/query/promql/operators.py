@@ -34,7 +34,7 @@ _NOT_TOLD_APART = "multiple matches for labels: grouping labels must ensure uniq
 
 _MATCHED = """SELECT {labels} AS labels, arrayMap((m, o) -> {body}, {many_values}, {one_values}) AS values
 FROM (SELECT t.sig AS sig, {many} AS rows, {ones} AS ones FROM ({both}) AS t GROUP BY sig
-HAVING {present} AND NOT throwIf(countIf(t.side = 0) > 0 AND arrayExists(c -> c > 1, countForEachIf(t.values, t.side = 1)), '{message}')) AS u
+HAVING {present} AND NOT throwIf({ambiguous}, '{message}')) AS u
 ARRAY JOIN u.rows AS row{join}"""
 
 
@@ -154,11 +154,18 @@ def vectors(op: str, left: Vector, right: Vector, how: Matching, scope: Scope) -
         ones=_ones(how, scope),
         both=_both(many, one, how, scope),
         present=_present(how),
+        ambiguous=ambiguous(scope),
         message=_ONE_NOT_UNIQUE,
         join=" ARRAY JOIN u.ones AS one" if how.include else "",
     )
     named = many.named and (how.grouped or not how.on or NAME in how.labels)
     return _told_apart(Vector(sql, named, many.unique, many.drops or drops), many, how)
+
+
+def ambiguous(scope: Scope) -> str:
+    """Say of a group of ``t`` whether at some point several of its one side (1) would meet one of its many (0)."""
+    many, one = (f"arrayResize(countForEachIf(t.values, t.side = {side}), {scope.length})" for side in (0, 1))
+    return f"arrayExists((m, o) -> m > 0 AND o > 1, {many}, {one})"
 
 
 def _told_apart(result: Vector, many: Vector, how: Matching) -> Vector:

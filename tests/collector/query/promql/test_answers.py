@@ -89,6 +89,7 @@ CASES = {
     r"""{__name__='we"ird.näme', "lab\\el"="va'l\nue"}""": {'__name__=we"ird.näme,lab\\el=va\'l\nue': 7},
     "g{service='s-a',instance='1'}": {"__name__=g,instance=1,job=a": 1},
     "sum(abs({__name__=~'g|build',job='a'}))": {"": 4},
+    "(g > 99) / on(job) g": {}, "(g < 2) + on(job) group_left g{job='b'}": {}, "nobody * on() g": {},
     "info(g{job='a'})": {"__name__=g,host=h1,instance=1,job=a,zone=z": 1, "__name__=g,instance=2,job=a": 2},
     "info(rate(g[2m]), {host=~'.+'})": {}, "info(g, {host='h1'})": {"__name__=g,host=h1,instance=1,job=a": 1},
     "info(g{instance='1'}, {__name__='build'})": {"__name__=g,instance=1,job=a": 1, "__name__=g,instance=1,job=b": 3},
