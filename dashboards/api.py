@@ -14,16 +14,19 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 
 BASE = "/api/v1"
-TIMEOUT_S = 10.0
-"""A page is worth waiting for about this long; after it the section says so."""
+TIMEOUT_S = 40.0
+"""Beyond the collector's own deadline for a question (``query_timeout_s``, 30 s), whose refusal says what to narrow; meanwhile the page before says how far it is."""
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{8,64}\Z")
 
 Row = Mapping[str, Any]
 """One object of an answer's ``data``, as contract.md shapes it."""
@@ -81,6 +84,10 @@ class CallerApi:
 
     api: Api
     headers: Mapping[str, str]
+
+    def named(self, name: str) -> CallerApi:
+        """The same, its questions called *name* (`X-Query-Id`): by that ``queries/<name>`` says how far they are. What cannot be a name is none."""
+        return replace(self, headers={**self.headers, "x-query-id": name}) if _NAME.match(name) else self
 
     async def get(self, *segments: str, params: Mapping[str, str] | None = None) -> Section:
         """

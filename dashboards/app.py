@@ -18,12 +18,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from dashboards import saving
 from dashboards.api import Api, Section
+from dashboards.leaving import Leaving
 from dashboards.pages import PAGES
 from dashboards.pages.page import Page, Visit, path_segments
 from dashboards.render import STATIC, Frame, Help, Renderer
@@ -42,6 +43,8 @@ PAGE_HEADERS = {
 """No inline script or style runs, nothing is loaded from or sent to another host."""
 
 LOGIN = {"WWW-Authenticate": 'Basic realm="Fuseboard: a read key as the password", charset="UTF-8"'}
+QUERY_COOKIE = "fuseboard-query"
+"""How ``static/waiting.js`` calls the page that is being opened."""
 WINDOW_PARAMETERS = ("start", "end", "env")
 
 
@@ -61,6 +64,7 @@ def create_app(
     """
     site = _Site(api, Renderer(), clock)
     routes = [Route(page.path, site.endpoint(page), methods=["GET"], name=page.nav) for page in PAGES]
+    routes += [Route("/progress/{name}", site.progress, methods=["GET"])]
     routes += [Route(path, site.stream, methods=["GET"]) for path in STREAMS]
     routes += [
         Route("/views", site.save_view, methods=["POST"]),
@@ -68,7 +72,10 @@ def create_app(
     ]
     return Starlette(
         routes=[*routes, Mount("/static", _Assets(directory=STATIC), name="static")],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts))],
+        middleware=[
+            Middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts)),
+            Middleware(Leaving),
+        ],
         exception_handlers={
             HTTPException: site.http_error,
             BadParameterError: site.bad_parameter,
@@ -97,7 +104,8 @@ class _Site:
     async def _answer(self, page: Page, deciding: Sequence[str], request: Request) -> Response:
         now = self._clock()
         query = dict(request.query_params)
-        api = self._api.of_caller(request.headers.get("authorization", ""))
+        caller = self._api.of_caller(request.headers.get("authorization", ""))
+        api = caller.named(request.headers.get("x-query-id") or request.cookies.get(QUERY_COOKIE, ""))
         visit = Visit(path_segments(request.scope), query, read_window(query, now), now, api)
         context, pipeline = await asyncio.gather(page.load(visit), api.get("pipeline"))
         sections = [pipeline, *_sections(context)]
@@ -105,6 +113,13 @@ class _Site:
         status = page_status(sections, [getattr(context, name) for name in deciding])
         html = self._renderer.html(page.template, frame=frame, page=context)
         return HTMLResponse(html, status, {**PAGE_HEADERS, **(LOGIN if status == 401 else {})})
+
+    async def progress(self, request: Request) -> Response:
+        """Say how far a page is that is being opened: the API's words on its questions."""
+        api = self._api.of_caller(request.headers.get("authorization", ""))
+        found = await api.get("queries", request.path_params["name"])
+        status = found.problem.status if found.problem is not None else 200
+        return JSONResponse(found.first or {"state": "unknown"}, status, PAGE_HEADERS)
 
     async def stream(self, request: Request) -> Response:
         """Pass on an answer of the API that comes in parts."""
