@@ -37,7 +37,7 @@ class Wanted:
     Attributes:
         search: Fits the span that *service*, *name* and *status* are about, too: one span of the trace fits all four.
         error: Whether some span failed.
-        min_duration_ms: From the first span's start to the last one's end, this included.
+        min_duration_ms: From the root's beginning (while it is missing, the earliest span's) to the last span's end, this included.
         max_duration_ms: This excluded, so that neighbouring ranges share no trace.
     """
 
@@ -68,8 +68,11 @@ class Wanted:
         }
 
 
-_MATCHING = """SELECT trace_id, min(t.start) AS began, sum(t.errors) > 0 AS failed,
-       toUInt64(greatest(toUnixTimestamp64Nano(max(t.end)) - toUnixTimestamp64Nano(min(t.start)), 0)) AS duration_ns
+# A span that begins before its trace's root was written by a clock that is behind: the root's beginning counts, and at least its length.
+_TIMES = """minIf(t.root.start, t.root.is_child = 0) AS rooted, if(rooted > toDateTime64(0, 9, 'UTC'), rooted, min(t.start)) AS began,
+       greatest(toUInt64(greatest(toUnixTimestamp64Nano(max(t.end)) - toUnixTimestamp64Nano(began), 0)),
+                least(max(t.root_duration_ns), 31536000000000000)) AS duration_ns"""
+_MATCHING = """SELECT trace_id, {times}, sum(t.errors) > 0 AS failed
 FROM trace_index AS t
 WHERE {days}{narrowed}
 GROUP BY trace_id
@@ -77,8 +80,8 @@ HAVING {kept}"""
 _DAYS = """t.day >= toDate({start:DateTime64(9, 'UTC')}) - 1 AND t.day <= toDate({end:DateTime64(9, 'UTC')}) + 1"""
 _BEGUN = """
   AND trace_id IN (SELECT trace_id FROM trace_index AS n
-                   WHERE n.day >= toDate({start:DateTime64(9, 'UTC')}) AND n.day <= toDate({end:DateTime64(9, 'UTC')})
-                     AND n.start >= {start:DateTime64(9, 'UTC')} AND n.start < {end:DateTime64(9, 'UTC')})"""
+                   WHERE n.day >= toDate({start:DateTime64(9, 'UTC')}) - 1 AND n.day <= toDate({end:DateTime64(9, 'UTC')})
+                     AND n.start >= {start:DateTime64(9, 'UTC')} - toIntervalMinute(10) AND n.start < {end:DateTime64(9, 'UTC')})"""
 # The minute is said, too: by it alone, not by the time itself, the primary key of `spans` leaves granules of a service out.
 _SPAN = """
   AND trace_id IN (SELECT trace_id FROM spans
@@ -111,7 +114,7 @@ def matching(wanted: Wanted) -> str:
     }
     kept = "\n   AND ".join(sql for name, sql in _KEPT.items() if asked[name])
     narrowed = _SPAN % span if span else begun
-    return _MATCHING.format(days=_DAYS, narrowed=narrowed, kept=kept)
+    return _MATCHING.format(times=_TIMES, days=_DAYS, narrowed=narrowed, kept=kept)
 
 
 def _span_condition(wanted: Wanted) -> str:
@@ -124,8 +127,8 @@ def _span_condition(wanted: Wanted) -> str:
 
 
 _PAGE = """
-SELECT trace_id, min(t.root).3 AS root_service, min(t.root).4 AS root_name, min(t.root).1 = 1 AS root_missing, min(t.start) AS start,
-       toUInt64(greatest(toUnixTimestamp64Nano(max(t.end)) - toUnixTimestamp64Nano(min(t.start)), 0)) AS duration_ns,
+SELECT trace_id, min(t.root).3 AS root_service, min(t.root).4 AS root_name, min(t.root).1 = 1 AS root_missing, began AS start,
+       {times},
        sum(t.spans) AS spans, arraySort(groupUniqArrayArray(t.services)) AS services, sum(t.errors) > 0 AS error
 FROM trace_index AS t
 WHERE {days}
@@ -134,17 +137,13 @@ WHERE {days}
                    ORDER BY {key} DESC, trace_id DESC
                    LIMIT {{limit:UInt32}})
 GROUP BY trace_id
-ORDER BY {order} DESC, trace_id DESC
+ORDER BY {key} DESC, trace_id DESC
 LIMIT {{limit:UInt32}}
 """
-# Per order: what a page is cut by, the same in the outer statement, and the condition for what comes after a cursor.
+# Per order: what a page is cut by, and the condition for what comes after a cursor.
 _ORDERS = {
-    "newest": (
-        "began",
-        "min(t.start)",
-        "(began, trace_id) < (fromUnixTimestamp64Nano({at:Int64}, 'UTC'), {last:String})",
-    ),
-    "slowest": ("duration_ns", "duration_ns", "(duration_ns, trace_id) < ({at:Int64}, {last:String})"),
+    "newest": ("began", "(began, trace_id) < (fromUnixTimestamp64Nano({at:Int64}, 'UTC'), {last:String})"),
+    "slowest": ("duration_ns", "(duration_ns, trace_id) < ({at:Int64}, {last:String})"),
 }
 
 
@@ -187,8 +186,8 @@ def search(reader: Reader, wanted: Wanted, page: Page) -> TracePage:
         QueryError: 400 ``bad_cursor``.
     """
     wanted, place = _position(wanted, page)
-    key, outer, _ = _ORDERS[page.order]
-    sql = _PAGE.format(days=_DAYS, matching=matching(wanted), after=place.condition, key=key, order=outer)
+    key = _ORDERS[page.order][0]
+    sql = _PAGE.format(times=_TIMES, days=_DAYS, matching=matching(wanted), after=place.condition, key=key)
     params = {**wanted.params(), "at": place.at, "last": place.last, "seen": list(place.seen)}
     rows = reader.rows(sql, {**params, "limit": page.limit + 1})
     more, rows = len(rows) > page.limit, rows[: page.limit]
@@ -198,10 +197,10 @@ def search(reader: Reader, wanted: Wanted, page: Page) -> TracePage:
 
 
 def _summary(row: Row) -> Row:
-    duration_ms = row.pop("duration_ns") / 1e6
+    kept = {name: value for name, value in row.items() if name not in ("duration_ns", "rooted", "began")}
     return {
-        **row,
-        "duration_ms": duration_ms,
+        **kept,
+        "duration_ms": row["duration_ns"] / 1e6,
         "error": bool(row["error"]),
         "root_missing": bool(row["root_missing"]),
     }
@@ -229,7 +228,7 @@ def _position(wanted: Wanted, page: Page) -> tuple[Wanted, _Place]:
     if not 0 <= start < end < LATEST_NS or not 0 <= at < 2**63:
         raise bad_cursor(page.cursor)
     window = Window(start, end, wanted.window.now_ns)
-    place = _Place(_ORDERS[page.order][2], at, last, tuple(str(each) for each in seen))
+    place = _Place(_ORDERS[page.order][1], at, last, tuple(str(each) for each in seen))
     return replace(wanted, window=window), place
 
 

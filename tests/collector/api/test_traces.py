@@ -76,6 +76,22 @@ def test_the_root_is_one_span_and_the_earliest(client, fill):
     assert said == [("early", "first", True), ("a", "zzz", False)]
 
 
+def test_a_clock_that_is_behind_makes_no_trace_long(client, fill):
+    """A trace begins with its root and lasts at least as long, whatever another clock says; what comes after the root still counts."""
+    fill("spans", [
+        call(1, -60, 100), span(-90, "pay", "charge", trace_id=trace_id(1), parent_span_id=f"{1:016x}"),
+        call(2, -50, 100), span(-49, "mail", "send", trace_id=trace_id(2), parent_span_id=f"{2:016x}", kind="consumer"),
+    ])  # fmt: skip
+
+    rows = asked(client, "traces", traces.TraceSummary)["data"]
+
+    assert [(row["start"], row["duration_ms"]) for row in rows] == [
+        (at(-50).replace(" ", "T") + "Z", 1010), (at(-60).replace(" ", "T") + "Z", 100),
+    ]  # fmt: skip
+    assert found(client, "min_duration_ms=101") == [trace_id(2)]
+    assert found(client, f"start={rows[1]['start']}&end={rows[0]['start']}") == [trace_id(1)]
+
+
 def test_a_trace_indexed_before_roots_were_kept_has_its_root(client, fill):
     """Rows of the index that an earlier schema wrote show the root they know, or that it is missing."""
     common = {

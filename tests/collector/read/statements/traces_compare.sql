@@ -1,7 +1,8 @@
 WITH (SELECT (groupArrayIf(trace_id, is_selected), groupArrayIf(trace_id, NOT is_selected))
       FROM (SELECT trace_id, began >= {selected_start:DateTime64(9, 'UTC')} AND began < {selected_end:DateTime64(9, 'UTC')} AND duration_ns >= {selected_min_ns:UInt64} AND duration_ns < {selected_max_ns:UInt64} AND failed = {selected_error:UInt8} AS is_selected
-            FROM (SELECT trace_id, min(t.start) AS began, sum(t.errors) > 0 AS failed,
-       toUInt64(greatest(toUnixTimestamp64Nano(max(t.end)) - toUnixTimestamp64Nano(min(t.start)), 0)) AS duration_ns
+            FROM (SELECT trace_id, minIf(t.root.start, t.root.is_child = 0) AS rooted, if(rooted > toDateTime64(0, 9, 'UTC'), rooted, min(t.start)) AS began,
+       greatest(toUInt64(greatest(toUnixTimestamp64Nano(max(t.end)) - toUnixTimestamp64Nano(began), 0)),
+                least(max(t.root_duration_ns), 31536000000000000)) AS duration_ns, sum(t.errors) > 0 AS failed
 FROM trace_index AS t
 WHERE t.day >= toDate({start:DateTime64(9, 'UTC')}) - 1 AND t.day <= toDate({end:DateTime64(9, 'UTC')}) + 1
 GROUP BY trace_id

@@ -1,10 +1,13 @@
-SELECT trace_id, min(t.root).3 AS root_service, min(t.root).4 AS root_name, min(t.root).1 = 1 AS root_missing, min(t.start) AS start,
-       toUInt64(greatest(toUnixTimestamp64Nano(max(t.end)) - toUnixTimestamp64Nano(min(t.start)), 0)) AS duration_ns,
+SELECT trace_id, min(t.root).3 AS root_service, min(t.root).4 AS root_name, min(t.root).1 = 1 AS root_missing, began AS start,
+       minIf(t.root.start, t.root.is_child = 0) AS rooted, if(rooted > toDateTime64(0, 9, 'UTC'), rooted, min(t.start)) AS began,
+       greatest(toUInt64(greatest(toUnixTimestamp64Nano(max(t.end)) - toUnixTimestamp64Nano(began), 0)),
+                least(max(t.root_duration_ns), 31536000000000000)) AS duration_ns,
        sum(t.spans) AS spans, arraySort(groupUniqArrayArray(t.services)) AS services, sum(t.errors) > 0 AS error
 FROM trace_index AS t
 WHERE t.day >= toDate({start:DateTime64(9, 'UTC')}) - 1 AND t.day <= toDate({end:DateTime64(9, 'UTC')}) + 1
-  AND trace_id IN (SELECT trace_id FROM (SELECT trace_id, min(t.start) AS began, sum(t.errors) > 0 AS failed,
-       toUInt64(greatest(toUnixTimestamp64Nano(max(t.end)) - toUnixTimestamp64Nano(min(t.start)), 0)) AS duration_ns
+  AND trace_id IN (SELECT trace_id FROM (SELECT trace_id, minIf(t.root.start, t.root.is_child = 0) AS rooted, if(rooted > toDateTime64(0, 9, 'UTC'), rooted, min(t.start)) AS began,
+       greatest(toUInt64(greatest(toUnixTimestamp64Nano(max(t.end)) - toUnixTimestamp64Nano(began), 0)),
+                least(max(t.root_duration_ns), 31536000000000000)) AS duration_ns, sum(t.errors) > 0 AS failed
 FROM trace_index AS t
 WHERE t.day >= toDate({start:DateTime64(9, 'UTC')}) - 1 AND t.day <= toDate({end:DateTime64(9, 'UTC')}) + 1
   AND trace_id IN (SELECT trace_id FROM spans
