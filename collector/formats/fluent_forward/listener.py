@@ -105,11 +105,13 @@ class FluentServer:
 
     async def _next(self, reader: asyncio.StreamReader, within_s: float | None) -> bytes:
         """Return what comes next; nothing at the end, of the connection or of the program."""
+        if self._stopping.is_set():
+            return b""
         reading = asyncio.ensure_future(reader.read(_READ_BYTES))
         stopping = asyncio.ensure_future(self._stopping.wait())
         try:
             await asyncio.wait({reading, stopping}, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
-            return reading.result() if reading.done() and not self._stopping.is_set() else b""
+            return reading.result() if reading.done() else b""
         finally:
             reading.cancel()
             stopping.cancel()
