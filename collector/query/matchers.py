@@ -14,7 +14,7 @@ from promql_parser import Expr, VectorSelector
 from collector.errors import QueryError
 from collector.query.promql.grid import instant
 from collector.query.promql.scope import Params, Scope
-from collector.query.promql.selectors import _matched as condition_of
+from collector.query.promql.selectors import condition_of
 from collector.query.promql.syntax import parse
 
 

@@ -28,13 +28,12 @@ class Span:
 
 
 # A row without labels may be what a sender told of a family (remote_write's metadata): no series.
-# Rows of one series differ in when it was seen until the engine merges them.
+# A series has a row per segment until the engine merges them: one that has a sample in the window has a row that says so.
 _CHOSEN = """
     SELECT s.name AS name, s.labels AS labels
     FROM metric_series AS s
     WHERE ({chosen}) AND s.series_id != cityHash64('metadata', s.service, s.env, s.name)
-    GROUP BY s.series_id, s.name, s.labels
-    HAVING toUnixTimestamp64Milli(max(s.last_seen)) >= {{start:Int64}} AND toUnixTimestamp64Milli(min(s.first_seen)) <= {{end:Int64}}
+      AND toUnixTimestamp64Milli(s.last_seen) >= {{start:Int64}} AND toUnixTimestamp64Milli(s.first_seen) <= {{end:Int64}}
 """
 
 _SERIES = """

@@ -77,7 +77,7 @@ def select_matrix(node: pp.VectorSelector, window_ms: int, scope: Scope, *, fres
     """
     grid, repeated = at_and_offset(node, scope)
     inner = scope.on(grid)
-    matched, exact_name = _matched(node, inner)
+    matched, exact_name = condition_of(node, inner)
     sql = _SAMPLES.format(
         matched=matched,
         series=_series(matched, inner, window_ms),
@@ -137,7 +137,7 @@ def _series(matched: str, scope: Scope, window_ms: int) -> str:
     return _APART.format(series=series)
 
 
-def _matched(node: pp.VectorSelector, scope: Scope) -> tuple[str, bool]:
+def condition_of(node: pp.VectorSelector, scope: Scope) -> tuple[str, bool]:
     """Give the condition on `metric_series`, and whether it fixes the name."""
     fixed = [pp.Matcher(pp.MatchOp.Equal, NAME, node.name)] if node.name else []
     every = fixed + list(node.matchers.matchers)
