@@ -220,7 +220,7 @@ def build(settings: Settings) -> Collector:
             alerts=alerting,
             pipeline=pipeline,
             sql=console,
-            tail=tail,
+            tail=tail if settings.tail_viewers else None,
             catalogue=Book(state, CatalogueFile(settings.catalogue_file)),
             views=Views(state),
             export_rows=settings.export_rows,

@@ -13,38 +13,30 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TypeVar
 
 import structlog
 
-from collector.errors import FuseboardError, NoRoom, QueryError, StoreRejected, StoreUnavailable
+from collector.errors import FuseboardError, NoRoom, StoreUnavailable
 from collector.metrics import TailMetrics
 from collector.query.search import Condition
 from collector.query.window import SECOND_NS
-from collector.read.sql import Reader, Row, Store
+from collector.read.sql import Store
 from collector.tail import frames
-from collector.tail.arrivals import MOST, Arrival, arrivals
-from collector.tail.position import SETTLED_NS, Position, mark, read
-from collector.tail.records import Wanted, count, probe, records
+from collector.tail.arrivals import MOST, Arrival
+from collector.tail.asking import Answered, Asking
+from collector.tail.catching_up import missed
+from collector.tail.position import SETTLED_NS, Position, read
+from collector.tail.records import Wanted
 from collector.tail.viewer import Viewer
 
 log = structlog.get_logger(__name__)
-_T = TypeVar("_T")
 
-# A tick, and whoever begins to watch.
-_THREADS = 2
 # How much later than it says a segment may become visible: the longest that writing its ledger rows takes.
 _LOOK_BACK_NS = 120 * SECOND_NS
 # Records of one tick, of all searches together, and of one of many: what a person can see go by is far below.
 _TICK_RECORDS = 4000
 _SEARCH_RECORDS = 50
-# What a viewer that comes back is told at once; the rest is counted.
-_CATCH_UP_RECORDS = 5000
-# Times `MOST` segments: some five hours of a collector that seals one a second.
-_CATCH_UP_LOOKS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +115,12 @@ class Tail:
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self.limits = limits
-        self._store = store
+        self._asking = Asking(store)
         self._metrics = metrics
         self._clock_ns = clock_ns
         self._groups: dict[Wanted, _Group] = {}
         self._ticking: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
-        # of its own: the loop's threads are ingest's, the framework's may all wait for ClickHouse
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="tail")
         self._looked_ns = 0
         self._began_ns = 0
         self._seen: dict[int, None] = {}
@@ -158,14 +148,14 @@ class Tail:
         wanted = Wanted.of(search, env)
         self._admit(wanted)
         if wanted not in self._groups:
-            await self._ask(probe, Reader(self._store), wanted)
+            await self._asking.probe(wanted)
         async with self._turn:
             self._admit(wanted)
             if self._ticking is None:
                 await self._begin()
             viewer = Viewer()
-            missed = b"" if resumed is None else await self._caught_up(wanted, resumed, viewer)
-            return self._joined(wanted, viewer, frames.opening() + missed + self._position)
+            before = await self._missed(wanted, resumed, viewer)
+            return self._joined(wanted, viewer, frames.opening() + before + self._position)
 
     def _admit(self, wanted: Wanted) -> None:
         watching = sum(len(group.viewers) for group in self._groups.values())
@@ -183,7 +173,7 @@ class Tail:
     async def _begin(self) -> None:
         """Take everything that is stored as seen."""
         now_ns, seen = self._clock_ns(), dict[int, None]()
-        while stored := await self._ask(arrivals, Reader(self._store), now_ns - _LOOK_BACK_NS, seen):
+        while stored := await self._asking.arrivals(now_ns - _LOOK_BACK_NS, seen):
             seen |= dict.fromkeys(arrival.stored_ns for arrival in stored)
         self._seen = seen
         self._began_ns = now_ns - _LOOK_BACK_NS
@@ -215,7 +205,7 @@ class Tail:
     def close(self) -> None:
         """End every stream: the collector is about to stop."""
         self._closed = True
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._asking.close()
         for group in self._groups.values():
             for viewer in group.viewers:
                 viewer.close()
@@ -232,55 +222,18 @@ class Tail:
     def _floor_ns(self) -> int:
         return self._looked_ns - SETTLED_NS
 
-    async def _caught_up(self, wanted: Wanted, resumed: Position, viewer: Viewer) -> bytes:
-        """Give what was stored between *resumed* and the last tick; what is too much is counted."""
-        reader, since_ns, seen, left, parts = (
-            Reader(self._store),
-            resumed.floor_ns,
-            list[int](),
-            _CATCH_UP_RECORDS,
-            list[bytes](),
-        )
-        for _ in range(_CATCH_UP_LOOKS):
-            found = await self._ask(arrivals, reader, since_ns)
-            seen += [one.stored_ns for one in found if resumed.has(one.stored_ns)]
-            missed = [one for one in found if not resumed.has(one.stored_ns) and self._had(one.stored_ns)]
-            missed.sort(
-                key=lambda one: mark(one.stored_ns) != resumed.current
-            )  # what was broken off comes first: an id knows of one
-            if missed:
-                rows, left_out = await self._missed(reader, missed, wanted, left)
-                made = frames.told(rows, missed, seen, resumed.floor_ns, resumed)
-                viewer.skipped += left_out
-                self._metrics.records.inc(made.records)
-                parts.append(made.data)
-                left -= made.records
-                seen += [one.stored_ns for one in missed]
-            if len(found) < MOST:
-                return b"".join(parts)
-            since_ns = found[-1].stored_ns
-        raise QueryError(
-            "bad_cursor",
-            "more was stored since then than a live tail catches up with; begin without it, and search for the rest",
-            "cursor",
-        )
-
-    async def _missed(
-        self, reader: Reader, missed: Sequence[Arrival], wanted: Wanted, most: int
-    ) -> tuple[list[Row], int]:
-        """Give the records of *missed*, *most* of them, and how many more there are."""
-        rows = (await self._ask(records, reader, missed, [wanted], most))[0] if most > 0 else []
-        if most > 0 and len(rows) <= most:
-            return rows, 0
-        return rows[:most], max(0, await self._ask(count, reader, missed, wanted) - max(most, 0))
+    async def _missed(self, wanted: Wanted, resumed: Position | None, viewer: Viewer) -> bytes:
+        if resumed is None:
+            return b""
+        found = await missed(self._asking, wanted, resumed, self._had)
+        viewer.skipped += found.left_out
+        self._metrics.records.inc(found.records)
+        self._metrics.skipped.inc(found.left_out)
+        return found.data
 
     def _had(self, stored_ns: int) -> bool:
         """Whether the hub has told that arrival already: it will not come again by itself."""
         return stored_ns in self._seen or stored_ns <= max(self._began_ns, self._looked_ns - _LOOK_BACK_NS)
-
-    async def _ask(self, question: Callable[..., _T], *arguments: object) -> _T:
-        """Run something that waits for ClickHouse."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(question, *arguments))
 
     async def _run(self) -> None:
         while not self._closed:
@@ -314,13 +267,13 @@ class Tail:
 
     async def _tick(self) -> None:
         now_ns = self._clock_ns()
-        reader = Reader(self._store)
-        found = await self._ask(arrivals, reader, self._looked_ns - _LOOK_BACK_NS, self._seen)
+        found = await self._asking.arrivals(self._looked_ns - _LOOK_BACK_NS, self._seen)
         if found and self._groups:
             groups = list(self._groups.values())
             most = max(_SEARCH_RECORDS, _TICK_RECORDS // len(groups))
-            for group, (rows, left_out) in zip(groups, await self._answers(found, groups, most), strict=True):
-                self._hand_out(group, rows, found, left_out)
+            answers = await self._asking.answers(found, [group.wanted for group in groups], most)
+            for group, answer in zip(groups, answers, strict=True):
+                self._hand_out(group, answer, found)
         self._seen |= dict.fromkeys(arrival.stored_ns for arrival in found)
         if len(found) < MOST:
             self._looked_ns = max(self._looked_ns, now_ns)
@@ -330,26 +283,6 @@ class Tail:
         oldest_ns = self._looked_ns - _LOOK_BACK_NS
         self._seen = dict.fromkeys(stored_ns for stored_ns in self._seen if stored_ns > oldest_ns)
 
-    async def _answers(
-        self, found: Sequence[Arrival], groups: Sequence[_Group], most: int
-    ) -> list[tuple[list[Row], int]]:
-        """Ask for all searches at once; where that is refused, for each alone, and end those that are at fault."""
-        reader = Reader(self._store)
-        try:
-            answers = await self._ask(records, reader, found, [group.wanted for group in groups], most)
-        except (QueryError, StoreRejected) as error:
-            if len(groups) > 1:
-                return [(await self._answers(found, [group], most))[0] for group in groups]
-            self._end(groups[0], error)
-            return [([], 0)]
-        made = []
-        for group, rows in zip(groups, answers, strict=True):
-            left_out = 0
-            if len(rows) > most:
-                left_out = await self._ask(count, reader, found, group.wanted) - most
-            made.append((rows[:most], max(0, left_out)))
-        return made
-
     def _end(self, group: _Group, error: FuseboardError) -> None:
         log.warning("tail_search_failed", code=error.code, error=error.message[:300])
         told = frames.Frames(frames.event("problem", {"code": error.code, "message": error.message}), 0)
@@ -357,11 +290,14 @@ class Tail:
             viewer.offer(told)
             viewer.close()
 
-    def _hand_out(self, group: _Group, rows: list[Row], found: Sequence[Arrival], left_out: int) -> None:
-        made = frames.told(rows, found, self._seen, self._floor_ns)
+    def _hand_out(self, group: _Group, answer: Answered, found: Sequence[Arrival]) -> None:
+        if answer.error is not None:
+            self._end(group, answer.error)
+            return
+        made = frames.told(answer.rows, found, self._seen, self._floor_ns)
         for viewer in group.viewers:
             lost = viewer.offer(made) if made.data else 0
-            if left_out:
-                viewer.leave_out(left_out)
+            if answer.left_out:
+                viewer.leave_out(answer.left_out)
             self._metrics.records.inc(made.records - lost)
-            self._metrics.skipped.inc(lost + left_out)
+            self._metrics.skipped.inc(lost + answer.left_out)

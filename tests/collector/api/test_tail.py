@@ -1,6 +1,8 @@
 """The live tail over a real socket."""
 
 import json
+import re
+import socket
 import time
 from contextlib import contextmanager
 
@@ -137,3 +139,34 @@ def test_one_viewer_too_many_is_told_so_and_a_place_becomes_free(client, poll):
             return answer.status_code == 200
 
     poll(free)
+
+
+def test_a_viewer_that_does_not_read_is_told_what_it_missed(client, stored):
+    """Memory for it is bounded; when it reads again it gets what waited, the number of the rest, and then what is new."""
+    segments, lines = 8, 1500
+    with socket.create_connection((client.base_url.host, client.base_url.port)) as slow:
+        slow.sendall(b"GET /api/v1/logs/tail HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        slow.recv(100)  # it has begun
+        with watching(client, query="last") as (_, stream):
+            next(stream)
+            for number in range(segments):
+                stored(*["x" * 3000] * lines, batch=f"s{number}")
+            stored("last", batch="last")
+            records(stream, 1)  # the hub has been through all of it
+        told, left_out = accounted(slow, segments * lines + 1)
+
+    assert told + left_out == segments * lines + 1
+    assert left_out > 0
+
+
+def accounted(connection, expected):
+    """Read until as many records as *expected* are accounted for: (told, left out)."""
+    connection.settimeout(10)
+    deadline, rest, told, left_out = time.monotonic() + 30, b"", 0, 0
+    while told + left_out < expected and time.monotonic() < deadline:
+        *blocks, rest = (rest + connection.recv(1 << 20)).split(b"\n\n")
+        for block in blocks:
+            told += b'data: {"id"' in block
+            found = re.search(rb'event: skipped\ndata: {"records":(\d+)}', block)
+            left_out += int(found[1]) if found else 0
+    return told, left_out

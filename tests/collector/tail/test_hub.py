@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from collector.errors import NoRoom, QueryError, StoreUnavailable
 from collector.metrics import TailMetrics
-from collector.tail import Tail, TailLimits
+from collector.tail import Tail, TailLimits, catching_up
 from collector.tail import arrivals as arrivals_module
 from collector.tail import hub as hub_module
 from tests.collector.tail.conftest import Reading, reads, searched, until
@@ -136,8 +136,9 @@ def test_a_viewer_resumes_at_a_collector_that_knows_nothing_of_it(store, tail, s
 def test_catching_up_over_many_segments(tail, source, monkeypatch, limit):
     """More segments than one question gives are asked for in turn; records beyond the bound are counted, ids stay short."""
     monkeypatch.setattr(hub_module, "MOST", 3)
+    monkeypatch.setattr(catching_up, "MOST", 3)
     monkeypatch.setattr(arrivals_module, "MOST", 3)
-    monkeypatch.setattr(hub_module, "_CATCH_UP_RECORDS", limit)
+    monkeypatch.setattr(catching_up, "_RECORDS", limit)
     since_ns = time.time_ns() - 700 * 10**9
     for number in range(10):
         source(f"m{number}", stored_s=-600 + 40 * number)
@@ -162,8 +163,9 @@ def test_catching_up_over_many_segments(tail, source, monkeypatch, limit):
 def test_too_far_behind_is_refused_with_advice(tail, source, monkeypatch):
     """No silent gap: who comes back after too much was stored is told to begin anew."""
     monkeypatch.setattr(hub_module, "MOST", 1)
+    monkeypatch.setattr(catching_up, "MOST", 1)
     monkeypatch.setattr(arrivals_module, "MOST", 1)
-    monkeypatch.setattr(hub_module, "_CATCH_UP_LOOKS", 2)
+    monkeypatch.setattr(catching_up, "_LOOKS", 2)
     for number in range(4):
         source(f"m{number}", stored_s=-60 + number)
 
