@@ -185,7 +185,7 @@ def build(settings: Settings) -> Collector:
     alerting = Alerting(
         _alerting(settings),
         state=state,
-        breakers=Breakers(store, time.time_ns),
+        breakers=Breakers(store, time.time_ns, _query_limits(settings)),
         registry=metrics,
         holder=journal.uuid,
     )

@@ -17,6 +17,7 @@ from collector.query.window import SECOND_NS, Window, parse_time, sql_time
 from collector.read.breaker_metrics import WAYS
 from collector.read.sql import Reader, Store
 from collector.read.transitions import Chosen, Holder, Transition, transitions
+from collector.store.limits import QueryLimits
 
 # Services report at least every scrape interval or heartbeat; five minutes are many of both.
 STALE_NS = 300 * SECOND_NS
@@ -264,11 +265,18 @@ class Breakers:
     Args:
         store: ClickHouse.
         clock_ns: Nanoseconds since the epoch.
+        limits: What a look at them may take.
     """
 
-    def __init__(self, store: Store, clock_ns: Callable[[], int] = time.time_ns) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock_ns: Callable[[], int] = time.time_ns,
+        limits: QueryLimits | None = None,
+    ) -> None:
         self._store = store
         self._clock_ns = clock_ns
+        self._limits = limits or QueryLimits()
 
     def current(self) -> list[BreakerNow]:
         """
@@ -280,7 +288,11 @@ class Breakers:
         now = self._clock_ns()
         # A little ahead: a service's clock may be ahead of ours, and its last word counts.
         end = Window(now, now + 60 * SECOND_NS, now)
-        return [_now(it) for breaker in states(Reader(self._store), end) for it in breaker.instances]
+        return [
+            _now(it)
+            for breaker in states(Reader(self._store, limits=self._limits), end)
+            for it in breaker.instances
+        ]
 
 
 def _now(it: InstanceState) -> BreakerNow:

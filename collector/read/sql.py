@@ -121,12 +121,12 @@ class Reader:
                 answer = self.store.query(sql, params, {**limits, **(settings or {})}, query_id)
             except StoreError as error:
                 question.check()
-                raise _translated(error, question.limits) from error
+                raise _translated(error, question) from error
         self.cost.add(answer)
         return answer.rows
 
 
-def _translated(error: StoreError, limits: QueryLimits) -> Exception:
+def _translated(error: StoreError, question: Question) -> Exception:
     if error.clickhouse_code == _BAD_REGEX or (
         error.clickhouse_code == _BAD_ARGUMENTS and "valid re2 pattern" in error.message
     ):
@@ -134,7 +134,7 @@ def _translated(error: StoreError, limits: QueryLimits) -> Exception:
     if error.clickhouse_code == _THROWN:
         said = _OWN_WORDS.search(error.message)
         return QueryUnanswerable("no_answer", said[1] if said else error.message)
-    return limits.refused(error) or error
+    return question.refused(error) or error
 
 
 def column(rows: Sequence[Row], name: str) -> list[Any]:

@@ -17,8 +17,9 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
-from collector.errors import Gone, Malformed, StoreError
+from collector.errors import Gone, Malformed, QueryError, Refused, StoreError
 from collector.store.limits import QueryLimits
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{8,64}\Z")
@@ -45,6 +46,8 @@ class Question:
     def __init__(self, name: str = "", limits: QueryLimits | None = None) -> None:
         self.name = name or secrets.token_hex(8)
         self.limits = limits or QueryLimits()
+        # whoever raises the question's time (an answer that is read as it is made) does not raise that of a statement
+        self._each_s = self.limits.time_s
         self._began = time.monotonic()
         self._used_s = 0.0
         self._gone = False
@@ -79,7 +82,11 @@ class Question:
             identifier = f"fuseboard-{secrets.token_hex(12)}"
             self._running.add(identifier)
             self.statements += 1
-        return identifier, left_s
+        return identifier, min(left_s, self._each_s)
+
+    def refused(self, error: StoreError) -> QueryError | Refused | None:
+        """Return a statement's *error* as the limit it names; ``None``: it is about something else."""
+        return replace(self.limits, time_s=min(self.limits.time_s, self._each_s)).refused(error)
 
     def check(self) -> None:
         """Raise `Gone` if the asker is."""

@@ -165,6 +165,19 @@ def test_the_statements_of_a_question_share_its_time(store) -> None:
     assert answers == [[{"n": 0}]] * 3
 
 
+def test_more_time_for_a_question_is_not_more_for_a_statement(store) -> None:
+    """An export is read as it is made, for as long as somebody reads; each of its statements ends as any other."""
+    question = Question(limits=QueryLimits(time_s=0.3))
+    question.limits = replace(question.limits, time_s=3600)
+    began = time.monotonic()
+
+    with pytest.raises(QueryTooExpensive, match=r"0\.3 s"):
+        Reader(store, question=question).rows(SLOW)
+
+    assert time.monotonic() - began < 5
+    assert Reader(store, question=question).rows("SELECT 1 AS n LIMIT 1") == [{"n": 1}]
+
+
 def test_a_statement_ended_by_somebody_else(store, poll) -> None:
     """An administrator's KILL QUERY is not a fault of ours: the asker is told, and may ask again."""
     question = Question(limits=FEW)

@@ -14,6 +14,7 @@ import pytest
 
 from tests.collector.terminal.conftest import TRACE
 from tests.collector.terminal.shell import ROOT, Done, OnTerminal, command, environment, on_terminal, piped
+from tests.conftest import eventually
 
 SLOW = "SELECT count() AS n FROM numbers(9000000000) WHERE NOT ignore(sipHash64(number))"
 # Colours, bold and their end, the cursor shown and hidden, a line erased: what rich itself writes.
@@ -351,6 +352,26 @@ def test_tail_shows_the_last_ones_and_follows(asked, poll) -> None:
     assert first["body"] == "before"
     assert sorted(json.loads(line)["body"] for line in out.splitlines()) == ["one", "two"]
     assert (process.returncode, said) == (0, "")
+
+
+def test_tail_goes_on_over_a_restart_of_the_collector(serve) -> None:
+    """It says that it tries again, and shows what comes afterwards, each record once."""
+    served = serve("drain_s = 2\n")
+    process = subprocess.Popen(command("tail", "service:kept", "-n", "0", "--limit", "2"), cwd=ROOT, env=environment(served.url), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
+    assert process.stdout is not None
+    assert process.stderr is not None
+    eventually(lambda: "fuseboard_tail_viewers 1.0" in served.client.get("/metrics").text)
+    served.client.post("/v1/lines", content=json.dumps({"service": "kept", "msg": "first"}))
+    first = json.loads(process.stdout.readline())
+    assert served.stop() == 0
+    said = process.stderr.readline()
+    served.start()
+    served.client.post("/v1/lines", content=json.dumps({"service": "kept", "msg": "second"}))
+    out, _ = process.communicate(timeout=60)
+
+    assert (first["body"], json.loads(out)["body"]) == ("first", "second")
+    assert "again in 0.5 s" in said
+    assert process.returncode == 0
 
 
 def test_tail_without_following_and_with_a_wrong_search(asked) -> None:
