@@ -38,6 +38,7 @@ bench: $(VENV)/.dev ## figures, as ratios against a baseline measured in the sam
 	$(BIN)/python benchmarks/agent.py
 	$(BIN)/python benchmarks/node.py
 	$(BIN)/python benchmarks/patterns.py
+	$(BIN)/python benchmarks/promql.py
 
 clean:
 	rm -rf $(VENV) .fuseboard dashboards/static/vendor
