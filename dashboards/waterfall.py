@@ -82,11 +82,13 @@ class Waterfall:
     duration_ms: float
     root: Row | None
     first_failure: Row | None
+    drawn_ms: tuple[float, float]
 
     @property
     def ticks(self) -> list[tuple[float, float]]:
-        """(x in percent, milliseconds since the start) of the axis labels."""
-        return [(100 * i / TICKS, self.duration_ms * i / TICKS) for i in range(TICKS)]
+        """(x in percent, milliseconds since the trace's start) of the axis labels."""
+        start, end = self.drawn_ms
+        return [(100 * i / TICKS, start + (end - start) * i / TICKS) for i in range(TICKS)]
 
 
 @dataclass(frozen=True)
@@ -107,11 +109,17 @@ class Choice:
 
 @dataclass(frozen=True)
 class _Axis:
+    """What is drawn, ns since the epoch; *origin* is the trace's start."""
+
     start: int
     end: int
+    origin: int
 
     def x(self, at: int) -> float:
         return round(100 * min(1.0, max(0.0, (at - self.start) / max(1, self.end - self.start))), 3)
+
+    def ms(self, at: int) -> float:
+        return (at - self.origin) / NS_PER_MS
 
     def part(self, start: int, end: int) -> Part:
         x = self.x(start)
@@ -150,16 +158,22 @@ def lay_out(
     entries = entries_of(given, logs, transitions)
     steps = walk(entries)
     failure = first_failure(given)
-    picture = _Picture(entries, _axis(entries), failure, _paths(critical_path))
+    whole = _axis(entries)
     root = next((each for each in given if not each.get("parent_span_id")), given[0] if given else None)
-    axis = picture.axis
-    rows = tuple(
-        each if isinstance(each, Fold) else _placed(each, picture)
-        for each in _chosen(steps, picture, choice or Choice())
+    chosen = _chosen(steps, entries, failure, choice or Choice())
+    axis = _part_axis(chosen, entries, whole) if choice and choice.first else whole
+    picture = _Picture(entries, axis, failure, _paths(critical_path))
+    rows = tuple(each if isinstance(each, Fold) else _placed(each, picture) for each in chosen)
+    return Waterfall(
+        rows=rows,
+        total=len(steps),
+        starts_at=moment(whole.start),
+        ends_at=moment(whole.end + NS_PER_MS),
+        duration_ms=whole.ms(whole.end),
+        root=root,
+        first_failure=failure,
+        drawn_ms=(axis.ms(axis.start), axis.ms(axis.end)),
     )
-    duration_ms = (axis.end - axis.start) / NS_PER_MS
-    ends_at = moment(axis.end + NS_PER_MS)
-    return Waterfall(rows, len(steps), moment(axis.start), ends_at, duration_ms, root, failure)
 
 
 def first_failure(spans: Iterable[Row]) -> Row | None:
@@ -176,16 +190,17 @@ def first_failure(spans: Iterable[Row]) -> Row | None:
     return first.row if first else None
 
 
-def _chosen(steps: Sequence[Step], picture: _Picture, choice: Choice) -> Sequence[Step | Fold]:
+def _chosen(
+    steps: Sequence[Step], entries: Sequence[Entry], failure: Row | None, choice: Choice
+) -> Sequence[Step | Fold]:
     if choice.most is None or len(steps) <= choice.most:
         return steps
     if choice.first is not None:
         return page_of(steps, choice.first, choice.most)
-    entries = picture.entries
     certain = [
         step
         for step in steps
-        if entries[step.entry].row is picture.failure
+        if entries[step.entry].row is failure
         or (choice.span_id and entries[step.entry].row.get("span_id") == choice.span_id)
     ]
     return worth_showing(steps, entries, certain, choice.most)
@@ -203,7 +218,7 @@ def _placed(step: Step, picture: _Picture) -> WaterfallRow:
         depth=step.depth,
         x=min(x, 100 - MINIMUM_WIDTH),
         width=width,
-        offset_ms=(entry.start - axis.start) / NS_PER_MS,
+        offset_ms=axis.ms(entry.start),
         duration_ms=entry.duration_ns / NS_PER_MS,
         anchor=_anchor(row, picture.anchors) if is_bar else "",
         first_failure=row is picture.failure,
@@ -257,4 +272,17 @@ def _axis(entries: Sequence[Entry]) -> _Axis:
     end = max((each.start + each.duration_ns for each in timed), default=0)
     reach = (end - start) // 2
     near = [each.start for each in entries if start - reach <= each.start <= end + reach]
-    return _Axis(min([start, *near]), max([end, *near, start + 1]))
+    first = min([start, *near])
+    return _Axis(first, max([end, *near, start + 1]), first)
+
+
+def _part_axis(chosen: Sequence[Step | Fold], entries: Sequence[Entry], whole: _Axis) -> _Axis:
+    """Draw the rows of a page over their own time: a later page of a loop would be a hair on the axis of all."""
+    shown = [
+        entries[step.entry]
+        for step in chosen
+        if isinstance(step, Step) and entries[step.entry].kind == "span"
+    ]
+    start = max(whole.start, min((each.start for each in shown), default=whole.start))
+    end = min(whole.end, max((each.start + each.duration_ns for each in shown), default=whole.end))
+    return _Axis(start, end, whole.origin) if end > start else whole

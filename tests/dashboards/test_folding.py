@@ -68,6 +68,10 @@ def test_all_rows_are_read_page_by_page() -> None:
 
     assert [len(page.rows) for page in pages] == [400, 400, 151, 0]
     assert len({name for page in pages for name in names(page)}) == 951
+    assert [page.duration_ms for page in pages] == [950] * 4
+    assert pages[0].ticks[:2] == [(0, 0), (20, 190)]
+    assert pages[1].ticks[0] == (0, 399)
+    assert pages[1].drawn_ms == (399, 798.5)
 
 
 def test_parents_that_never_came_have_a_row() -> None:

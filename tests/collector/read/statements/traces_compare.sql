@@ -30,5 +30,5 @@ FROM
 ARRAY JOIN pairs AS pair
 WHERE pair.2 != '' AND pair.1 != 'service.name'
 GROUP BY service, key, value
-ORDER BY round(score, 2) DESC, p > q DESC, score DESC, service, key, value
+ORDER BY round(score, 1) DESC, p > q DESC, score DESC, service, key, value
 LIMIT {limit:UInt32}
