@@ -34,6 +34,7 @@ format: $(VENV)/.dev
 bench: $(VENV)/.dev ## figures, as ratios against a baseline measured in the same run
 	$(BIN)/python benchmarks/ingest.py
 	$(BIN)/python benchmarks/paths.py
+	$(BIN)/python benchmarks/answers.py
 	$(BIN)/python benchmarks/idle.py
 	$(BIN)/python benchmarks/agent.py
 	$(BIN)/python benchmarks/node.py
