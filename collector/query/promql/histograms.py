@@ -9,25 +9,29 @@ from __future__ import annotations
 
 from collector.query.promql.scope import Scalar, Scope, Vector
 
+# Counts c that never fall.
 _MENDED = (
     "arrayFold((told, x) -> arrayPushBack(told, if(x > told[-1] AND (told[-1] = 0 OR (x - told[-1]) / (x + told[-1]) >= 1e-12), x, told[-1])), "
     "arrayPopFront(c), arraySlice(c, 1, 1))"
 )
+# From the outside in: the answer per point; bounds and mended counts apart; and pairs of them.
 _PER_POINT = """SELECT h.labels AS labels, arrayMap((u, c, {names}) -> {body}, h.bounds, h.mended, {arrays}) AS values
 FROM (SELECT g.labels AS labels, arrayMap(p -> arrayMap(x -> x.1, p), g.pairs) AS bounds,
 arrayMap(c -> {mended}, arrayMap(p -> arrayMap(x -> x.2, p), g.pairs)) AS mended
 FROM ({pairs}) AS g) AS h"""
+# (bound, count) in order per group and point: of (bound, has a value, value) of each series, summed where bounds are equal.
 _PAIRS = """SELECT s.labels AS labels, arrayMap(p -> arrayMap(x -> (x.1, x.3), arrayFilter(x -> x.2, arraySort(p))), groupArrayForEach(s.told)) AS pairs
 FROM (SELECT r.labels AS labels, arrayMap(v -> (assumeNotNull(r.bound), isNotNull(v), ifNull(v, nan)), sumForEach(r.values)) AS told
 FROM (SELECT mapFilter((k, v) -> k != 'le', t.labels) AS labels, toFloat64OrNull(t.labels['le']) AS bound, t.values AS values
 FROM ({inner}) AS t) AS r WHERE isNotNull(r.bound) GROUP BY labels, r.bound) AS s GROUP BY labels"""
-# Over bounds u and mended counts c; b is the bucket the rank falls into, 0 = the last.
+# Over bounds u and mended counts c: the rank that quantile q has, and the bucket it falls into, 0 = the last.
 _RANK = "(q * c[-1])"
 _PLACE = f"arrayFirstIndex(x -> x >= {_RANK}, arrayPopBack(c))"
 _QUANTILE = f"""multiIf(empty(u), NULL, isNaN(q), nan, q < 0, -inf, q > 1, inf, length(u) < 2 OR u[-1] != inf OR c[-1] = 0, nan,
 {_PLACE} = 0, u[-2], {_PLACE} = 1 AND u[1] <= 0, u[1],
 {_PLACE} = 1, u[1] * ({_RANK} / c[1]),
 u[{_PLACE} - 1] + (u[{_PLACE}] - u[{_PLACE} - 1]) * (({_RANK} - c[{_PLACE} - 1]) / (c[{_PLACE}] - c[{_PLACE} - 1])))"""
+# How many of the observations are at most x, a straight line between two bounds.
 _BELOW = """multiIf({x} <= if(u[1] > 0, 0., -inf), 0., u[arrayFirstIndex(y -> y >= {x}, u)] = {x}, c[arrayFirstIndex(y -> y >= {x}, u)],
 arrayFirstIndex(y -> y >= {x}, u) = 1 AND u[1] <= 0, 0.,
 c[arrayFirstIndex(y -> y >= {x}, u) - 1] + (c[arrayFirstIndex(y -> y >= {x}, u)] - c[arrayFirstIndex(y -> y >= {x}, u) - 1])

@@ -27,11 +27,11 @@ _TO_GRID = {
     "ts_of_max_over_time": "TimestampOfMax",
     "ts_of_min_over_time": "TimestampOfMin",
 }
+# Of a window, by an aggregate function that needs not see it as a whole.
+_REDUCED = {"stdvar_over_time": "varPopStable", "stddev_over_time": "stddevPopStable"}
 # Of a window of values ``w`` in order, never empty.
 _MEDIAN = "arrayReduce('quantileExactInclusive(0.5)', {})"
 _OF_VALUES = {
-    "stdvar_over_time": "arrayReduce('varPopStable', w)",
-    "stddev_over_time": "arrayReduce('stddevPopStable', w)",
     "first_over_time": "w[1]",
     "mad_over_time": _MEDIAN.format(f"arrayMap(x -> abs(x - {_MEDIAN.format('w')}), w)"),
 }
@@ -93,6 +93,10 @@ def _of_values(function: str, matrix: Matrix, numbers: list[Scalar], scope: Scop
         return _of_windows(_SMOOTHED, values, matrix, dict(zip("ab", numbers, strict=True)), scope)
     if function == "quantile_over_time":
         return _of_windows(quantile("w", "$a"), values, matrix, {"a": numbers[0]}, scope)
+    if function in _REDUCED:
+        reduced = f"arrayReduceInRanges('{_REDUCED[function]}', {_ranges(matrix)}, {values})"
+        within = matrix.scope.to_grid("Count", "t.samples", matrix.window_ms)
+        return repeated(f"arrayMap((v, k) -> if(k > 0, v, NULL), {reduced}, {within})", matrix, scope)
     if function in _OF_VALUES:
         return _of_windows(_OF_VALUES[function], values, matrix, {}, scope)
     return None
@@ -111,13 +115,17 @@ def quantile(values: str, q: str) -> str:
 
 
 def _of_windows(body: str, values: str, matrix: Matrix, numbers: dict[str, Scalar], scope: Scope) -> str:
-    """Apply *body* to each window ``w`` of *values*: the samples up to the point, of them as many as its window has."""
+    """Apply *body* to each window ``w`` of *values*."""
+    windows = repeated(f"arrayReduceInRanges('groupArray', {_ranges(matrix)}, {values})", matrix, scope)
+    return mapped(f"if(empty(w), NULL, {body})", windows, numbers, "w")
+
+
+def _ranges(matrix: Matrix) -> str:
+    """Say where each window lies among the samples, as (first, length): those up to the point, of them as many as it has."""
     at = matrix.scope
     until = at.to_grid("Count", "t.samples", _EVER_MS)
     within = at.to_grid("Count", "t.samples", matrix.window_ms)
-    ranges = f"arrayMap((n, k) -> (toInt64(ifNull(n, 0)) - toInt64(ifNull(k, 0)) + 1, toUInt64(ifNull(k, 0))), {until}, {within})"
-    windows = repeated(f"arrayReduceInRanges('groupArray', {ranges}, {values})", matrix, scope)
-    return mapped(f"if(empty(w), NULL, {body})", windows, numbers, "w")
+    return f"arrayMap((n, k) -> (toInt64(ifNull(n, 0)) - toInt64(ifNull(k, 0)) + 1, toUInt64(ifNull(k, 0))), {until}, {within})"
 
 
 def _rate(matrix: Matrix) -> str:
