@@ -1,3 +1,6 @@
+import random
+import threading
+
 import pytest
 
 from collector.api.answer import Page
@@ -131,6 +134,34 @@ def test_pages_neither_skip_nor_repeat(fill, client, order):
         )
 
     assert [line for line in seen if line < 1000] == sorted(range(23), reverse=order == "desc")
+    assert len(seen) == len(set(seen))
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_pages_are_whole_while_others_write(fill, client, order):
+    """With a writer beside the reader, whose records lie anywhere in the window, what was there at first comes exactly once."""
+    chance = random.Random(11)
+    fill("logs", [log(-chance.randint(1, 60), "first", line=number) for number in range(120)])
+    reading = threading.Event()
+
+    def write():
+        number = 1000
+        while not reading.is_set() and number < 3000:
+            fill("logs", [log(-chance.uniform(0, 61), "late", line=number + step) for step in range(10)])
+            number += 10
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    seen, cursor = [], ""
+    while cursor is not None:
+        asked = {"limit": 9, "order": order} | ({"cursor": cursor} if cursor else {})
+        body = client.get("/api/v1/logs", params=asked).json()
+        seen += [row["line"] for row in body["data"]]
+        cursor = body["next_cursor"]
+    reading.set()
+    writer.join()
+
+    assert sorted(line for line in seen if line < 1000) == list(range(120))
     assert len(seen) == len(set(seen))
 
 
