@@ -39,14 +39,14 @@ class Event:
 
 
 def events(lines: Iterable[str], last_id: str = "") -> Iterator[Event]:
-    """Read *lines* as events; comments and what is cut off at the end are none."""
-    name = ""
+    """Read *lines* as events; comments and what is cut off at the end are none. An id alone is one without name and data: a place to come back to."""
+    name, told = "", last_id
     data: list[str] = []
     for line in lines:
         if not line:
-            if data:
-                yield Event(name or "message", "\n".join(data), last_id)
-            name, data = "", []
+            if data or last_id != told:
+                yield Event((name or "message") if data else "", "\n".join(data), last_id)
+            name, data, told = "", [], last_id
             continue
         field, _, value = line.partition(":")
         value = value.removeprefix(" ")

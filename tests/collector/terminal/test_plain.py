@@ -144,3 +144,12 @@ def test_series_of_each_kind() -> None:
 def test_progress_is_a_line(row: dict[str, object], said: str) -> None:
     """With what is known."""
     assert sentence(row) == said
+
+
+def test_an_id_alone_is_a_place_to_come_back_to() -> None:
+    """A quiet stream moves its id on without a record: whoever breaks off then resumes there, once told for each."""
+    lines = ["id: a", "", ": alive", "", "id: a", "", "id: b", "", "id: c", "data: {}", ""]
+
+    found = [(event.name, event.last_id) for event in events(lines)]
+
+    assert found == [("", "a"), ("", "b"), ("message", "c")]
