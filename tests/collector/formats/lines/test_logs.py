@@ -171,6 +171,19 @@ SHAPES = [
         {"id": "12345678901234567890"},
         _row("m"),
     ),
+    Shape(
+        "a decimal in an array alone",
+        b'{"msg":"m","a":[7,1.50],"b":"c"}',
+        {"a": "[7,1.50]", "b": "c"},
+        _row("m"),
+    ),
+    Shape("a decimal behind spaces", b'{"msg" : "m", "a" :  2.50}', {"a": "2.50"}, _row("m")),
+    Shape(
+        "keys of which only one becomes the column",
+        b'{"msg":"m","event":"e","trace_id":"0","severity":"odd","level":"warn"}',
+        {"event": "e", "trace_id": "0", "severity": "odd", "level": "warn"},
+        _row("m"),
+    ),
     Shape("an exponent alone", b'{"msg":"m","x":1E-7}', {"x": "1E-7"}, _row("m")),
     Shape(
         "a number like text",
