@@ -1,7 +1,7 @@
 """
 ClickHouse alone on sealed segments: the baseline of `paths.py`, a process of its own.
 
-    python benchmarks/alone.py FORMAT DATABASE_FOLDER SEGMENT …
+    python benchmarks/alone.py FORMAT TABLE[,TABLE…] DATABASE_FOLDER SEGMENT …
 
 The segments are loaded as the collector's loader does it: the same mapping into the same tables with their views and indexes, one block per
 partition, two segments at a time. No HTTP, no journal, no tokens, nothing else to do. Prints CPU-seconds and wall seconds, as JSON.
@@ -68,7 +68,7 @@ def cpu_s() -> float:
 
 def main() -> None:
     """Load, and print what it took."""
-    name, database, *paths = sys.argv[1:]
+    name, tables, database, *paths = sys.argv[1:]
     connection = chdb.connect(database)
     for migration in read_migrations():
         for statement in migration.statements():
@@ -76,7 +76,7 @@ def main() -> None:
     waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
     for path in paths:
         waiting.put(path)
-    mapped = mappings(name)
+    mapped = tuple(mapping for mapping in mappings(name) if mapping.table in tables.split(","))
     threads = [threading.Thread(target=load, args=(database, mapped, waiting)) for _ in range(2)]
     began, before = time.monotonic(), cpu_s()
     for thread in threads:

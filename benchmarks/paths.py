@@ -7,7 +7,9 @@ For each path a collector of its own (so that memory and merges are this path's)
 (`telemetry.py`; built before the clock starts) from two senders, each after the 2xx of the one before; afterwards there are exactly as many
 records as were sent. Indexes and views are on. Printed per path:
 
-    records/s        from the first byte until the last record is searchable, and (acked/s) until the last 2xx
+    records/s        from the first byte until the last record is searchable
+    steady/s         the same without the time in which nothing is done but gather the last, small segment; what the target is about
+    acked/s          until the last 2xx
     CPU-s/M          per million records: collector, engine, and both once merging has gone quiet (settled)
     RSS              peak of collector and engine, MB
     ratio            CPU of collector and engine until the last is searchable, over that of ClickHouse alone (`alone.py`)
@@ -36,6 +38,7 @@ sys.path.insert(0, str(ROOT))
 from ingest import Collector, settle  # noqa: E402
 from telemetry import HISTOGRAMS, SENDERS, Sender  # noqa: E402
 
+from collector.formats.registry import PROTOCOLS  # noqa: E402
 from collector.journal.envelope import Head  # noqa: E402
 from collector.journal.writer import SEAL_BYTES, SEAL_RAW_BYTES  # noqa: E402
 from tests.collector.formats.segments import segment  # noqa: E402
@@ -67,6 +70,7 @@ class Figures:
     path: str
     records: int
     records_per_s: float
+    steady_per_s: float
     acknowledged_per_s: float
     cpu_collector: float
     cpu_engine: float
@@ -114,8 +118,8 @@ def send(port: int, path: str, posts: list[Post]) -> None:
     connection.close()
 
 
-def flood(collector: Collector, path: str, posts: list[Post]) -> tuple[float, float]:
-    """Send everything from two senders; seconds until the last 2xx, and until the last record is searchable."""
+def flood(collector: Collector, path: str, posts: list[Post]) -> tuple[float, float, float]:
+    """Send everything from two senders; seconds until the last 2xx, until the last record is searchable, and of those spent on gathering alone."""
     began = time.monotonic()
     senders = [
         threading.Thread(target=send, args=(collector.port, path, posts[i::_SENDERS]))
@@ -126,9 +130,13 @@ def flood(collector: Collector, path: str, posts: list[Post]) -> tuple[float, fl
     for sender in senders:
         sender.join()
     acknowledged_s = time.monotonic() - began
-    while collector.get("/api/v1/pipeline")["data"][0]["journal"]["bytes"] > 0:
+    gathering_s, looked = 0.0, time.monotonic()
+    while (journal := collector.get("/api/v1/pipeline")["data"][0]["journal"])["bytes"] > 0:
+        if not journal["segments_waiting"]:
+            gathering_s += time.monotonic() - looked
+        looked = time.monotonic()
         time.sleep(0.1)
-    return acknowledged_s, time.monotonic() - began
+    return acknowledged_s, time.monotonic() - began, gathering_s
 
 
 def stored(collector: Collector, table: str) -> int:
@@ -150,7 +158,7 @@ def measure(name: str, sender: Sender, records: int, folder: Path) -> Figures:
     pids = (collector.process.pid, collector.engine_pid)
     settle(collector)
     before = [collector.cpu_s(pid) for pid in pids]
-    acknowledged_s, searchable_s = flood(collector, sender.path, posts)
+    acknowledged_s, searchable_s, gathering_s = flood(collector, sender.path, posts)
     after = [collector.cpu_s(pid) for pid in pids]
     if (found := stored(collector, sender.table)) != count:
         raise SystemExit(f"{name}: {count} records sent, {found} found")
@@ -161,7 +169,7 @@ def measure(name: str, sender: Sender, records: int, folder: Path) -> Figures:
     million = count / 1_000_000
     cpu = [(end - start) / million for start, end in zip(before, after, strict=True)]
     return Figures(
-        name, count, count / searchable_s, count / acknowledged_s, *cpu, (settled - sum(before)) / million, *peaks,
+        name, count, count / searchable_s, count / (searchable_s - gathering_s), count / acknowledged_s, *cpu, (settled - sum(before)) / million, *peaks,
         base["cpu_s"] / million, count / base["wall_s"], sum(cpu) * million / base["cpu_s"], _TARGETS.get(name, 0),
     )  # fmt: skip
 
@@ -173,10 +181,13 @@ def alone(sender: Sender, posts: list[Post], folder: Path) -> dict[str, float]:
         path = folder / f"{number}.seg"
         path.write_bytes(segment(_records(gathered, number)))
         paths.append(str(path))
+    protocol = next(protocol for protocol in PROTOCOLS if protocol.name == sender.name)
+    lacks = protocol.judge(posts[0].raw, {}).lacks  # for which the collector reads nothing, either
     command = [
         sys.executable,
         str(ROOT / "benchmarks/alone.py"),
         sender.name,
+        ",".join(table for table in protocol.tables if table not in lacks),
         str(folder / "baseline"),
         *paths,
     ]
@@ -235,10 +246,10 @@ def main() -> None:
 def tell(figures: Figures, *, header: bool) -> None:
     """Print one line, before the first what its columns are."""
     if header:
-        print(f"{'path':16} {'records/s':>10} {'target':>8} {'acked/s':>9} {'coll.':>6} {'engine':>7} {'settled':>8}"
+        print(f"{'path':16} {'records/s':>10} {'steady/s':>9} {'target':>8} {'acked/s':>9} {'coll.':>6} {'engine':>7} {'settled':>8}"
               f" {'RSS MB':>11} {'alone':>6} {'alone/s':>9} {'ratio':>6}")  # fmt: skip
     rss = f"{figures.rss_collector_mb:.0f} + {figures.rss_engine_mb:.0f}"
-    print(f"{figures.path:16} {figures.records_per_s:10,.0f} {figures.target_per_s:8,} {figures.acknowledged_per_s:9,.0f} {figures.cpu_collector:6.2f}"
+    print(f"{figures.path:16} {figures.records_per_s:10,.0f} {figures.steady_per_s:9,.0f} {figures.target_per_s:8,} {figures.acknowledged_per_s:9,.0f} {figures.cpu_collector:6.2f}"
           f" {figures.cpu_engine:7.2f} {figures.cpu_settled:8.2f} {rss:>11} {figures.baseline_cpu:6.2f} {figures.baseline_per_s:9,.0f}"
           f" {figures.cpu_ratio:6.2f}", flush=True)  # fmt: skip
 

@@ -47,7 +47,7 @@ def protocol(
     tables: tuple[str, ...],
     message: type[Message],
     count: Callable[[Any], int],
-    seal_age_s: float = 1.5,
+    seal_age_s: float = 1.0,
     sift: Callable[[Any], LeftOut | None] = lambda _: None,
     lacks: Callable[[Any], tuple[str, ...]] = lambda _: (),
 ) -> Protocol:

@@ -51,7 +51,7 @@ def protocol(
     tables: tuple[str, ...],
     request: type[Request],
     count: Callable[[Request], int],
-    seal_age_s: float = 1.5,
+    seal_age_s: float = 1.0,
     sift: Callable[[Request, bytes], tuple[otlp.LeftOut, bytes] | None] = lambda _request, _body: None,
     lacks: Callable[[bytes], tuple[str, ...]] = lambda _: (),
 ) -> Protocol:

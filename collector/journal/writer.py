@@ -44,7 +44,7 @@ log = structlog.get_logger()
 # Beyond these a segment gains nothing: ClickHouse merges fewer parts, but a line waits longer and a retry repeats more.
 SEAL_BYTES = 8 << 20
 SEAL_RAW_BYTES = 50 << 20
-SEAL_AGE_S = 1.5
+SEAL_AGE_S = 1.0
 """Of a small segment, unless its group has an age of its own (`JournalSettings.seal_ages_s`)."""
 # From so many raw bytes on the fixed cost of a load is a small part of it, and waiting longer gains nothing.
 _LARGE_RAW_BYTES = 2 << 20

@@ -81,4 +81,4 @@ class Protocol:
     methods: Sequence[str] = ("POST",)
     probe: Callable[[str, str, Mapping[bytes, bytes]], Response | None] | None = None
     declare: Callable[[str, Mapping[str, str]], Mapping[str, str]] | None = None
-    seal_age_s: float = 1.5
+    seal_age_s: float = 1.0

@@ -116,5 +116,5 @@ PROTOCOL = Protocol(
     judge=judge,
     answer=answer,
     respond=respond,
-    seal_age_s=1.0,
+    seal_age_s=0.5,
 )
