@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from collector.terminal.address import address
-from collector.terminal.commands import KeyOption, UrlOption
+from collector.terminal.asking import KeyOption, UrlOption
 from collector.terminal.output import ERROR, INTERRUPTED, TerminalError, tell
 from collector.terminal.remote import Remote
 

@@ -2,6 +2,7 @@
 The terminal: what an engineer asks from a shell, over the same HTTP API as the pages.
 
 ``commands.py``  the commands and their options, for ``collector/__main__.py``
+``asking.py``    what the commands share: options, the way to the collector
 ``address.py``   which collector, and whose key: options, environment, file
 ``remote.py``    requests, and whatever fails as a sentence
 ``waiting.py``   how far a slow question is, on standard error

@@ -2,94 +2,32 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from collector.terminal import board, metrics, plain, records, statements, traces, waterfall
-from collector.terminal.address import address
-from collector.terminal.output import ERROR, FOUND, INTERRUPTED, NOTHING, Output, Row, TerminalError, tell
-from collector.terminal.remote import Found, Remote
+from collector.terminal.asking import (
+    EndOption,
+    EnvOption,
+    JsonOption,
+    KeyOption,
+    Search,
+    StartOption,
+    UrlOption,
+    answered,
+    asking,
+    joined,
+    limit_option,
+    paged,
+)
+from collector.terminal.output import FOUND, NOTHING, Output, Row, tell
+from collector.terminal.remote import Remote
 from collector.terminal.tail import follow
 from collector.terminal.waiting import waiting
-
-_PAGE_ROWS = 1000
-_LIMIT_MOST = 1_000_000
-# What a pipe whose reader ended leaves in the shell, as of any other program.
-_BROKEN_PIPE = 141
-
-Search = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="[SEARCH]...",
-        help="Lucene-style: 'service:checkout severity:>=error \"timed out\"'; several are one with spaces between; none: everything.",
-    ),
-]
-UrlOption = Annotated[str | None, typer.Option("--url", help="The collector; default FUSEBOARD_URL, the file, http://127.0.0.1:4318.")]  # fmt: skip
-KeyOption = Annotated[str | None, typer.Option("--key", help="Its read key; default FUSEBOARD_KEY, the file. Others on this machine see options.")]  # fmt: skip
-JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines, as in a pipe.")]
-StartOption = Annotated[str | None, typer.Option("--start", help="RFC 3339, epoch, '-1h', 'now-1h'; default: an hour before --end.")]  # fmt: skip
-EndOption = Annotated[str | None, typer.Option("--end", help="As --start; default: now.")]
-EnvOption = Annotated[str, typer.Option("--env", help="Only this environment.")]
-
-
-def _limit(most: str) -> Any:
-    return typer.Option("--limit", "-n", min=1, max=_LIMIT_MOST, help=most)
-
-
-def _joined(words: list[str] | None) -> str:
-    return " ".join(words or ())
-
-
-@contextmanager
-def _asking(url: str | None, key: str | None) -> Iterator[Remote]:
-    """Open the way to the collector; what fails is a sentence and exit code 2, Ctrl-C 130."""
-    remote: Remote | None = None
-    try:
-        remote = Remote(address(url, key))
-        yield remote
-        sys.stdout.flush()
-    except TerminalError as error:
-        tell([str(error)])
-        raise typer.Exit(ERROR) from error
-    except KeyboardInterrupt as interrupt:
-        raise typer.Exit(INTERRUPTED) from interrupt
-    except BrokenPipeError as broken:
-        # the interpreter flushes once more at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(_BROKEN_PIPE) from broken
-    finally:
-        if remote is not None:
-            remote.close()
-
-
-def _asked(remote: Remote, ask: Callable[[], Found]) -> list[Row]:
-    """Ask once, with its progress, and pass on its warnings."""
-    with waiting(remote):
-        found = ask()
-    tell(found.warnings)
-    return list(found.rows)
-
-
-def _paged(remote: Remote, path: str, params: Mapping[str, object], text: str, limit: int) -> list[Row]:
-    """Ask page after page until there are *limit* rows."""
-    rows: list[Row] = []
-    cursor = ""
-    with waiting(remote):
-        while True:
-            page = {**params, "limit": min(limit - len(rows), _PAGE_ROWS), "cursor": cursor}
-            found = remote.get(path, page, text)
-            if not cursor:
-                tell(found.warnings)
-            rows += found.rows
-            cursor = found.cursor
-            if not cursor or not found.rows or len(rows) >= limit:
-                return rows
 
 
 def query(
@@ -97,16 +35,16 @@ def query(
     start: StartOption = None,
     end: EndOption = None,
     env: EnvOption = "",
-    limit: Annotated[int, _limit("Most records: the newest ones.")] = 100,
+    limit: Annotated[int, limit_option("Most records: the newest ones.")] = 100,
     as_json: JsonOption = False,
     url: UrlOption = None,
     key: KeyOption = None,
 ) -> None:
     """Log records matching a search: the newest --limit, the newest last."""
-    output, text = Output(as_json=as_json), _joined(search)
-    with _asking(url, key) as remote:
+    output, text = Output(as_json=as_json), joined(search)
+    with asking(url, key) as remote:
         params = {"query": text, "start": start, "end": end, "env": env}
-        rows = _paged(remote, "/logs", params, text, limit)
+        rows = paged(remote, "/logs", params, text, limit)
         code = output.rows(rows[::-1], records.records)
     raise typer.Exit(code)
 
@@ -127,8 +65,8 @@ def tail(
 ) -> None:
     """Follow log records as they come, until Ctrl-C."""
     output = Output(as_json=as_json)
-    with _asking(url, key) as remote:
-        code = _followed(remote, output, _joined(search), env, lines, limit if following else lines)
+    with asking(url, key) as remote:
+        code = _followed(remote, output, joined(search), env, lines, limit if following else lines)
     raise typer.Exit(code)
 
 
@@ -175,16 +113,16 @@ def patterns(
         str,
         typer.Option("--new-since", help="Mark what is new since a time, 'deploy' or 'deploy:<version>'."),
     ] = "",
-    limit: Annotated[int, _limit("Most patterns, the commonest first.")] = 50,
+    limit: Annotated[int, limit_option("Most patterns, the commonest first.")] = 50,
     as_json: JsonOption = False,
     url: UrlOption = None,
     key: KeyOption = None,
 ) -> None:
     """What the records of a search say: templates with counts, the commonest first."""
-    output, text = Output(as_json=as_json), _joined(search)
-    with _asking(url, key) as remote:
+    output, text = Output(as_json=as_json), joined(search)
+    with asking(url, key) as remote:
         params = {"query": text, "start": start, "end": end, "env": env, "new_since": new_since, "limit": min(limit, 1000)}  # fmt: skip
-        rows = _asked(remote, lambda: remote.get("/logs/patterns", params, text))
+        rows = answered(remote, lambda: remote.get("/logs/patterns", params, text))
         code = output.rows(rows, records.patterns)
     raise typer.Exit(code)
 
@@ -201,14 +139,14 @@ def find_traces(
     start: StartOption = None,
     end: EndOption = None,
     env: EnvOption = "",
-    limit: Annotated[int, _limit("Most traces, the newest first.")] = 20,
+    limit: Annotated[int, limit_option("Most traces, the newest first.")] = 20,
     as_json: JsonOption = False,
     url: UrlOption = None,
     key: KeyOption = None,
 ) -> None:
     """Traces, the newest first."""
-    output, text = Output(as_json=as_json), _joined(search)
-    with _asking(url, key) as remote:
+    output, text = Output(as_json=as_json), joined(search)
+    with asking(url, key) as remote:
         params = {
             "query": text,
             "service": service,
@@ -218,7 +156,7 @@ def find_traces(
             "end": end,
             "env": env,
         }
-        rows = _paged(remote, "/traces", params, text, limit)
+        rows = paged(remote, "/traces", params, text, limit)
         code = output.rows(rows, traces.traces)
     raise typer.Exit(code)
 
@@ -227,16 +165,16 @@ def trace(
     trace_id: Annotated[str, typer.Argument(help="32 hexadecimal digits.", metavar="ID")],
     start: StartOption = None,
     end: EndOption = None,
-    limit: Annotated[int, _limit("Most spans of the picture.")] = 500,
+    limit: Annotated[int, limit_option("Most spans of the picture.")] = 500,
     as_json: JsonOption = False,
     url: UrlOption = None,
     key: KeyOption = None,
 ) -> None:
     """One trace as a tree with bars, with what was logged and which breakers changed meanwhile."""
     output = Output(as_json=as_json)
-    with _asking(url, key) as remote:
+    with asking(url, key) as remote:
         path = f"/traces/{_segment(trace_id)}"
-        rows = _asked(remote, lambda: remote.get(path, {"start": start, "end": end}, trace_id))
+        rows = answered(remote, lambda: remote.get(path, {"start": start, "end": end}, trace_id))
         found = [row for row in rows if row.get("spans") or row.get("logs")]
         code = output.rows(found, lambda console, some: waterfall.show(console, some[0], limit))
     raise typer.Exit(code)
@@ -261,9 +199,9 @@ def breakers(
     """The board: every breaker as it stands, open ones first."""
     output = Output(as_json=as_json)
     wanted = {each.strip() for each in state.split(",") if each.strip()}
-    with _asking(url, key) as remote:
+    with asking(url, key) as remote:
         params = {"service": service, "start": start, "end": end, "env": env}
-        rows = _asked(remote, lambda: remote.get("/breakers", params))
+        rows = answered(remote, lambda: remote.get("/breakers", params))
         code = output.rows([row for row in rows if not wanted or row.get("state") in wanted], board.breakers)
     raise typer.Exit(code)
 
@@ -282,8 +220,8 @@ def services(
     """Services with their health, the evidence, and requests, errors and durations."""
     output = Output(as_json=as_json)
     wanted = {each.strip() for each in health.split(",") if each.strip()}
-    with _asking(url, key) as remote:
-        rows = _asked(remote, lambda: remote.get("/services", {"start": start, "end": end, "env": env}))
+    with asking(url, key) as remote:
+        rows = answered(remote, lambda: remote.get("/services", {"start": start, "end": end, "env": env}))
         code = output.rows([row for row in rows if not wanted or row.get("health") in wanted], board.services)
     raise typer.Exit(code)
 
@@ -310,7 +248,7 @@ def promql(
         form["time"] = plain.moment_s(end, now)
     else:
         form |= {"start": plain.moment_s(start, now), "end": plain.moment_s(end, now), "step": step}
-    with _asking(url, key) as remote:
+    with asking(url, key) as remote:
         with waiting(remote):
             data = remote.prometheus("/query" if start is None else "/query_range", form)
         tell(plain.safe(each) for each in data["warnings"])
@@ -329,8 +267,8 @@ def sql(
     """A read-only statement of ClickHouse's SQL."""
     output = Output(as_json=as_json)
     text = sys.stdin.read() if statement == "-" else statement
-    with _asking(url, key) as remote:
-        rows = _asked(remote, lambda: remote.sql(text))
+    with asking(url, key) as remote:
+        rows = answered(remote, lambda: remote.sql(text))
         code = output.rows(rows, statements.show)
     raise typer.Exit(code)
 

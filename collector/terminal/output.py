@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,9 @@ class Output:
 
     def __init__(self, *, as_json: bool = False) -> None:
         self.is_json = as_json or not sys.stdout.isatty()
+        self._ascii_only = "utf" not in (sys.stdout.encoding or "utf").lower()
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")
         self._console: Console | None = None
 
     @property
@@ -43,7 +47,7 @@ class Output:
 
     def line(self, row: object) -> None:
         """Write one row as JSON."""
-        sys.stdout.write(json_line(row) + "\n")
+        sys.stdout.write(json_line(row, ascii_only=self._ascii_only) + "\n")
 
     def rows(self, rows: Sequence[Row], show: Callable[[Console, Sequence[Row]], object]) -> int:
         """Write all of *rows*, as JSON lines or by *show*; the exit code."""

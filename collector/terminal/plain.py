@@ -32,9 +32,9 @@ def safe_line(value: object) -> str:
     return safe(value).replace("\n", "↵")
 
 
-def json_line(value: object) -> str:
-    """Return *value* as one line of JSON that a terminal does not obey either."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+def json_line(value: object, *, ascii_only: bool = False) -> str:
+    """Return *value* as one line of JSON that a terminal does not obey either; *ascii_only* where the other end reads no Unicode."""
+    text = json.dumps(value, ensure_ascii=ascii_only, separators=(",", ":"), default=str)
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 

@@ -102,6 +102,16 @@ def test_a_pipe_is_harmless_too(asked) -> None:
     assert "\x1b]0;owned\x07" in json.loads(done.stdout)["body"]
 
 
+def test_a_shell_that_reads_no_unicode_is_no_error(asked) -> None:
+    """JSON says the same in ASCII; a terminal shows what it has."""
+    done = subprocess.run(command("query", "severity:fatal"), cwd=ROOT, env=environment(asked.url, PYTHONIOENCODING="ascii"), capture_output=True, check=True)  # fmt: skip
+    code, text = on_terminal(asked.url, "trace", TRACE, PYTHONIOENCODING="latin-1", NO_COLOR="1")
+
+    assert json.loads(done.stdout.decode("ascii"))["body"] == "disk full näme — 漢字"
+    assert code == 0
+    assert "POST /orders" in text
+
+
 def test_trace_draws_a_tree_with_bars_and_what_happened_meanwhile(asked) -> None:
     """Children below parents, the failed ones marked, the orphan named, the log record and the breaker's opening in the order of time."""
     code, text = plainly(asked.url, "trace", TRACE)
