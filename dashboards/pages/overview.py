@@ -14,6 +14,9 @@ from dashboards.render import Help
 
 HEALTH_ORDER = ("unhealthy", "degraded", "unknown", "healthy")
 RECENT_TRANSITIONS = 12
+CAUSES = 3
+LIKELY_SCORE = 0.15
+"""Below this a cause is a guess that costs more time than it saves."""
 ASKED_TRANSITIONS = 100
 """More are asked for than shown: starts of processes are left out."""
 
@@ -35,6 +38,7 @@ class OverviewContext:
     since: Annotated[
         str, Help("When the earliest of the open breakers and firing alerts began; empty if none.")
     ]
+    causes: Annotated[Section, Help("GET /causes, where something is wrong: the likeliest few.")]
     silent: Annotated[bool, Help("True if no service ever reported: show how to send something.")]
 
 
@@ -53,6 +57,8 @@ async def load(visit: Visit) -> OverviewContext:
         row for row in alerts.rows if row.get("state") == "firing" and in_env(row, visit.window.env)
     )
     verdict, headline = summarise(services, breakers, troubled, firing)
+    wrong = verdict in ("unhealthy", "degraded")
+    causes = await api.get("causes", params={**question, "limit": str(CAUSES)}) if wrong else Section()
     silent = not services.problem and not services.rows and not breakers.rows
     return OverviewContext(
         services=services,
@@ -64,8 +70,19 @@ async def load(visit: Visit) -> OverviewContext:
         verdict=verdict,
         headline=headline,
         since=began(troubled, firing),
+        causes=likely(causes),
         silent=silent,
     )
+
+
+def likely(causes: Section) -> Section:
+    """Leave out what is too unlikely to look at."""
+    rows = [
+        row
+        for row in causes.rows
+        if isinstance(score := row.get("score"), int | float) and score >= LIKELY_SCORE
+    ]
+    return replace(causes, rows=tuple(rows))
 
 
 def began(troubled: tuple[Tile, ...], firing: tuple[Row, ...]) -> str:

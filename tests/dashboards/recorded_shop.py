@@ -498,11 +498,49 @@ def histogram() -> list[dict[str, Any]]:
     return rows
 
 
+CAUSES: list[dict[str, Any]] = [
+    {
+        "service": "payment",
+        "env": "demo",
+        "kind": "service",
+        "score": 0.86,
+        "began": at(260),
+        "evidence": [
+            {
+                "code": "errors",
+                "message": "62.0% of its calls fail since 03:10 UTC, usually 0.1%",
+                "value": 0.62,
+                "threshold": 0.001,
+                "url": "/traces?service=payment&error=true",
+            },
+            {
+                "code": "breakers_on_it",
+                "message": "checkout opened a breaker on it",
+                "value": 1,
+                "threshold": 1,
+                "url": "/breakers/checkout/payment",
+            },
+        ],
+        "path": ["gateway", "checkout", "payment"],
+    },
+    {
+        "service": "orders",
+        "env": "demo",
+        "kind": "dependency",
+        "score": 0.06,
+        "began": None,
+        "evidence": [],
+        "path": ["orders"],
+    },
+]
+
+
 def answer(path: str, query: dict[str, str]) -> list[dict[str, Any]] | None:
     """Give ``data`` of the shop for a path under /api/v1; None if nothing lives there."""
     parts = path.split("/")
     fixed: dict[str, Any] = {
         "services": [service(name) for name in SERVICES],
+        "causes": CAUSES[: int(query.get("limit", "20"))],
         "breakers": [breaker(*key) for key in BREAKERS],
         "breakers/transitions": TRANSITIONS,
         "logs": [

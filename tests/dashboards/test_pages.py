@@ -39,6 +39,7 @@ EXPECTED = {
         "1 service unhealthy, 1 service degraded, 1 breaker open",
         "since 03:10:40, 4 min 20 s ago",
         "62 % of requests fail",
+        "gateway → checkout → payment",
     ),
     "/services/checkout": ("its breaker payment is open", "Latest errors", "charge failed"),
     "/breakers": ("1 open", "instances disagree", "card processor: connection refused"),
