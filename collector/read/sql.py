@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from collector.errors import QueryError, QueryUnanswerable, StoreError
+from collector.errors import QueryError, QueryTooExpensive, QueryUnanswerable, StoreError
 from collector.store.bulkhead import Bulkhead
 from collector.store.limits import QueryLimits
 from collector.store.question import Question
@@ -21,6 +21,8 @@ _BAD_REGEX = 427
 _BAD_ARGUMENTS = 36
 # FUNCTION_THROW_IF_VALUE_IS_NON_ZERO: its message is a statement's own, before ClickHouse says where it stands.
 _THROWN = 395
+# TOO_DEEP_RECURSION, TOO_DEEP_AST, TOO_BIG_AST.
+_TOO_DEEP = frozenset({306, 167, 168})
 _OWN_WORDS = re.compile(r"DB::Exception: (.*?): while executing", re.DOTALL)
 
 
@@ -134,6 +136,8 @@ def _translated(error: StoreError, question: Question) -> Exception:
     if error.clickhouse_code == _THROWN:
         said = _OWN_WORDS.search(error.message)
         return QueryUnanswerable("no_answer", said[1] if said else error.message)
+    if error.clickhouse_code in _TOO_DEEP:
+        return QueryTooExpensive("the question is nested too deeply for the engine; ask it in parts")
     return question.refused(error) or error
 
 

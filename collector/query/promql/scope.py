@@ -16,9 +16,10 @@ NAME = "__name__"
 
 @dataclass(slots=True)
 class Params:
-    """Values of a statement's ``{p0:Type}`` places; a value that stands twice has one place."""
+    """Values of a statement's ``{p0:Type}`` places, a value that stands twice has one; how many selectors it has."""
 
     values: dict[str, object] = field(default_factory=dict)
+    selectors: int = 0
     _places: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def bind(self, clickhouse_type: str, value: object) -> str:

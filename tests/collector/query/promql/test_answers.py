@@ -235,6 +235,11 @@ def test_limits_say_what_to_narrow(ask) -> None:
         ask("g", T, series_limit=3)
     with pytest.raises(QueryTooExpensive, match="subquery"):
         ask("sum_over_time(g[30d:1s])", T)
+    with pytest.raises(QueryTooExpensive, match="20 selectors"):
+        ask(" or ".join(["g"] * 21), T)
+    with pytest.raises(QueryTooExpensive, match="nested too deeply"):
+        ask("g" + " + 1" * 100, T)
+    assert ask("+".join(["1"] * 101), T).series[0].points[0][1] == 101
     with pytest.raises(QueryError, match="step"):
         ask("g", T, T + 60, -1)
     with pytest.raises(QueryError, match="before the start"):
