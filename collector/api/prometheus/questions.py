@@ -13,7 +13,7 @@ from collector.api.prometheus.numbers import time_text, value_text
 from collector.api.prometheus.parts import PrometheusParts
 from collector.errors import QueryError
 from collector.query.matchers import chosen, selectors
-from collector.query.promql.syntax import parse
+from collector.query.promql.syntax import parse, pretty
 from collector.read import metrics, series
 from collector.read.sql import Reader
 
@@ -62,7 +62,7 @@ def exemplars(parts: PrometheusParts, reader: Reader, form: Form) -> Said:
 def formatted(parts: PrometheusParts, reader: Reader, form: Form) -> Said:
     """Answer ``format_query``."""
     del parts, reader
-    return said(parse(form.text("query")).prettify())
+    return said(pretty(parse(form.text("query"))))
 
 
 def _exemplified(found: series.Exemplified) -> bytes:

@@ -12,6 +12,7 @@ import promql_parser as pp
 from collector.errors import QueryError, QueryTooExpensive
 from collector.query.promql.grid import Grid, instant
 from collector.query.promql.scope import NAME, Matrix, Scope, Vector
+from collector.query.promql.syntax import EARLY_S
 
 # Each costs the engine some 13 ms of reading before it begins, and in a chain of operators each is read again for the next: 20 take seconds.
 SELECTORS_LIMIT = 20
@@ -54,7 +55,8 @@ def _at_ms(at: pp.AtModifier) -> int:
     except (ValueError, OverflowError) as error:  # a number of seconds that no datetime holds
         raise QueryError("bad_time", "the time behind @ is beyond the year 9999", "query") from error
     assert moment is not None
-    return round(moment.timestamp() * 1000)
+    at_ms = round(moment.timestamp() * 1000)
+    return at_ms if at_ms < EARLY_S * 1000 else EARLY_S * 1000 - at_ms
 
 
 def milliseconds(duration: object) -> int:

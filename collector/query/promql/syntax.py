@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import time
+from decimal import Decimal
 
 import promql_parser as pp
 
@@ -34,7 +35,10 @@ _TOKEN = re.compile(
 _RAW = re.compile(r"""\#[^\n]*|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`""", re.DOTALL)
 _COMPLETIONS = ("", " x", "=~'x'", "'x'", "x='x'", "1", "5m", "(x)", "(1,x)", " by (x) (x)", "[5m]")
 _CLOSED_BY = {"(": ")", "[": "]", "{": "}"}
-_BEFORE_1970 = re.compile(r"@\s*-\s*[0-9]")
+# The parser knows no time before 1970: there `@ -5` goes in as this many seconds and five, a time of the year 5138 that nobody asks for.
+EARLY_S = 100_000_000_000
+_EARLY = re.compile(_RAW.pattern + r"|@\s*-\s*([0-9]+(?:\.[0-9]+)?)(?![\w.])", re.DOTALL)
+_EARLY_PRETTY = re.compile(r"@ 1([0-9]{11})(\.[0-9]{3})")
 _OLD_NAMES = [
     pp.Function(
         "holt_winters",
@@ -65,8 +69,6 @@ def parse(text: str) -> pp.Expr:
     tokens = _tokens(text)
     _refuse_depth(tokens)
     _refuse_length(tokens)
-    if _BEFORE_1970.search(_without_strings(text)):
-        raise unsupported("an @ before 1970")
     try:
         return _parsed(text)
     except ValueError as error:
@@ -84,14 +86,25 @@ def _parsed(text: str) -> pp.Expr:
     if "holt_winters" in text:
         pp.clear_extra_functions()
         pp.register_extra_functions(_OLD_NAMES)
-    return pp.parse(_RAW.sub(_quoted, text))
+    return pp.parse(_EARLY.sub(_plain, text))
 
 
-def _quoted(raw: re.Match[str]) -> str:
-    """Write a raw string as one in quotes: the parser undoes escapes in both. Other strings are matched to be passed over."""
-    if not raw.group().startswith("`"):
-        return raw.group()
-    inside = raw.group()[1:-1].replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+def pretty(expression: pp.Expr) -> str:
+    """Write *expression* as the parser does, on several lines where it is long."""
+    return _EARLY_PRETTY.sub(lambda at: f"@ -{int(at[1])}{at[2]}", expression.prettify())
+
+
+def _plain(found: re.Match[str]) -> str:
+    """
+    Write a raw string as one in quotes, because the parser undoes escapes in both, and a time before 1970 as another.
+
+    Other strings and comments are matched to be passed over.
+    """
+    if found[1] is not None:
+        return f"@ {EARLY_S + Decimal(found[1])}"
+    if not found[0].startswith("`"):
+        return found[0]
+    inside = found[0][1:-1].replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{inside}"'
 
 
@@ -106,10 +119,6 @@ def _without_separators(text: str) -> str:
         _SEPARATED.sub("", token[0]) if token[0][0] in "0123456789" else token[0]
         for token in _TOKEN.finditer(text)
     )
-
-
-def _without_strings(text: str) -> str:
-    return "".join("''" if match.group()[0] in "\"'`" else match.group() for match in _TOKEN.finditer(text))
 
 
 def _refuse_depth(tokens: list[tuple[int, str]]) -> None:

@@ -300,6 +300,11 @@ def test_format_query_puts_an_expression_in_order(client):
     assert data(client, "format_query", query='sum by(job)(rate(a{b="c"}[5m]))>1') == 'sum by (job) (rate(a{b="c"}[5m])) > 1'  # fmt: skip
 
 
+def test_format_query_keeps_strings_and_times(client):
+    """Raw strings become quoted ones, a time before 1970 stays what it was."""
+    assert data(client, "format_query", query=r"a{b=~`c\d`} @ -5.5") == r'a{b=~"c\\d"} @ -5.500'
+
+
 def test_rules_and_alerts_are_our_alerting_in_prometheus_shape(client, alerting):
     """Groups with rules, each with its living alerts; what is resolved is not told."""
     alerting.known = [

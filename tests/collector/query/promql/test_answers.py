@@ -113,7 +113,6 @@ def test_a_question_has_its_answer(ask, text) -> None:
         ("double_exponential_smoothing(g[5m], 2, 0.5)", "smoothing factor"),
         ("histogram_count(g)", "histogram_count()"),
         ("nosuch(g)", "nosuch()"),
-        ("g @ -5", "before 1970"),
     ],
 )
 def test_what_has_no_answer_is_said_in_words(ask, text, said) -> None:
