@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 from collector.query.window import Window, rfc_3339, sql_time
 from collector.read.sql import Reader, Row
-from collector.read.traces import REACH_NS, Wanted, matching
+from collector.read.traces import REACH_NS, SETTINGS, Wanted, matching
 
 TRACES_MOST = 1_000
 SPANS_MOST = 500_000
@@ -128,7 +128,7 @@ def _counted(reader: Reader, wanted: Wanted, selection: Selection) -> list[_Slic
     step = max(1, -(-(window.end_ns - window.start_ns) // _SLICES))
     params = {**wanted.params(), **selection.params(), "from_ns": window.start_ns, "step": step}
     sql = _SLICED.format(matching=matching(wanted), selected=selection.sql())
-    traces = {row["slice"]: row for row in reader.rows(sql, params)}
+    traces = {row["slice"]: row for row in reader.rows(sql, params, SETTINGS)}
     spans = {row["slice"]: row["spans"] for row in reader.rows(_WEIGHED, params)}
     return [
         _Slice(
@@ -196,7 +196,7 @@ def _pairs(reader: Reader, wanted: Wanted, selection: Selection, more: Row) -> l
         "chars": VALUE_CHARS,
         **more,
     }
-    return reader.rows(sql, params)
+    return reader.rows(sql, params, SETTINGS)
 
 
 def _pair(row: Row, sizes: Row) -> Row:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from collector.query.window import rfc_3339
 from collector.read.log_counts import step_ns
 from collector.read.sql import Reader, Row
-from collector.read.traces import Wanted, matching
+from collector.read.traces import SETTINGS, Wanted, matching
 
 # Edges that people read off an axis, so many to a decade; equally far apart on a logarithmic scale, about.
 _STEPS = {6: (1, 1.5, 2, 3, 5, 7), 3: (1, 2, 5), 1: (1,)}
@@ -48,7 +48,7 @@ def heatmap(reader: Reader, wanted: Wanted, columns: int, rows: int) -> Row:
     """
     step, finest = step_ns(wanted.window, columns), edges_ns(6)
     params = {**wanted.params(), "step": step, "edges": finest}
-    found = reader.rows(_HEATMAP.format(matching=matching(wanted)), params)
+    found = reader.rows(_HEATMAP.format(matching=matching(wanted)), params, SETTINGS)
     edges = _shown_edges([row["floor_ns"] for row in found], rows)
     first, last = wanted.window.start_ns // step, (wanted.window.end_ns - 1) // step
     cells: dict[tuple[int, int], list[int]] = {}
