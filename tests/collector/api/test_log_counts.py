@@ -5,6 +5,7 @@ import pytest
 
 from collector.query.search import LOGS, Condition, compile_search, names_only
 from collector.query.window import SECOND_NS, Window
+from collector.read import log_counts
 from collector.read.log_counts import facets, histogram
 from collector.read.logs import MINUTE_FIELDS, Slice
 from collector.read.sql import Reader
@@ -107,6 +108,24 @@ def test_fields_names_what_records_have(fill, client):
         ("user.id", 2),
         ("path", 1),
     ]
+
+
+def test_fields_are_those_of_every_service(fill, client, monkeypatch):
+    """The sample is taken from all records, not from the service that the table begins with; the newest part of a window may do."""
+    monkeypatch.setattr(log_counts, "_SAMPLE", 60)
+    monkeypatch.setattr(log_counts, "_ENOUGH", 30)
+    fill("logs", [log(-1, "x", line=n, service="a", attributes={"first": "1"}) for n in range(200)])
+    fill(
+        "logs",
+        [log(-1, "x", line=n, service="z", batch_id="z", attributes={"last": "1"}) for n in range(200)],
+    )
+    fill("logs", [log(-3000, "x", line=n, service="m", attributes={"old": "1"}) for n in range(200)])
+
+    names = {row["field"] for row in client.get("/api/v1/logs/fields").json()["data"]}
+    rare = {row["field"] for row in client.get("/api/v1/logs/fields?query=service:m").json()["data"]}
+
+    assert names == {"first", "last"}
+    assert rare == {"old"}
 
 
 def test_facets_of_any_field(fill, client):
