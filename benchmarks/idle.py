@@ -156,14 +156,16 @@ def trickled(collector: Collector, ways: list[str], seconds: float) -> dict[str,
 def measure(folder: Path, seconds: float, *, each: bool) -> dict[str, dict[str, float]]:
     """Run one collector through all of it."""
     collector = Collector(folder / "data")
-    settle(collector)
-    time.sleep(_WARM_S)
-    figures = {"idle": used(collector, time.sleep, seconds)}
-    figures["trickle"] = trickled(collector, list(WAYS), seconds)
-    for name in WAYS if each else ():
+    try:
+        settle(collector)
         time.sleep(_WARM_S)
-        figures[name] = trickled(collector, [name], seconds)
-    collector.stop()
+        figures = {"idle": used(collector, time.sleep, seconds)}
+        figures["trickle"] = trickled(collector, list(WAYS), seconds)
+        for name in WAYS if each else ():
+            time.sleep(_WARM_S)
+            figures[name] = trickled(collector, [name], seconds)
+    finally:
+        collector.stop()
     return figures
 
 

@@ -156,15 +156,17 @@ def measure(name: str, sender: Sender, records: int, folder: Path) -> Figures:
     count = sum(post.records for post in posts)
     collector = Collector(folder / "data")
     pids = (collector.process.pid, collector.engine_pid)
-    settle(collector)
-    before = [collector.cpu_s(pid) for pid in pids]
-    acknowledged_s, searchable_s, gathering_s = flood(collector, sender.path, posts)
-    after = [collector.cpu_s(pid) for pid in pids]
-    if (found := stored(collector, sender.table)) != count:
-        raise SystemExit(f"{name}: {count} records sent, {found} found")
-    settled = settle(collector)
-    peaks = [collector.peak_mb(pid) for pid in pids]
-    collector.stop()
+    try:
+        settle(collector)
+        before = [collector.cpu_s(pid) for pid in pids]
+        acknowledged_s, searchable_s, gathering_s = flood(collector, sender.path, posts)
+        after = [collector.cpu_s(pid) for pid in pids]
+        if (found := stored(collector, sender.table)) != count:
+            raise SystemExit(f"{name}: {count} records sent, {found} found")
+        settled = settle(collector)
+        peaks = [collector.peak_mb(pid) for pid in pids]
+    finally:
+        collector.stop()
     base = alone(sender, posts, folder)
     million = count / 1_000_000
     cpu = [(end - start) / million for start, end in zip(before, after, strict=True)]
