@@ -7,9 +7,11 @@ completed with what would make it whole: the token behind the longest one that p
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from decimal import Decimal
+from functools import cache
 
 import promql_parser as pp
 
@@ -83,10 +85,15 @@ def unsupported(what: str) -> QueryUnanswerable:
 
 
 def _parsed(text: str) -> pp.Expr:
-    if "holt_winters" in text:
-        pp.clear_extra_functions()
-        pp.register_extra_functions(_OLD_NAMES)
+    _know_old_names()
     return pp.parse(_EARLY.sub(_plain, text))
+
+
+@cache
+def _know_old_names() -> None:
+    """Teach the parser, once: it is one per process, and questions are parsed by several threads."""
+    with contextlib.suppress(ValueError):  # another thread was here at the same time
+        pp.register_extra_functions(_OLD_NAMES)
 
 
 def pretty(expression: pp.Expr) -> str:

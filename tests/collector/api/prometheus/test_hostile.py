@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -125,3 +126,14 @@ def test_a_label_of_any_name_is_only_a_label(client, name):
     assert answer.status_code in {200, 400}
     if answer.status_code == 200:
         assert answer.json()["data"] == []
+
+
+def test_questions_are_parsed_by_several_threads(client):
+    """An old name of a function is known to each of them at any time."""
+    with ThreadPoolExecutor(8) as threads:
+        answers = threads.map(
+            lambda _: client.get(f"{API}/format_query", params={"query": "holt_winters(a[5m], 0.5, 0.5)"}),
+            range(200),
+        )
+
+    assert {answer.status_code for answer in answers} == {200}
