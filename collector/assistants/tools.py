@@ -50,8 +50,8 @@ class Tools:
         """Return every tool."""
         return (
             self.search_logs, self.log_histogram, self.log_facets, self.log_patterns, self.log_context, self.search_traces, self.get_trace,
-            self.services, self.service_health, self.service_map, self.breakers, self.breaker_transitions, self.alerts, self.deploys, self.endpoints,
-            self.ledger, self.pipeline, self.metric_names, self.promql, self.sql,
+            self.services, self.service_health, self.service_map, self.causes, self.breakers, self.breaker_transitions, self.bulkheads, self.alerts, self.deploys, self.endpoints,
+            self.databases, self.catalogue, self.ledger, self.pipeline, self.metric_names, self.promql, self.sql,
         )  # fmt: skip
 
     def search_logs(
@@ -162,6 +162,22 @@ class Tools:
         """List changes of breakers' states, newest first."""
         return self._asked("/breakers/transitions", service=service, breaker=breaker, start=start, end=end, env=env, limit=limit)  # fmt: skip
 
+    def causes(self, service: AnyService = "", start: Start = "", end: End = "", env: Env = "") -> str:
+        """Rank where trouble in the window began: score, evidence, the first failing call, and the way to it from whoever feels it."""
+        return self._asked("/causes", service=service, start=start, end=end, env=env)
+
+    def bulkheads(self, service: AnyService = "", env: Env = "") -> str:
+        """List bulkheads and pools, the fullest first: in use, limit, queue, rejections, and when they will be full."""
+        return self._asked("/bulkheads", service=service, env=env)
+
+    def databases(self, start: Start = "", end: End = "", env: Env = "") -> str:
+        """List databases and who uses them, with the tables that several services share."""
+        return self._asked("/databases", start=start, end=end, env=env)
+
+    def catalogue(self, start: Start = "", end: End = "", env: Env = "") -> str:
+        """List who owns each service, with runbook, documents and what is missing."""
+        return self._asked("/catalogue", start=start, end=end, env=env)
+
     def alerts(self) -> str:
         """List alerts: pending, firing, lately resolved."""
         return self._asked("/alerts")
@@ -171,7 +187,7 @@ class Tools:
         return self._asked("/deploys", start=start, end=end, env=env)
 
     def endpoints(self, service: AnyService = "", start: Start = "", end: End = "", env: Env = "") -> str:
-        """List endpoints with their calls, last call and callers: who still uses what."""
+        """List endpoints with their calls, last call, callers and a verdict: in use, idle or safe to delete."""
         return self._asked("/endpoints", service=service, start=start, end=end, env=env)
 
     def ledger(self, service: AnyService = "", start: Start = "", end: End = "", env: Env = "") -> str:

@@ -69,6 +69,24 @@ def _cause(row: Row) -> str:
     return safe_line(row.get("reason") or "")
 
 
+def causes(console: Console, rows: Sequence[Row]) -> None:
+    """Print probable causes, the likeliest first: how it is reached, since when, and the evidence."""
+    table = _table("score", "cause", "began", "felt by way of", "evidence")
+    for row in rows:
+        table.add_row(
+            f"{row['score']:.2f}" if isinstance(row.get("score"), int | float) else "–",
+            _named(row),
+            clock(row.get("began")),
+            " → ".join(safe_line(name) for name in row.get("path") or ()),
+            "; ".join(
+                safe_line(each.get("message", ""))
+                for each in row.get("evidence") or ()
+                if isinstance(each, dict)
+            ),
+        )
+    console.print(table)
+
+
 def services(console: Console, rows: Sequence[Row]) -> None:
     """Print services with their health, RED and evidence."""
     table = _table(

@@ -226,6 +226,23 @@ def services(
     raise typer.Exit(code)
 
 
+def causes(
+    service: Annotated[str, typer.Option("--service", help="Whose trouble; default: anybody's.")] = "",
+    start: StartOption = None,
+    end: EndOption = None,
+    env: EnvOption = "",
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+    key: KeyOption = None,
+) -> None:
+    """Where trouble began: probable causes with their evidence, the likeliest first."""
+    output = Output(as_json=as_json)
+    params = {"service": service, "start": start, "end": end, "env": env}
+    with asking(url, key) as remote:
+        code = output.rows(answered(remote, lambda: remote.get("/causes", params)), board.causes)
+    raise typer.Exit(code)
+
+
 def promql(
     expression: Annotated[
         str, typer.Argument(help="'sum by (service_name) (rate(http_requests_total[5m]))'.")
@@ -281,6 +298,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "trace": trace,
     "breakers": breakers,
     "services": services,
+    "causes": causes,
     "promql": promql,
     "sql": sql,
 }

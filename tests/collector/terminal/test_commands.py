@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -11,7 +12,9 @@ import time
 
 import httpx
 import pytest
+from rich.console import Console
 
+from collector.terminal import board
 from tests.collector.terminal.conftest import TRACE
 from tests.collector.terminal.shell import ROOT, Done, OnTerminal, command, environment, on_terminal, piped
 from tests.conftest import eventually
@@ -173,6 +176,30 @@ def test_services_shows_health_and_evidence(asked) -> None:
     assert "1 open" in text
     assert {"checkout", "payment"} <= {row["service"] for row in found}
     assert healthy.returncode == 1
+
+
+def test_causes_of_a_quiet_hour_are_none(asked) -> None:
+    """Nothing wrong is exit 1, as nothing found is."""
+    quiet = piped(asked.url, "causes", "--service", "checkout")
+
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (1, "", "")
+
+
+def test_causes_name_where_trouble_began() -> None:
+    """One line each: score, since when, the way to it, the evidence; hostile names are shown, never obeyed."""
+    console = Console(file=io.StringIO(), width=200)
+    evidence = [{"message": "62.0% of its calls fail"}, {"message": "a breaker\x1b[2J"}]
+    board.causes(
+        console,
+        [{"service": "payment", "env": "demo", "score": 0.86, "began": "2026-11-22T03:10:40.000000000Z",
+          "path": ["gateway", "checkout", "payment"], "evidence": evidence}, {"service": "x"}],
+    )  # fmt: skip
+
+    text = console.file.getvalue()
+    assert re.search(
+        r"0.86 +payment \(demo\) .*gateway → checkout → payment +62.0% of its calls fail; a breaker\\x1b",
+        text,
+    )
 
 
 def test_patterns_say_what_the_records_say(asked) -> None:
