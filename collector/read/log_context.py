@@ -92,6 +92,7 @@ SELECT concat(batch_id, ':', toString(line)) AS id, occurred_at, observed_at, se
        body, trace_id, span_id, attributes, resource, batch_id, line
 FROM logs
 WHERE occurred_at >= {{near_start:DateTime64(9, 'UTC')}} AND occurred_at < {{near_end:DateTime64(9, 'UTC')}}
+  AND toStartOfMinute(occurred_at) >= toStartOfMinute({{near_start:DateTime64(9, 'UTC')}}) AND toStartOfMinute(occurred_at) <= toStartOfMinute({{near_end:DateTime64(9, 'UTC')}})
   AND service = {{service:String}} AND env = {{env:String}}
   AND (occurred_at, batch_id, line) {sign} ({{at:DateTime64(9, 'UTC')}}, {{batch:String}}, {{line:UInt32}})
 ORDER BY occurred_at {order}, batch_id {order}, line {order}

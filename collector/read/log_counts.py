@@ -56,6 +56,7 @@ _HISTOGRAM = """
 SELECT intDiv(toUnixTimestamp64Nano(occurred_at), {{step:Int64}}) AS bucket, severity, count() AS records
 FROM logs
 WHERE occurred_at >= {{start:DateTime64(9, 'UTC')}} AND occurred_at < {{end:DateTime64(9, 'UTC')}}
+  AND toStartOfMinute(occurred_at) >= toStartOfMinute({{start:DateTime64(9, 'UTC')}}) AND toStartOfMinute(occurred_at) <= toStartOfMinute({{end:DateTime64(9, 'UTC')}})
   AND ({{env:String}} = '' OR env = {{env:String}})
   AND {search}
 GROUP BY bucket, severity
@@ -119,6 +120,7 @@ _FACET = """
 SELECT toString({value}) AS value, count() AS records
 FROM logs
 WHERE occurred_at >= {{start:DateTime64(9, 'UTC')}} AND occurred_at < {{end:DateTime64(9, 'UTC')}}
+  AND toStartOfMinute(occurred_at) >= toStartOfMinute({{start:DateTime64(9, 'UTC')}}) AND toStartOfMinute(occurred_at) <= toStartOfMinute({{end:DateTime64(9, 'UTC')}})
   AND ({{env:String}} = '' OR env = {{env:String}})
   AND {search}
   AND {exists}
@@ -180,6 +182,7 @@ FROM (SELECT arrayDistinct(arrayConcat(mapKeys(attributes), mapKeys(resource))) 
       FROM (SELECT attributes, resource
             FROM logs
             WHERE occurred_at >= {{start:DateTime64(9, 'UTC')}} AND occurred_at < {{end:DateTime64(9, 'UTC')}}
+              AND toStartOfMinute(occurred_at) >= toStartOfMinute({{start:DateTime64(9, 'UTC')}}) AND toStartOfMinute(occurred_at) <= toStartOfMinute({{end:DateTime64(9, 'UTC')}})
               AND ({{env:String}} = '' OR env = {{env:String}})
               AND {search}
             ORDER BY cityHash64(batch_id, line)

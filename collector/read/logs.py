@@ -71,6 +71,7 @@ SELECT concat(batch_id, ':', toString(line)) AS id, occurred_at, observed_at, se
        body, trace_id, span_id, attributes, resource, batch_id, line
 FROM logs
 WHERE occurred_at >= {{start:DateTime64(9, 'UTC')}} AND occurred_at < {{end:DateTime64(9, 'UTC')}}
+  AND toStartOfMinute(occurred_at) >= toStartOfMinute({{start:DateTime64(9, 'UTC')}}) AND toStartOfMinute(occurred_at) <= toStartOfMinute({{end:DateTime64(9, 'UTC')}})
   AND ({{env:String}} = '' OR env = {{env:String}})
   AND {after}
   AND {search}
@@ -144,6 +145,7 @@ _KNOWN_KEYS = """
 SELECT key, max(mapContains(attributes, key) OR mapContains(resource, key)) AS known
 FROM (SELECT attributes, resource FROM logs
       WHERE occurred_at >= {start:DateTime64(9, 'UTC')} AND occurred_at < {end:DateTime64(9, 'UTC')}
+        AND toStartOfMinute(occurred_at) >= toStartOfMinute({start:DateTime64(9, 'UTC')}) AND toStartOfMinute(occurred_at) <= toStartOfMinute({end:DateTime64(9, 'UTC')})
         AND ({env:String} = '' OR env = {env:String})
       LIMIT {sample:UInt32})
 ARRAY JOIN {keys:Array(String)} AS key

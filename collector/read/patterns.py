@@ -63,6 +63,7 @@ _COUNT = """
 SELECT count() AS records
 FROM logs
 WHERE occurred_at >= {{start:DateTime64(9, 'UTC')}} AND occurred_at < {{end:DateTime64(9, 'UTC')}}
+  AND toStartOfMinute(occurred_at) >= toStartOfMinute({{start:DateTime64(9, 'UTC')}}) AND toStartOfMinute(occurred_at) <= toStartOfMinute({{end:DateTime64(9, 'UTC')}})
   AND ({{env:String}} = '' OR env = {{env:String}})
   AND {search}
 LIMIT 1
@@ -80,6 +81,7 @@ FROM (
            any((batch_id, line, substringUTF8(body, 1, {{chars:UInt16}}))) AS example
     FROM logs
     WHERE occurred_at >= {{start:DateTime64(9, 'UTC')}} AND occurred_at < {{end:DateTime64(9, 'UTC')}}
+      AND toStartOfMinute(occurred_at) >= toStartOfMinute({{start:DateTime64(9, 'UTC')}}) AND toStartOfMinute(occurred_at) <= toStartOfMinute({{end:DateTime64(9, 'UTC')}})
       AND ({{env:String}} = '' OR env = {{env:String}})
       AND ({{one_in:UInt32}} = 1 OR cityHash64(batch_id, line) % {{one_in:UInt32}} = 0)
       AND {search}

@@ -112,6 +112,8 @@ REGEX = st.sampled_from(
 NUMBER = st.sampled_from(
     ["5", "5.0", "-5", "0", "42", "100", "1e2", ".5", "9007199254740993", "+5", "1e999", "-1e999"]
 )
+# A plus before a value means "must": alone it is escaped, in a comparison it is a sign.
+BARE_NUMBER = NUMBER.map(lambda text: text.replace("+", "\\+"))
 BOUND = st.one_of(
     NUMBER, st.sampled_from(["many", "a", quoted("日本"), quoted(""), quoted("5 "), "nan", "zz"])
 )
@@ -148,11 +150,11 @@ TERM = st.one_of(
     grouped(st.one_of(TEXT, compared(BOUND))).map(lambda test: f"body:{test}"),
     grouped(st.one_of(TEXT, compared(BOUND))).map(lambda test: f"service:{test}"),
     grouped(SEVERITY).map(lambda test: f"severity:{test}"),
-    st.one_of(NUMBER, compared(NUMBER), st.just("*")).map(lambda test: f"line:{test}"),
+    st.one_of(BARE_NUMBER, compared(NUMBER), st.just("*")).map(lambda test: f"line:{test}"),
     st.sampled_from(["AB" * 16, "ab*", "AB*", "*1", "*", '""', "/^ab/"]).map(lambda test: f"trace_id:{test}"),
     st.tuples(
         st.sampled_from([*KEYS, "absent"]).map(escaped),
-        grouped(st.one_of(TEXT, NUMBER, compared(BOUND), st.just("*"))),
+        grouped(st.one_of(TEXT, BARE_NUMBER, compared(BOUND), st.just("*"))),
     ).map(":".join),
 )
 SEARCH = st.recursive(
