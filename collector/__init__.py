@@ -13,14 +13,19 @@ The way of one block of bytes::
     engine/    the embedded ClickHouse, a child process
     store/     the only client of ClickHouse; the schema
     state/     what must survive besides rows: alerts, outbox, leases
+    jobs/      what no view can see, window by window: pairs of calls, transitions out of samples
     canary/    a numbered line of our own through all of it, looked for afterwards
 
 The way of one question::
 
     api/v1/    parameters -> read/ or health/ -> store/ -> JSON
-    query/     the search language -> SQL conditions
+    query/     the search language -> SQL conditions, PromQL -> one SELECT
+    tail/      rows as they are stored, to all who watch
+    catalogue/, views/   who owns what; searches people keep
 
-``app.py`` is the only place where objects meet.
+    terminal/  the same questions from a shell, assistants/ as tools of an assistant: clients of the HTTP API
+
+``app.py`` is the only place where objects meet; ``wiring.py`` reads out of the settings what each is given, ``router.py`` gives each request to its part.
 """
 
 __version__ = "0.1.0"

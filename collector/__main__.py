@@ -112,10 +112,10 @@ def check(
 @cli.command()
 def migrate(config: ConfigOption = None, clickhouse: ClickHouseOption = None) -> None:
     """Apply the schema to a ClickHouse server."""
-    from collector.app import server_target
     from collector.errors import FuseboardError
     from collector.store.client import Store
     from collector.store.migrate import migrate as apply
+    from collector.wiring import server_target
 
     settings = _settings(config, clickhouse=clickhouse)
     target = server_target(settings)

@@ -10,8 +10,6 @@ journal into ClickHouse first.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -21,15 +19,14 @@ from typing import Any
 
 import httpx
 import structlog
-from anyio import to_thread
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.requests import Request
 
+from collector import wiring
 from collector.alerting.service import Alerting
-from collector.alerting.settings import AlertingSettings, Receiver
 from collector.api.app import build_api
-from collector.api.clickhouse import PREFIX, ClickHouse
+from collector.api.clickhouse import ClickHouse
 from collector.api.parts import ApiParts
 from collector.api.prometheus import Prometheus, PrometheusParts
 from collector.canary.memory import Memory
@@ -38,7 +35,7 @@ from collector.catalogue.book import Book
 from collector.catalogue.file import CatalogueFile
 from collector.engine.process import Engine
 from collector.engine.remote import Server
-from collector.errors import FuseboardError, Unavailable
+from collector.errors import Unavailable
 from collector.formats import registry as formats
 from collector.formats.lines import receive as formats_lines
 from collector.jobs.breaker_states import BREAKER_STATES
@@ -50,7 +47,7 @@ from collector.journal.writer import Journal, JournalSettings
 from collector.listeners import Listeners
 from collector.load.archive import MappingArchive
 from collector.load.loader import Loader
-from collector.load.retention import LONGEST_DAYS, Retention, Rule
+from collector.load.retention import LONGEST_DAYS
 from collector.metrics import (
     CanaryMetrics,
     DiskMetrics,
@@ -65,41 +62,27 @@ from collector.metrics import (
 from collector.pipeline import Pipeline
 from collector.probes import Probes
 from collector.read.breakers import Breakers
-from collector.read.own import OWN_SERVICE
-from collector.receive.app import (
-    Receive,
-    Scope,
-    Send,
-    error_response,
-    send_response,
-)
 from collector.receive.app import (
     Receiver as IngestReceiver,
 )
-from collector.receive.authenticate import Key, Keys
-from collector.receive.decompress import Limits
+from collector.receive.authenticate import Keys
 from collector.receive.guard import App, Guard
+from collector.router import Router
 from collector.settings import Settings, is_loopback
 from collector.sql.console import Console
 from collector.state import State
 from collector.store.budget import DiskBudget
 from collector.store.bulkhead import Bulkhead, queries_busy
-from collector.store.client import Store, Target
-from collector.store.limits import QueryLimits
+from collector.store.client import Store
 from collector.store.migrate import migrate
 from collector.store.passage import Passage
 from collector.store.processes import cancel, progress
 from collector.store.question import Questions
 from collector.store.shard import OneShard
-from collector.store.storage import Storage
 from collector.tail import Tail, TailLimits
 from collector.views import Views
 
 log = structlog.get_logger()
-
-# Eight for statements of people, the rest for handlers that ask ClickHouse nothing.
-_SPARE_THREADS = 24
-_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 @dataclass(slots=True)
@@ -176,21 +159,21 @@ def build(settings: Settings) -> Collector:
     )
     loader = Loader(
         formats.groups(), store, MappingArchive(data / "mappings"), journal.uuid, data / "quarantine",
-        journal.finished, LoadMetrics(metrics), _retention(settings),
+        journal.finished, LoadMetrics(metrics), wiring.retention(settings),
     )  # fmt: skip
     loader.on_no_space = journal.no_space
     state = State(
         settings.state.get_secret_value() if settings.state is not None else f"sqlite:///{data / 'state.db'}"
     )
     alerting = Alerting(
-        _alerting(settings),
+        wiring.alerting(settings),
         state=state,
-        breakers=Breakers(store, time.time_ns, _query_limits(settings)),
+        breakers=Breakers(store, time.time_ns, wiring.query_limits(settings)),
         registry=metrics,
         holder=journal.uuid,
     )
     own_secret = secrets.token_urlsafe(24)
-    keys = _keys(settings, own_secret)
+    keys = wiring.keys(settings, own_secret)
     received = ReceiveMetrics(metrics)
     canary = Canary(
         Memory(state, journal.uuid), store, CanaryMetrics(metrics), settings.canary_interval_s, _unloaded(journal, loader, formats_lines.PROTOCOL.group),
@@ -208,8 +191,8 @@ def build(settings: Settings) -> Collector:
         engine, journal, loader, data / "quarantine", canary, received.repeats, disk, lambda: state.trouble
     )
     probes = Probes(pipeline, metrics, JournalMetrics(metrics), EngineMetrics(metrics), keys)
-    receiver = IngestReceiver(formats.PROTOCOLS, journal, keys, _limits(settings), received)
-    console = Console(store, _sql_limits(settings))
+    receiver = IngestReceiver(formats.PROTOCOLS, journal, keys, wiring.body_limits(settings), received)
+    console = Console(store, wiring.sql_limits(settings))
     query_metrics = QueryMetrics(metrics)
     questions = Questions(partial(cancel, store), query_metrics.cancelled.inc)
     tail = Tail(store, TailLimits(settings.tail_viewers, settings.tail_searches), TailMetrics(metrics))
@@ -225,7 +208,7 @@ def build(settings: Settings) -> Collector:
             views=Views(state),
             export_rows=settings.export_rows,
             authenticate=_authenticator(keys),
-            limits=_query_limits(settings),
+            limits=wiring.query_limits(settings),
             sql_limits=console.limits,
             bulkhead=bulkhead,
             questions=questions,
@@ -245,14 +228,14 @@ def build(settings: Settings) -> Collector:
             authenticate=lambda headers: keys.authenticate(headers, "read"),
             ready=lambda: engine.state.state == "up",
             retention_days=min(settings.retention_days, LONGEST_DAYS),
-            limits=_query_limits(settings),
+            limits=wiring.query_limits(settings),
             bulkhead=bulkhead,
             questions=questions,
         )
     )
     root = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     root.mount("/api", api)
-    inner = _Router(receiver, probes, root, people, prometheus, None)
+    inner = Router(receiver, probes, root, people, prometheus, settings.query_at_once)
     allowed = settings.allowed_hosts if settings.allowed_hosts or is_loopback(settings.host) else ("*",)
     collector = Collector(
         settings,
@@ -275,124 +258,8 @@ def build(settings: Settings) -> Collector:
     return collector
 
 
-class _Router:
-    """
-    Path -> application, and the lifespan.
-
-    Args:
-        receiver: Ingest paths.
-        probes: ``/healthz``, ``/readyz``, ``/metrics``.
-        api: ``/api``.
-        people: ``/clickhouse/``.
-        prometheus: ``/prometheus/`` and ``/api/v1/metrics/``.
-        pages: Everything else; ``None`` = not installed.
-    """
-
-    def __init__(
-        self,
-        receiver: IngestReceiver,
-        probes: Probes,
-        api: App,
-        people: ClickHouse,
-        prometheus: Prometheus,
-        pages: App | None,
-    ) -> None:
-        self._receiver = receiver
-        self._probes = probes
-        self._api = api
-        self._people = people
-        self._prometheus = prometheus
-        self.pages = pages
-        self.collector: Collector | None = None
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Dispatch one connection's scope."""
-        if scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
-            return
-        if scope["type"] != "http":
-            return
-        path = scope["path"]
-        if self._receiver.serves(scope):
-            await self._receiver(scope, receive, send)
-        elif path in _PROBES:
-            await self._probes(scope, receive, send)
-        elif self._prometheus.serves(path):
-            await self._prometheus(scope, receive, send)
-        elif path == "/api" or path.startswith("/api/"):
-            await self._api(scope, receive, send)
-        elif path == PREFIX or path.startswith(f"{PREFIX}/"):
-            await self._people(scope, receive, send)
-        elif self.pages is not None and not path.startswith(("/v1/", "/loki/")):
-            await self.pages(scope, receive, send)
-        else:
-            error = FuseboardError(
-                "not_found", f"nothing is served at {path[:200]!r}; the API begins at /api/v1/"
-            )
-            error.status = 404
-            await send_response(send, error_response(error))
-
-    async def _lifespan(self, receive: Receive, send: Send) -> None:
-        assert self.collector is not None
-        while True:
-            message = await receive()
-            if message["type"] == "lifespan.startup":
-                try:
-                    _room_for_those_who_wait(self.collector.settings.query_at_once)
-                    await asyncio.to_thread(self.collector.start)
-                    await self._listen(self.collector)
-                except Exception as error:
-                    log.exception("collector_start_failed")
-                    await send({"type": "lifespan.startup.failed", "message": str(error)})
-                    return
-                await send({"type": "lifespan.startup.complete"})
-            else:
-                await self.collector.listeners.stop()
-                await self._people.aclose()
-                await asyncio.to_thread(self.collector.stop)
-                await send({"type": "lifespan.shutdown.complete"})
-                return
-
-    async def _listen(self, collector: Collector) -> None:
-        """Start the other ways in; where one cannot be, end what was started: the engine is a process of its own."""
-        try:
-            await collector.listeners.start()
-        except BaseException:
-            with contextlib.suppress(Exception):  # one that never listened has nothing to stop
-                await collector.listeners.stop()
-            await asyncio.to_thread(collector.stop)
-            raise
-
-
-def _room_for_those_who_wait(at_once: int) -> None:
-    """Give the API's handlers more threads than may run or wait in the bulkheads, so that what needs no turn is answered all the same."""
-    limiter = to_thread.current_default_thread_limiter()
-    limiter.total_tokens = max(limiter.total_tokens, 3 * at_once + _SPARE_THREADS)
-
-
-def server_target(settings: Settings) -> Target | None:
-    """Return where the ClickHouse server of *settings* listens; ``None`` = the embedded engine."""
-    if settings.clickhouse is None:
-        return None
-    ca_file = settings.clickhouse_ca_file
-    url = settings.clickhouse.get_secret_value()
-    return Target(
-        url,
-        shared_disk=False,
-        ca_file=str(ca_file) if ca_file else None,
-        cluster=settings.cluster,
-        storage=_storage(settings),
-    )
-
-
-def _storage(settings: Settings) -> Storage | None:
-    if settings.storage_policy is None:
-        return None
-    return Storage(settings.storage_policy, settings.move_after_days, settings.move_to)
-
-
 def _clickhouse(settings: Settings) -> tuple[Engine | Server, Store]:
-    target = server_target(settings)
+    target = wiring.server_target(settings)
     engine: Engine | Server = (
         Engine(settings.data_dir.resolve() / "engine")
         if target is None
@@ -403,13 +270,6 @@ def _clickhouse(settings: Settings) -> tuple[Engine | Server, Store]:
         engine.on_answer = OneShard(settings.data_dir.resolve() / "shard").check
     engine.on_up = lambda reached: _migrated(Store(lambda: reached, settings.query_timeout_s))
     return engine, store
-
-
-def _retention(settings: Settings) -> Retention:
-    rules = tuple(
-        Rule(min(rule.days, LONGEST_DAYS), rule.signal, rule.service, rule.env) for rule in settings.retention
-    )
-    return Retention(min(settings.retention_days, LONGEST_DAYS), rules)
 
 
 def _disk(
@@ -424,40 +284,6 @@ def _disk(
 def _migrated(store: Store) -> None:
     applied = migrate(store)
     log.info("schema_ready", applied=applied)
-
-
-def _alerting(settings: Settings) -> AlertingSettings:
-    receivers = tuple(
-        Receiver(
-            name=receiver.name,
-            url=receiver.url,
-            secret=receiver.secret.get_secret_value(),
-            kind=receiver.kind,
-            types=receiver.types,
-            allow_private=receiver.allow_private,
-            timeout_s=receiver.timeout_s,
-        )
-        for receiver in settings.receivers
-    )
-    return AlertingSettings(
-        rule_files=settings.rule_files,
-        receivers=receivers,
-        interval_s=settings.evaluation_interval_s,
-        public_url=settings.public_url or f"http://{settings.host}:{settings.port}",
-        egress_allow=settings.egress_allow,
-    )
-
-
-def _keys(settings: Settings, own_secret: str) -> Keys:
-    """Give the keys of the settings, and where there are any one of our own for the canary, made anew at each start."""
-    simple = {"ingest": settings.ingest_key, "read": settings.read_key, "admin": settings.admin_key}
-    keys = [
-        Key(role, secret.get_secret_value(), role) for role, secret in simple.items() if secret is not None
-    ]
-    keys += [Key(k.name, k.secret.get_secret_value(), k.role, k.services, k.envs) for k in settings.keys]
-    if keys:
-        keys.append(Key("canary", own_secret, services=(OWN_SERVICE,)))
-    return Keys(keys)
 
 
 def _unloaded(journal: Journal, loader: Loader, group: str) -> Callable[[], int | None]:
@@ -481,21 +307,6 @@ def _unloaded_of(journal: Journal, loader: Loader) -> Callable[[str], int | None
     return first_ns
 
 
-def _limits(settings: Settings) -> Limits:
-    return Limits(settings.body_bytes, settings.decoded_bytes, settings.ratio)
-
-
-def _query_limits(settings: Settings) -> QueryLimits:
-    return QueryLimits(
-        settings.query_timeout_s,
-        settings.query_memory_bytes,
-        settings.query_result_rows,
-        settings.query_result_bytes,
-        settings.query_read_rows,
-        settings.query_read_bytes,
-    )
-
-
 def _bulkhead(settings: Settings, metrics: QueryMetrics) -> Bulkhead:
     """Give readers their turns; as many again may wait twice over, each in a thread of the API's (`_Router`)."""
 
@@ -507,18 +318,6 @@ def _bulkhead(settings: Settings, metrics: QueryMetrics) -> Bulkhead:
     metrics.running.set_function(lambda: bulkhead.running)
     metrics.waiting.set_function(lambda: bulkhead.waiting)
     return bulkhead
-
-
-def _sql_limits(settings: Settings) -> QueryLimits:
-    return QueryLimits(
-        settings.query_timeout_s,
-        settings.sql_memory_bytes,
-        settings.sql_result_rows,
-        settings.sql_result_bytes,
-        settings.sql_read_rows,
-        settings.sql_read_bytes,
-        prefix="sql",
-    )
 
 
 def _authenticator(keys: Keys) -> Any:

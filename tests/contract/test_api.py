@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from collector.api import ApiParts, build_api
-from collector.app import _PROBES
+from collector.router import PROBES
 from tests.contract import sources
 from tests.contract.sources import ROOT
 
@@ -61,4 +61,4 @@ def test_the_page_says_what_is_not_a_get(paths: dict[str, dict[str, Any]]) -> No
 def test_the_probes_are_on_the_page() -> None:
     """The three paths beside the API are documented there."""
     text = (ROOT / "docs" / "api.md").read_text()
-    assert all(f"`{path}`" in text for path in _PROBES)
+    assert all(f"`{path}`" in text for path in PROBES)

@@ -17,7 +17,7 @@ from agents import __main__ as agent_cli
 from agents import settings as agent_settings
 from collector import __main__ as collector_cli
 from collector import settings as collector_settings
-from collector.app import _PROBES
+from collector.router import PROBES
 from dashboards import __main__ as dashboards_cli
 from demo import __main__ as demo_cli
 from demo import serving
@@ -207,7 +207,7 @@ def test_health_checks_ask_what_answers() -> None:
     shop = [compose.health_url(service) for service in SHOP.values()]
 
     assert compose.health_url(ALL["collector"]) == (4318, "/readyz")
-    assert "/readyz" in _PROBES
+    assert "/readyz" in PROBES
     assert str(port) in ALL["dashboards"]["command"]
     assert (ROOT / "dashboards" / icon.lstrip("/")).is_file()
     assert {compose.health_url(sidecar) for sidecar in AGENTS.values()} == {(4319, "/metrics")}

@@ -1,0 +1,111 @@
+"""
+Settings -> what each part is given: the only place that knows both.
+
+Pure but for the names of files; ``app.py`` calls these where it builds a part.
+"""
+
+from __future__ import annotations
+
+from collector.alerting.settings import AlertingSettings, Receiver
+from collector.load.retention import LONGEST_DAYS, Retention, Rule
+from collector.read.own import OWN_SERVICE
+from collector.receive.authenticate import Key, Keys
+from collector.receive.decompress import Limits
+from collector.settings import Settings
+from collector.store.client import Target
+from collector.store.limits import QueryLimits
+from collector.store.storage import Storage
+
+
+def server_target(settings: Settings) -> Target | None:
+    """Return where the ClickHouse server of *settings* listens; ``None`` = the embedded engine."""
+    if settings.clickhouse is None:
+        return None
+    ca_file = settings.clickhouse_ca_file
+    url = settings.clickhouse.get_secret_value()
+    return Target(
+        url,
+        shared_disk=False,
+        ca_file=str(ca_file) if ca_file else None,
+        cluster=settings.cluster,
+        storage=_storage(settings),
+    )
+
+
+def _storage(settings: Settings) -> Storage | None:
+    if settings.storage_policy is None:
+        return None
+    return Storage(settings.storage_policy, settings.move_after_days, settings.move_to)
+
+
+def retention(settings: Settings) -> Retention:
+    """Give how long what is kept."""
+    rules = tuple(
+        Rule(min(rule.days, LONGEST_DAYS), rule.signal, rule.service, rule.env) for rule in settings.retention
+    )
+    return Retention(min(settings.retention_days, LONGEST_DAYS), rules)
+
+
+def alerting(settings: Settings) -> AlertingSettings:
+    """Give rule files, receivers, and where pages are."""
+    receivers = tuple(
+        Receiver(
+            name=receiver.name,
+            url=receiver.url,
+            secret=receiver.secret.get_secret_value(),
+            kind=receiver.kind,
+            types=receiver.types,
+            allow_private=receiver.allow_private,
+            timeout_s=receiver.timeout_s,
+        )
+        for receiver in settings.receivers
+    )
+    return AlertingSettings(
+        rule_files=settings.rule_files,
+        receivers=receivers,
+        interval_s=settings.evaluation_interval_s,
+        public_url=settings.public_url or f"http://{settings.host}:{settings.port}",
+        egress_allow=settings.egress_allow,
+    )
+
+
+def keys(settings: Settings, own_secret: str) -> Keys:
+    """Give the keys of the settings, and where there are any one of our own for the canary, made anew at each start."""
+    simple = {"ingest": settings.ingest_key, "read": settings.read_key, "admin": settings.admin_key}
+    keys = [
+        Key(role, secret.get_secret_value(), role) for role, secret in simple.items() if secret is not None
+    ]
+    keys += [Key(k.name, k.secret.get_secret_value(), k.role, k.services, k.envs) for k in settings.keys]
+    if keys:
+        keys.append(Key("canary", own_secret, services=(OWN_SERVICE,)))
+    return Keys(keys)
+
+
+def body_limits(settings: Settings) -> Limits:
+    """Give what a request's body may be."""
+    return Limits(settings.body_bytes, settings.decoded_bytes, settings.ratio)
+
+
+def query_limits(settings: Settings) -> QueryLimits:
+    """Give what one question may take of ClickHouse."""
+    return QueryLimits(
+        settings.query_timeout_s,
+        settings.query_memory_bytes,
+        settings.query_result_rows,
+        settings.query_result_bytes,
+        settings.query_read_rows,
+        settings.query_read_bytes,
+    )
+
+
+def sql_limits(settings: Settings) -> QueryLimits:
+    """Give what one with a statement of a person may take."""
+    return QueryLimits(
+        settings.query_timeout_s,
+        settings.sql_memory_bytes,
+        settings.sql_result_rows,
+        settings.sql_result_bytes,
+        settings.sql_read_rows,
+        settings.sql_read_bytes,
+        prefix="sql",
+    )
