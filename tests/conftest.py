@@ -1,4 +1,4 @@
-"""Real processes for the tests that need them; nothing here imports the program."""
+"""Real processes for the tests that need them, and the one engine inside of a test process; at import nothing here needs the program."""
 
 from __future__ import annotations
 
@@ -285,3 +285,13 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             shop.stop()
         served.close()
         pager.close()
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The schema in this process's one engine: chDB allows no second path in a process, so every test that needs one shares it."""
+    from tests.collector.formats.segments import Warehouse
+
+    warehouse = Warehouse(tmp_path_factory.mktemp("warehouse"))
+    yield warehouse
+    warehouse.close()

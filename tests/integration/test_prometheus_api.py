@@ -114,8 +114,9 @@ def test_a_read_key_is_asked_for(
 
 def test_promtool_asks_for_an_instant(collector: Any) -> None:
     """As text and as JSON."""
-    plain = _promtool(collector, "instant", "URL", "sum by (kind) (shop_orders_total)")
-    as_json = _promtool(collector, "-o", "json", "instant", "URL", "shop_orders_total")
+    at = f"--time={_NOW_MS / 1000}"  # of the samples: the suite may have run for longer than the lookback
+    plain = _promtool(collector, "instant", at, "URL", "sum by (kind) (shop_orders_total)")
+    as_json = _promtool(collector, "-o", "json", "instant", at, "URL", "shop_orders_total")
 
     assert plain.returncode == 0, plain.stderr
     assert plain.stdout.startswith('{kind="web"} => 8 @[')

@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from tests.collector.formats.segments import Warehouse
-
-
-@pytest.fixture(scope="session")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    """The schema in this process's one engine."""
-    warehouse = Warehouse(tmp_path_factory.mktemp("warehouse"))
-    yield warehouse
-    warehouse.close()
 
 
 @pytest.fixture

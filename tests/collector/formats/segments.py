@@ -100,6 +100,11 @@ class Warehouse:
             for statement in migration.statements():
                 self._run(statement)
 
+    @property
+    def connection(self) -> Any:
+        """The engine itself, for tests of what it writes."""
+        return self._connection
+
     def load(self, name: str, *records: Record, retention_days: int = 30, kept: Kept = ()) -> None:
         """Load *records* as one segment of the format called *name*; *kept* are rules before the one that fits all."""
         rules = ", ".join(

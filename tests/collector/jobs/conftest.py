@@ -1,3 +1,3 @@
-from tests.collector.formats.conftest import engine, now_ns, warehouse
+from tests.collector.formats.conftest import now_ns, warehouse
 
-__all__ = ["engine", "now_ns", "warehouse"]
+__all__ = ["now_ns", "warehouse"]

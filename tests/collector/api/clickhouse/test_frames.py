@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import struct
+from pathlib import Path
 
-import chdb
 import lz4.block
 import pytest
 from backports import zstd
@@ -19,15 +19,14 @@ LIMIT = 1 << 24
 
 
 @pytest.mark.parametrize("codec", ["LZ4", "ZSTD", "NONE"])
-def test_what_the_engine_writes_is_read(tmp_path, codec) -> None:
+def test_what_the_engine_writes_is_read(engine, codec) -> None:
     """A column's file of a part is such frames, checksums and all: the engine is the oracle."""
-    connection = chdb.connect(str(tmp_path / "db"))
-    connection.query(f"CREATE TABLE t (a UInt64 CODEC({codec})) ENGINE = MergeTree ORDER BY () SETTINGS min_bytes_for_wide_part = 0")  # fmt: skip
-    connection.query("INSERT INTO t SELECT number FROM numbers(300000)")
-    connection.close()
-    [column] = (tmp_path / "db").rglob("all_*/a.bin")
+    query = engine.connection.query
+    query(f"CREATE TABLE framed_{codec} (a UInt64 CODEC({codec})) ENGINE = MergeTree ORDER BY () SETTINGS min_bytes_for_wide_part = 0")  # fmt: skip
+    query(f"INSERT INTO framed_{codec} SELECT number FROM numbers(300000)")
+    [part] = str(query(f"SELECT path FROM system.parts WHERE table = 'framed_{codec}' AND active", "TabSeparatedRaw")).split()  # fmt: skip
 
-    plain = unframed(column.read_bytes(), LIMIT)
+    plain = unframed((Path(part) / "a.bin").read_bytes(), LIMIT)
 
     assert struct.unpack("<300000Q", plain) == tuple(range(300_000))
 

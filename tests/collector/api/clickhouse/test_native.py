@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from typing import Any
 
-import chdb
 import pytest
 from clickhouse_driver.bufferedreader import BufferedSocketReader
 from clickhouse_driver.context import Context
@@ -113,17 +112,9 @@ def read(data: bytes, version: int) -> list[list[Any]]:
         columns = [a + b for a, b in zip(columns, found, strict=True)] if columns else found
 
 
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory):
-    """A real engine."""
-    connection = chdb.connect(str(tmp_path_factory.mktemp("native") / "db"))
-    yield connection
-    connection.close()
-
-
 def native(engine: Any, sql: str) -> bytes:
     """The engine's own answer."""
-    return engine.query(sql, "Native").bytes()
+    return engine.connection.query(sql, "Native").bytes()
 
 
 @pytest.mark.parametrize("version", VERSIONS)
