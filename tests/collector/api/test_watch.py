@@ -231,10 +231,12 @@ def test_a_question_that_takes_too_long_says_what_to_narrow(store, slow) -> None
 def test_a_body_that_ends_half_way(client) -> None:
     """A client that goes away while it sends its statement leaves nothing behind; the next one is answered."""
     url = urlsplit(str(client.base_url))
+    client.get("/api/v1/pipeline")
+    before = threading.active_count()  # of this process, which runs other tests' servers and engine too
     for _ in range(3):
         half = socket.create_connection((str(url.hostname), int(url.port or 0)))
         half.sendall(b'POST /api/v1/sql HTTP/1.1\r\nHost: f\r\nContent-Length: 100\r\n\r\n{"query": "SEL')
         half.close()
 
     assert client.get("/api/v1/pipeline").status_code == 200
-    assert threading.active_count() < 60
+    assert threading.active_count() <= before + 2
