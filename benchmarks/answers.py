@@ -7,7 +7,7 @@ The rows are made in ClickHouse by SQL, seeded by their numbers, into the real s
 spread over the 24 hours before the run, and left to merge. Then a collector is started over them and asked, one connection, each question once
 before it is measured, *times* times after; p50 and p95 in milliseconds. Live tail: the time from a line's 2xx to its event at a viewer.
 
-At full scale: about eight minutes, 6 GB of disk, most of it spent on making the rows.
+At full scale: about three minutes and 6 GB of disk, most of it spent on making the rows.
 """
 
 from __future__ import annotations

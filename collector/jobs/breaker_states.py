@@ -109,6 +109,14 @@ ARRAY JOIN changes AS change
 WHERE to_state IN ('closed', 'open', 'half_open', 'forced_open', 'disabled', 'metrics_only')
 """
 
+_ANY = f"""
+SELECT 1 AS found
+FROM metric_series
+WHERE name IN (arrayMap(each -> each.1, {{ways:Array(Tuple(String, String, String, String, String))}}))
+  AND last_seen >= {{start:DateTime64(3, 'UTC')}} - toIntervalSecond({LOOK_BACK_S})
+LIMIT 1
+"""
+
 BREAKER_STATES = Job(
     "breaker_states",
     reads="metric_samples",
@@ -116,5 +124,6 @@ BREAKER_STATES = Job(
     window_s=30,
     delay_s=_DELAY_S,
     statements=(Statement("breaker_transitions", _TRANSITIONS),),
+    wanted=_ANY,
     params={"ways": [tuple(way) for way in WAYS]},
 )

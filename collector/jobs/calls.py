@@ -97,6 +97,14 @@ WHERE caller.peer = ''
 GROUP BY minute, env, caller, callee, protocol, route, retention_days
 """
 
+_ANY = f"""
+SELECT 1 AS found
+FROM spans
+WHERE kind = 'server'
+  AND {_RECEIVED}
+LIMIT 1
+"""
+
 CALLS = Job(
     "calls",
     reads="spans",
@@ -108,4 +116,5 @@ CALLS = Job(
         Statement("peer_names", _NAMES),
         Statement("paired_minutes", _UNNAMED),
     ),
+    wanted=_ANY,
 )

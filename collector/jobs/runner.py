@@ -21,6 +21,7 @@ from collector.jobs.progress import Progress
 from collector.load.loader import BLOCK_SETTINGS
 from collector.metrics import JobMetrics
 from collector.query.window import SECOND_NS, sql_time
+from collector.read.sql import Answer
 
 log = structlog.get_logger()
 
@@ -53,6 +54,7 @@ class Job:
         version: Counts changes of the statements: another version begins anew where it stands.
         window_s: Usual length of a window, seconds.
         delay_s: How long after its end a window is run.
+        wanted: A SELECT whose row says that a window has something to do: most of an idle system's have not, and a statement costs its analysis.
         params: Values for places of its statements, beside start and end.
     """
 
@@ -62,6 +64,7 @@ class Job:
     window_s: int
     delay_s: float
     statements: Sequence[Statement]
+    wanted: str
     params: Mapping[str, object] = field(default_factory=dict)
 
     @property
@@ -86,7 +89,7 @@ class Jobs:
     def __init__(
         self,
         jobs: Sequence[Job],
-        store: Loads,
+        store: Runs,
         progress: Progress,
         unloaded_ns: Callable[[str], int | None],
         metrics: JobMetrics,
@@ -149,8 +152,9 @@ class Jobs:
             return False
         start_ns, end_ns = planned
         began = time.monotonic()
-        for statement in job.statements:
-            run_statement(self._store, job, statement, start_ns, end_ns)
+        if self._store.query(job.wanted, _params(job, start_ns, end_ns)).rows:
+            for statement in job.statements:
+                run_statement(self._store, job, statement, start_ns, end_ns)
         self._progress.finish(job.key, end_ns)
         self._done_ns[job.key] = end_ns
         self._metrics.windows.labels(job.name).inc()
@@ -182,10 +186,21 @@ class Jobs:
 
 
 class Loads(Protocol):
-    """The part of `collector.store.client.Store` that runs a statement."""
+    """The part of `collector.store.client.Store` that runs an INSERT."""
 
     def load(self, sql: str, params: Mapping[str, object], settings: Mapping[str, object]) -> None:
         """Run an INSERT … SELECT."""
+
+
+class Runs(Loads, Protocol):
+    """And that asks."""
+
+    def query(self, sql: str, params: Mapping[str, object]) -> Answer:
+        """Run a SELECT."""
+
+
+def _params(job: Job, start_ns: int, end_ns: int) -> dict[str, object]:
+    return {**job.params, "start": sql_time(start_ns), "end": sql_time(end_ns)}
 
 
 def run_statement(store: Loads, job: Job, statement: Statement, start_ns: int, end_ns: int) -> None:
@@ -195,5 +210,4 @@ def run_statement(store: Loads, job: Job, statement: Statement, start_ns: int, e
         "max_memory_usage": _MEMORY_BYTES,
         "insert_deduplication_token": f"{job.key}:{statement.table}:{start_ns}-{end_ns}",
     }
-    params = {**job.params, "start": sql_time(start_ns), "end": sql_time(end_ns)}
-    store.load(statement.sql, params, settings)
+    store.load(statement.sql, _params(job, start_ns, end_ns), settings)
