@@ -5,36 +5,40 @@ from __future__ import annotations
 from collector.query.window import Window
 from collector.read.sql import Reader, Row
 
-# A host name or address is the service that answered there, as paired spans tell; of several the busiest of the window's days. What the
-# caller does not name at all only the pairs know.
-_EDGES = """
-WITH names AS (
-    SELECT env, caller, peer, argMax(callee, n) AS callee
-    FROM (SELECT env, caller, peer, callee, sum(p.calls) AS n FROM peer_names AS p
-          WHERE day >= toDate({start:DateTime64(9, 'UTC')}) - 1 AND day <= toDate({end:DateTime64(9, 'UTC')})
-          GROUP BY env, caller, peer, callee)
-    GROUP BY env, caller, peer
-)
-SELECT told.caller AS caller, if(names.callee != '', names.callee, told.callee) AS callee, told.protocol AS protocol,
-       sum(told.calls) AS requests,
-       sum(told.calls) / {seconds:Float64} AS rate,
-       sum(told.errors) / sum(told.calls) AS error_ratio,
-       round(quantilesTDigestMerge(0.5, 0.95, 0.99)(told.duration_ns)[2] / 1e6, 3) AS p95_ms
+# Calls minute by minute under the names of services. A host name or address is the service that answered there, as paired spans tell; of
+# several the busiest of the window's days. What the caller does not name at all only the pairs know.
+NAMED = """
+SELECT told.minute AS minute, told.env AS env, told.caller AS caller, if(names.callee != '', names.callee, told.callee) AS callee,
+       told.protocol AS protocol, told.calls AS calls, told.errors AS errors, told.duration_ns AS duration_ns
 FROM (
-    SELECT CAST(env, 'String') AS env, CAST(caller, 'String') AS caller, CAST(callee, 'String') AS callee,
+    SELECT minute, CAST(env, 'String') AS env, CAST(caller, 'String') AS caller, CAST(callee, 'String') AS callee,
            CAST(protocol, 'String') AS protocol, calls, errors, duration_ns
     FROM edge_minutes
     WHERE minute >= toStartOfMinute({start:DateTime64(9, 'UTC')}) AND minute < {end:DateTime64(9, 'UTC')}
       AND ({env:String} = '' OR env = {env:String})
     UNION ALL
-    SELECT CAST(env, 'String') AS env, CAST(caller, 'String') AS caller, CAST(callee, 'String') AS callee,
+    SELECT minute, CAST(env, 'String') AS env, CAST(caller, 'String') AS caller, CAST(callee, 'String') AS callee,
            CAST(protocol, 'String') AS protocol, calls, errors, duration_ns
     FROM paired_minutes
     WHERE minute >= toStartOfMinute({start:DateTime64(9, 'UTC')}) AND minute < {end:DateTime64(9, 'UTC')}
       AND ({env:String} = '' OR env = {env:String})
 ) AS told
-LEFT JOIN names ON names.env = told.env AND names.caller = told.caller AND names.peer = told.callee
-WHERE {service:String} = '' OR told.caller = {service:String} OR told.callee = {service:String} OR names.callee = {service:String}
+LEFT JOIN (
+    SELECT env, caller, peer, argMax(callee, n) AS callee
+    FROM (SELECT env, caller, peer, callee, sum(p.calls) AS n FROM peer_names AS p
+          WHERE day >= toDate({start:DateTime64(9, 'UTC')}) - 1 AND day <= toDate({end:DateTime64(9, 'UTC')})
+          GROUP BY env, caller, peer, callee)
+    GROUP BY env, caller, peer
+) AS names ON names.env = told.env AND names.caller = told.caller AND names.peer = told.callee
+"""
+_EDGES = f"""
+SELECT caller, callee, protocol,
+       sum(e.calls) AS requests,
+       sum(e.calls) / {{seconds:Float64}} AS rate,
+       sum(e.errors) / sum(e.calls) AS error_ratio,
+       round(quantilesTDigestMerge(0.5, 0.95, 0.99)(e.duration_ns)[2] / 1e6, 3) AS p95_ms
+FROM ({NAMED}) AS e
+WHERE {{service:String}} = '' OR caller = {{service:String}} OR callee = {{service:String}}
 GROUP BY caller, callee, protocol
 ORDER BY requests DESC, caller, callee
 LIMIT 5000

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from collector.query.window import Window
+from collector.read.edges import NAMED
 from collector.read.sql import Reader, Row
 
 ServiceKey = tuple[str, str]  # service, env
@@ -69,32 +70,11 @@ def services(reader: Reader, window: Window, env: str) -> dict[ServiceKey, Minut
     return {key: minutes for key, minutes in found.items() if key[0]}
 
 
-_EDGES = """
-WITH names AS (
-    SELECT env, caller, peer, argMax(callee, n) AS callee
-    FROM (SELECT env, caller, peer, callee, sum(p.calls) AS n FROM peer_names AS p
-          WHERE day >= toDate({start:DateTime64(9, 'UTC')}) - 1 AND day <= toDate({end:DateTime64(9, 'UTC')})
-          GROUP BY env, caller, peer, callee)
-    GROUP BY env, caller, peer
-)
-SELECT told.caller AS caller, if(names.callee != '', names.callee, told.callee) AS callee, told.env AS env,
-       toUnixTimestamp(told.minute) AS at, sum(told.calls) AS requests, sum(told.errors) AS failed,
-       quantilesTDigestMerge(0.5, 0.95, 0.99)(told.duration_ns)[2] / 1e6 AS p95_ms
-FROM (
-    SELECT minute, CAST(env, 'String') AS env, CAST(caller, 'String') AS caller, CAST(callee, 'String') AS callee,
-           calls, errors, duration_ns
-    FROM edge_minutes
-    WHERE minute >= toStartOfMinute({start:DateTime64(9, 'UTC')}) AND minute < {end:DateTime64(9, 'UTC')}
-      AND ({env:String} = '' OR env = {env:String})
-    UNION ALL
-    SELECT minute, CAST(env, 'String') AS env, CAST(caller, 'String') AS caller, CAST(callee, 'String') AS callee,
-           calls, errors, duration_ns
-    FROM paired_minutes
-    WHERE minute >= toStartOfMinute({start:DateTime64(9, 'UTC')}) AND minute < {end:DateTime64(9, 'UTC')}
-      AND ({env:String} = '' OR env = {env:String})
-) AS told
-LEFT JOIN names ON names.env = told.env AND names.caller = told.caller AND names.peer = told.callee
-GROUP BY caller, callee, env, told.minute
+_EDGES = f"""
+SELECT caller, callee, env, toUnixTimestamp(minute) AS at, sum(e.calls) AS requests, sum(e.errors) AS failed,
+       quantilesTDigestMerge(0.5, 0.95, 0.99)(e.duration_ns)[2] / 1e6 AS p95_ms
+FROM ({NAMED}) AS e
+GROUP BY caller, callee, env, minute
 ORDER BY at
 LIMIT 500000
 """
