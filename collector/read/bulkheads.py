@@ -106,20 +106,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("asyncpg_pool_idle", "available", "connections", "pool"),
 )
 
-_NOW = """
-SELECT service, env, kind, bulkhead, instance, role,
-       if(role = 'rejected', sum(grown), sum(last)) AS amount, max(last_at) AS at
-FROM
-(
-    SELECT series.service AS service, series.env AS env, series.kind AS kind, series.bulkhead AS bulkhead, series.instance AS instance,
-           series.role AS role, argMax(s.value, s.at) AS last, max(s.at) AS last_at,
-           -- what a counter grew by within the hour; a fall is a restart
-           arraySum((now, step) -> if(step < 0, now, step),
-                    arrayPopFront(arraySort((v, t) -> t, groupArray(s.value), groupArray(s.at)) AS counted), arrayPopFront(arrayDifference(counted))) AS grown
-    FROM metric_samples AS s
-    INNER JOIN
-    (
-        SELECT series_id, any(service) AS service, any(env) AS env, any(kind) AS kind, any(called) AS bulkhead, any(instance) AS instance, any(role) AS role
+# Which series play which role for which bulkhead.
+_SERIES = """        SELECT series_id, any(service) AS service, any(env) AS env, any(kind) AS kind, any(called) AS bulkhead, any(instance) AS instance, any(role) AS role
         FROM
         (
             SELECT series_id, CAST(service, 'String') AS service, CAST(env, 'String') AS env, metric.2 AS role, metric.3 AS kind,
@@ -133,7 +121,24 @@ FROM
         )
         WHERE called != ''
         GROUP BY series_id
-    ) AS series ON series.series_id = s.series_id
+"""
+_NOW = (
+    """
+SELECT service, env, kind, bulkhead, instance, role,
+       if(role = 'rejected', sum(grown), sum(last)) AS amount, max(last_at) AS at
+FROM
+(
+    SELECT series.service AS service, series.env AS env, series.kind AS kind, series.bulkhead AS bulkhead, series.instance AS instance,
+           series.role AS role, argMax(s.value, s.at) AS last, max(s.at) AS last_at,
+           -- what a counter grew by within the hour; a fall is a restart
+           arraySum((now, step) -> if(step < 0, now, step),
+                    arrayPopFront(arraySort((v, t) -> t, groupArray(s.value), groupArray(s.at)) AS counted), arrayPopFront(arrayDifference(counted))) AS grown
+    FROM metric_samples AS s
+    INNER JOIN
+    (
+"""
+    + _SERIES
+    + """    ) AS series ON series.series_id = s.series_id
     WHERE s.at >= if(series.role = 'rejected', {hour:DateTime64(9, 'UTC')}, {fresh:DateTime64(9, 'UTC')})
       AND s.at >= {hour:DateTime64(9, 'UTC')} AND s.at < {end:DateTime64(9, 'UTC')} AND NOT isNaN(s.value)
     GROUP BY s.series_id, service, env, kind, bulkhead, instance, role
@@ -141,6 +146,7 @@ FROM
 GROUP BY service, env, kind, bulkhead, instance, role
 LIMIT 50000
 """
+)
 
 
 def bulkheads(reader: Reader, window: Window, env: str, service: str = "") -> list[Row]:
@@ -218,7 +224,8 @@ def _full_in_s(limit: float | None, in_use: float | None, per_s: float) -> float
     return round(seconds, 1) if seconds < _FORECAST_S else None
 
 
-_TREND = """
+_TREND = (
+    """
 SELECT service, env, bulkhead, instance, role, simpleLinearRegression(second, amount).1 AS per_s
 FROM
 (
@@ -227,28 +234,17 @@ FROM
     FROM metric_samples AS s
     INNER JOIN
     (
-        SELECT series_id, any(service) AS service, any(env) AS env, any(called) AS bulkhead, any(instance) AS instance, any(role) AS role
-        FROM
-        (
-            SELECT series_id, CAST(service, 'String') AS service, CAST(env, 'String') AS env, metric.2 AS role,
-                   arrayStringConcat(arrayFilter(part -> part != '', arrayMap(name -> labels[name], splitByChar('/', metric.4))), '/') AS called,
-                   coalesce(nullIf(labels['instance'], ''), nullIf(labels['service_instance_id'], ''), labels['pod']) AS instance
-            FROM metric_series
-            ARRAY JOIN {metrics:Array(Tuple(String, String, String, String, String, String))} AS metric
-            WHERE name IN {names:Array(String)} AND name = metric.1 AND metric.2 IN ('in_use', 'available')
-              AND (metric.5 = '' OR labels[metric.5] = metric.6) AND last_seen >= {fresh:DateTime64(9, 'UTC')}
-              AND ({env:String} = '' OR env = {env:String}) AND ({service:String} = '' OR service = {service:String})
-        )
-        WHERE called != ''
-        GROUP BY series_id
-    ) AS series ON series.series_id = s.series_id
-    WHERE s.at >= {trend:DateTime64(3, 'UTC')} AND s.at < {end:DateTime64(9, 'UTC')} AND NOT isNaN(s.value)
+"""
+    + _SERIES
+    + """    ) AS series ON series.series_id = s.series_id
+    WHERE series.role IN ('in_use', 'available') AND s.at >= {trend:DateTime64(3, 'UTC')} AND s.at < {end:DateTime64(9, 'UTC')} AND NOT isNaN(s.value)
     GROUP BY service, env, bulkhead, instance, role, second
 )
 GROUP BY service, env, bulkhead, instance, role
 HAVING count() >= 3
 LIMIT 50000
 """
+)
 
 
 def _trends(reader: Reader, params: Mapping[str, object]) -> dict[Key, dict[str, float]]:

@@ -2,6 +2,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import httpx
 import pytest
@@ -43,9 +44,8 @@ class FixedSql:
 
 
 @contextmanager
-def served(parts: ApiParts) -> Iterator[httpx.Client]:
-    """The API where the collector mounts it, on a real socket, and a client of it."""
-    app = Starlette(routes=[Mount("/api", build_api(parts))])
+def running(app: Any, timeout_s: float = 30) -> Iterator[httpx.Client]:
+    """*app* on a real socket, and a client of it."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", ws="none", lifespan="off"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -55,11 +55,18 @@ def served(parts: ApiParts) -> Iterator[httpx.Client]:
         time.sleep(0.005)
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=timeout_s) as client:
             yield client
     finally:
         server.should_exit = True
         thread.join()
+
+
+@contextmanager
+def served(parts: ApiParts) -> Iterator[httpx.Client]:
+    """The API where the collector mounts it, and a client of it."""
+    with running(Starlette(routes=[Mount("/api", build_api(parts))])) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

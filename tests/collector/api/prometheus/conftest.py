@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator
 
 import httpx
 import pytest
-import uvicorn
 
 from collector.api.prometheus import Prometheus, PrometheusParts
 from collector.store.client import Store
 from collector.store.migrate import migrate
+from tests.collector.api.conftest import running
 from tests.collector.api.prometheus.targets import Ours
 from tests.collector.real_engine import engine_at
 
@@ -62,20 +60,8 @@ def client(prometheus_store, alerting) -> Iterator[httpx.Client]:
             began_ns=NOW_NS,
         )
     )
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", ws="none", lifespan="off"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    deadline = time.monotonic() + 10
-    while not server.started:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-            yield client
-    finally:
-        server.should_exit = True
-        thread.join()
+    with running(app, timeout_s=60) as client:
+        yield client
 
 
 @pytest.fixture
