@@ -1,0 +1,136 @@
+"""
+A month of a large system as rollup rows: 200 services, 2,000 edges, 60 databases, 40 queues, three versions of each service.
+
+The rows are made in ClickHouse by SQL, seeded by their numbers, straight into the rollups (no spans, no segments): what the views would have
+left. The newest *dense* days have every minute of every service and edge; of the days before, one minute in `THIN` (a busy system has all of
+them, and questions about the last hour read none of them). A statement is run once per day.
+
+Places of each statement: ``{minute:DateTime('UTC')}``, the newest, which is also when its rows end; ``{minutes:UInt64}`` how many go back from
+there, ``{every:UInt64}`` apart; ``{services:UInt64}``, ``{edges:UInt64}``. To add rows of a table, add a statement to `STATEMENTS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from collector.query.window import SECOND_NS, sql_time
+from collector.store.client import Store
+
+DAY_S, MINUTE_S = 86_400, 60
+# Of the days that are not dense, one minute in so many has rows.
+THIN = 30
+ENV = "prod"
+# What a call took, nanoseconds: four of them per row.
+_TOOK = "arrayReduce('quantilesTDigestState(0.5, 0.95, 0.99)', arrayMap(i -> toFloat64(2000000 + h % 30000000 + i * i * 900000), range(4)))"
+
+_SERVICES = f"""
+INSERT INTO service_minutes (minute, service, env, kind, route, status_class, retention_days, calls, errors, duration_ns_sum, duration_ns, last_at)
+WITH number % ({{services:UInt64}} * 8) AS row, intDiv(row, 8) AS service, row % 8 AS part, sipHash64(number, {{minute:DateTime('UTC')}}) AS h
+SELECT {{minute:DateTime('UTC')}} - toIntervalMinute(intDiv(number, {{services:UInt64}} * 8) * {{every:UInt64}}) AS minute,
+       concat('svc-', leftPad(toString(service), 3, '0')), '{ENV}', if(part < 6, 'server', 'client'),
+       if(part < 6, concat('/v1/', ['orders', 'items', 'carts', 'users', 'prices'][least(part, 4) + 1], '/{{id}}'), concat('GET peer-', toString(part))),
+       if(part = 5, '5xx', '2xx'), 60, if(part = 5, h % 3, 20 + h % 80) AS calls, if(part = 5, calls, 0), calls * (2000000 + h % 30000000),
+       {_TOOK}, toDateTime64(minute, 9, 'UTC') + 59
+FROM numbers({{services:UInt64}} * 8 * {{minutes:UInt64}})
+"""
+# Each service calls services behind it, and a database; the first 80 send to a queue or read from one.
+_EDGE_MINUTES = f"""
+INSERT INTO edge_minutes (minute, env, caller, callee, protocol, route, retention_days, calls, errors, duration_ns_sum, duration_ns, last_at)
+WITH number % {{edges:UInt64}} AS edge, edge % {{services:UInt64}} AS from, intDiv(edge, {{services:UInt64}}) AS nth, sipHash64(number, {{minute:DateTime('UTC')}}) AS h,
+     concat('svc-', leftPad(toString(from), 3, '0')) AS one,
+     concat('svc-', leftPad(toString((from + 1 + nth * 7 + nth * nth) % {{services:UInt64}}), 3, '0')) AS other,
+     concat('queue-', toString(from % 40)) AS queue
+SELECT {{minute:DateTime('UTC')}} - toIntervalMinute(intDiv(number, {{edges:UInt64}}) * {{every:UInt64}}) AS minute, '{ENV}',
+       if(nth = 1 AND from BETWEEN 40 AND 79, queue, one),
+       multiIf(nth = 0, concat('db-', toString(from % 60)), nth = 1 AND from < 40, queue, nth = 1 AND from < 80, one, other),
+       multiIf(nth = 0, 'postgresql', nth = 1 AND from < 40, 'rabbitmq', nth = 1 AND from < 80, 'rabbitmq', 'http'), 'GET /v1/items/{{id}}', 60,
+       5 + h % 40 AS calls, if(h % 50 = 0, 1, 0), calls * (2000000 + h % 30000000), {_TOOK}, toDateTime64(minute, 9, 'UTC') + 59
+FROM numbers({{edges:UInt64}} * {{minutes:UInt64}})
+"""
+_LOG_MINUTES = f"""
+INSERT INTO log_minutes (minute, service, env, severity, retention_days, records, bytes, last_at)
+WITH number % ({{services:UInt64}} * 3) AS row, sipHash64(number, {{minute:DateTime('UTC')}}) AS h
+SELECT {{minute:DateTime('UTC')}} - toIntervalMinute(intDiv(number, {{services:UInt64}} * 3) * {{every:UInt64}}) AS minute,
+       concat('svc-', leftPad(toString(intDiv(row, 3)), 3, '0')), '{ENV}', ['info', 'warn', 'error'][row % 3 + 1], 60,
+       if(row % 3 = 0, 200 + h % 100, h % 4) AS records, records * 200, toDateTime64(minute, 9, 'UTC') + 59
+FROM numbers({{services:UInt64}} * 3 * {{minutes:UInt64}})
+"""
+# Hours: of the minutes of one day, each 60th.
+_ENDPOINTS = f"""
+INSERT INTO endpoint_usage (hour, service, env, method, route, version, retention_days, calls, errors, sampled, last_at)
+WITH number % ({{services:UInt64}} * 5) AS row, sipHash64(number) AS h
+SELECT toStartOfHour({{minute:DateTime('UTC')}}) - toIntervalHour(intDiv(number, {{services:UInt64}} * 5)) AS hour,
+       concat('svc-', leftPad(toString(intDiv(row, 5)), 3, '0')), '{ENV}', 'GET',
+       concat('/v1/', ['orders', 'items', 'carts', 'users', 'prices'][row % 5 + 1], '/{{id}}'), concat('1.', toString({{day:UInt64}} % 30)), 400,
+       1000 + h % 5000, h % 9, 0, toDateTime64(hour, 9, 'UTC') + 3599
+FROM numbers({{services:UInt64}} * 5 * 24)
+"""
+_CALLERS = f"""
+INSERT INTO endpoint_callers (hour, env, service, method, route, version, caller, caller_version, retention_days, calls, errors, last_at)
+WITH number % ({{services:UInt64}} * 10) AS row, sipHash64(number) AS h
+SELECT toStartOfHour({{minute:DateTime('UTC')}}) - toIntervalHour(intDiv(number, {{services:UInt64}} * 10)) AS hour, '{ENV}',
+       concat('svc-', leftPad(toString(intDiv(row, 10)), 3, '0')), 'GET',
+       concat('/v1/', ['orders', 'items', 'carts', 'users', 'prices'][row % 5 + 1], '/{{id}}'), concat('1.', toString({{day:UInt64}} % 30)),
+       concat('svc-', leftPad(toString((intDiv(row, 10) + 1 + row % 10) % {{services:UInt64}}), 3, '0')), concat('1.', toString({{day:UInt64}} % 30)), 400,
+       100 + h % 500, h % 2, toDateTime64(hour, 9, 'UTC') + 3599
+FROM numbers({{services:UInt64}} * 10 * 24)
+"""
+_DATABASES = f"""
+INSERT INTO database_usage (hour, env, system, namespace, server, collection, operation, service, retention_days, calls, errors, duration_ns_sum, last_at)
+WITH number % ({{services:UInt64}} * 4) AS row, intDiv(row, 4) AS from, sipHash64(number) AS h
+SELECT toStartOfHour({{minute:DateTime('UTC')}}) - toIntervalHour(intDiv(number, {{services:UInt64}} * 4)) AS hour, '{ENV}', 'postgresql',
+       concat('db-', toString(from % 60)), concat('pg-', toString(from % 60), ':5432'), concat('table_', toString(row % 4)),
+       ['SELECT', 'INSERT', 'UPDATE', 'SELECT'][row % 4 + 1], concat('svc-', leftPad(toString(from), 3, '0')), 60,
+       500 + h % 900 AS calls, h % 3, calls * 4000000, toDateTime64(hour, 9, 'UTC') + 3599
+FROM numbers({{services:UInt64}} * 4 * 24)
+"""
+# A tenth of the services is deployed each day.
+_DEPLOYS = f"""
+INSERT INTO deploys (service, env, version, first_seen, last_seen)
+SELECT concat('svc-', leftPad(toString(number), 3, '0')), '{ENV}', concat('1.', toString({{day:UInt64}})),
+       toDateTime64({{minute:DateTime('UTC')}}, 9, 'UTC') - 1800 - number * 60, toDateTime64({{minute:DateTime('UTC')}}, 9, 'UTC') + 10 * 86400
+FROM numbers({{services:UInt64}})
+WHERE number % 10 = {{day:UInt64}} % 10
+"""
+_BY_MINUTE = (_SERVICES, _EDGE_MINUTES, _LOG_MINUTES)
+_BY_DAY = (_ENDPOINTS, _CALLERS, _DATABASES, _DEPLOYS)
+TABLES = ("service_minutes", "edge_minutes", "log_minutes", "endpoint_usage", "endpoint_callers", "database_usage", "deploys")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """
+    How much of it.
+
+    Attributes:
+        dense: Newest days of which every minute has rows.
+    """
+
+    services: int = 200
+    edges: int = 2000
+    days: int = 30
+    dense: int = 2
+
+
+def fill(store: Store, size: Size, end_s: int) -> Iterator[str]:
+    """Insert a month that ends at *end_s* (seconds since the epoch, a whole minute); yields a line per day."""
+    for day in range(size.days):
+        every = 1 if day < size.dense else THIN
+        params = {
+            "minute": sql_time((end_s - MINUTE_S - day * DAY_S) * SECOND_NS)[:19],
+            "minutes": DAY_S // MINUTE_S // every,
+            "every": every,
+            "day": size.days - day,
+            "services": size.services,
+            "edges": size.edges,
+        }
+        for statement in (*_BY_MINUTE, *_BY_DAY):
+            store.command(statement, params, {"max_partitions_per_insert_block": 0})
+        yield f"day {day + 1} of {size.days}"
+
+
+def settle(store: Store) -> None:
+    """Merge what the last inserts left, day by day, as a running collector would have."""
+    for table in TABLES:
+        store.command(f"OPTIMIZE TABLE {table} FINAL")

@@ -1,0 +1,171 @@
+"""
+How long the answers about services take in a large system: 200 services, 2,000 edges, a month of rollups, over the collector's HTTP API.
+
+    python benchmarks/scale.py [--days 30] [--dense 2] [--times 7] [--window 1h] [--only /map,/deploys] [--keep FOLDER]
+
+The rows are `month.py`'s. A collector is started over them and asked on one connection, each question twice before it is measured, *times*
+times after. Prints the median in milliseconds, what ClickHouse read, and whether it is within `MOST_MS`; ends with 1 if one is not.
+``--keep`` keeps the filled data directory in FOLDER and uses it again if it is there (the windows end where its rows end).
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.month import Size, fill, settle  # noqa: E402
+from collector.engine.process import Engine  # noqa: E402
+from collector.store.client import Store  # noqa: E402
+from collector.store.migrate import migrate  # noqa: E402
+
+MOST_MS = 300.0
+# Path -> parameters besides start and end. Each answer must have rows.
+QUESTIONS: dict[str, dict[str, str]] = {
+    "/services": {},
+    "/map": {},
+    "/endpoints": {"limit": "1000"},
+    "/deploys": {},
+    "/databases": {},
+    "/catalogue": {},
+}
+_UNITS_S = {"m": 60, "h": 3600, "d": 86_400}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One question's median, and the stats of its last answer."""
+
+    path: str
+    took_ms: float
+    rows: int
+    stats: dict[str, Any]
+
+
+def main() -> None:
+    """Fill, start, ask."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--dense", type=int, default=2)
+    parser.add_argument("--times", type=int, default=7)
+    parser.add_argument("--window", default="1h")
+    parser.add_argument("--only", default="")
+    parser.add_argument("--keep", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.keep or Path(temporary)
+        end_s = filled(folder, Size(days=options.days, dense=options.dense))
+        with collector(folder) as port:
+            late = report(port, end_s, options)
+    sys.exit(1 if late else 0)
+
+
+def filled(folder: Path, size: Size) -> int:
+    """Fill *folder* unless it is; returns where its rows end, seconds since the epoch."""
+    done = folder / "filled"
+    if done.exists():
+        return int(done.read_text())
+    folder.mkdir(parents=True, exist_ok=True)
+    end_s = int(time.time()) // 60 * 60
+    engine = Engine(folder / "engine")
+    engine.start()
+    try:
+        while engine.state.state != "up":
+            time.sleep(0.05)
+        store = Store(engine.target, 600)
+        migrate(store)
+        for line in fill(store, size, end_s):
+            print(line, file=sys.stderr)
+        settle(store)
+    finally:
+        engine.stop()
+    done.write_text(str(end_s))
+    return end_s
+
+
+@contextmanager
+def collector(folder: Path) -> Iterator[int]:
+    """Run a collector over *folder*; gives its port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "collector", "serve", "--data-dir", str(folder), "--port", str(port)]
+    environment = {**os.environ, "FUSEBOARD_CANARY_INTERVAL_S": "0", "FUSEBOARD_GRPC_PORT": "0"}
+    with (folder / "collector.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=environment)
+    try:
+        _wait_ready(process, port)
+        yield port
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(120)
+
+
+def _wait_ready(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            connection.request("GET", "/readyz")
+            if connection.getresponse().status == 200:
+                return
+        except OSError:
+            pass
+        time.sleep(0.1)
+    raise SystemExit("the collector does not start")
+
+
+def report(port: int, end_s: int, options: argparse.Namespace) -> list[Asked]:
+    """Ask each question; print and return those that took too long."""
+    chosen = options.only.split(",") if options.only else list(QUESTIONS)
+    start_s = end_s - int(options.window[:-1]) * _UNITS_S[options.window[-1]]
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    found = [ask(connection, path, start_s, end_s, options.times) for path in chosen]
+    connection.close()
+    for each in found:
+        said = "" if each.took_ms <= MOST_MS else f"   more than {MOST_MS:.0f} ms"
+        read = f"{each.stats['rows_read']:>12,} read, {each.stats['elapsed_ms']:8.1f} ms in ClickHouse"
+        print(f"{each.path:16} {each.took_ms:8.1f} ms {each.rows:6} rows {read}{said}")
+    return [each for each in found if each.took_ms > MOST_MS]
+
+
+def ask(connection: http.client.HTTPConnection, path: str, start_s: int, end_s: int, times: int) -> Asked:
+    """Ask one question over and over."""
+    target = f"/api/v1{path}?{urlencode({**QUESTIONS[path], 'start': start_s, 'end': end_s})}"
+    took, body = [], b""
+    for turn in range(times + 2):
+        began = time.perf_counter()
+        connection.request("GET", target)
+        answer = connection.getresponse()
+        body = answer.read()
+        if answer.status != 200:
+            raise SystemExit(f"{path}: {answer.status} {body[:500]!r}")
+        if turn >= 2:
+            took.append((time.perf_counter() - began) * 1000)
+    page = json.loads(body)
+    if not page["data"]:
+        raise SystemExit(f"{path}: no rows")
+    return Asked(path, statistics.median(took), len(page["data"]), page["stats"])
+
+
+if __name__ == "__main__":
+    main()
