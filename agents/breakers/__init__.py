@@ -7,5 +7,8 @@ by default one line on standard output, where the sidecar reads it.
 
 ``transition``  the object and the ways to write it
 ``pybreaker``   a listener for pybreaker
+``circuitbreaker``  makes a breaker of circuitbreaker tell
+``purgatory``   a listener for purgatory's factories
+``tenacity``    callbacks for tenacity: retries as a breaker that only watches
 ``decorator``   a small breaker as a decorator, for services that have no library
 """

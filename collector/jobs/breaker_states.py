@@ -4,7 +4,8 @@ Breakers that only metrics tell of: transitions from what changed between two sa
 The samples of one breaker in one instance at one time are one look at it. Between two looks
 
 - another state is a transition, at the time of the later look: it happened in the ``interval_ms`` before;
-- the same closed state while calls were not permitted means it was open in between: two transitions, a third of the interval from each look;
+- the same closed state while calls were not permitted, or openings counted, means it was open in between: two transitions, a third of the
+  interval from each look;
 - counters of changes that grew are these changes, in the order open, half open, closed (or open again, where it opened oftener than it closed).
 
 The first look at a breaker is a transition from "". Counters that fell began anew. All of it is marked ``derived``; where the breaker itself tells of a
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 from collector.jobs.runner import Job, Statement
 from collector.read.breaker_metrics import WAYS
+from collector.read.labelled import INSTANCE, called
 
 # Scrapes come every 15 to 60 seconds, and some fail: a look within this time before is the one before.
 LOOK_BACK_S = 300
@@ -41,7 +43,7 @@ WITH
                grown(unknown_before, first, now.closed, before.closed) AS closed,
                if(first, 0., grown(false, false, now.not_permitted, before.not_permitted)) AS refused,
                multiIf(now.state != '' AND (first OR now.state != before.state), [(now.at, if(first, '', before.state), now.state)],
-                       now.state = 'closed' AND refused > 0,
+                       now.state = 'closed' AND (refused > 0 OR (NOT first AND opened > 0)),
                            [(before.at + intDiv(interval_ms, 3), 'closed', 'open'), (before.at + intDiv(2 * interval_ms, 3), 'open', 'closed')],
                        now.state != '', [],
                        arrayMap((state, place) -> (now.at - 2 + place, '', state),
@@ -73,9 +75,9 @@ WITH
                     FROM
                     (
                         SELECT series_id, CAST(service, 'String') AS service, CAST(env, 'String') AS env, way.2 AS role,
-                               arrayStringConcat(arrayFilter(part -> part != '', arrayMap(name -> labels[name], splitByChar('/', way.3))), '/') AS called,
+                               {called("way.3")} AS called,
                                replaceAll(lower(labels['state']), '-', '_') AS state,
-                               coalesce(nullIf(labels['instance'], ''), nullIf(labels['service_instance_id'], ''), labels['pod']) AS instance,
+                               {INSTANCE} AS instance,
                                toUnixTimestamp64Milli(first_seen) AS born_ms
                         FROM metric_series
                         ARRAY JOIN {{ways:Array(Tuple(String, String, String, String, String))}} AS way
@@ -97,8 +99,9 @@ SELECT fromUnixTimestamp64Milli(change.1, 'UTC') AS at, service, env, breaker,
        -- a cluster of Istio's: outbound|8080||payment.shop.svc.cluster.local
        multiIf(match(breaker, '^outbound\\\\|'), extract(breaker, '^outbound\\\\|[^|]*\\\\|[^|]*\\\\|([^.|]+)'), '') AS target,
        instance, change.2 AS from_state, change.3 AS to_state,
-       multiIf(first, 'first sample', length(changes) = 2 AND now.state = 'closed',
-               concat(toString(toUInt64(refused)), ' calls were not permitted between two samples ', toString(intDiv(interval_ms, 1000)), ' s apart'),
+       multiIf(first, 'first sample', length(changes) = 2 AND now.state = 'closed' AND before.state = 'closed',
+               concat(if(refused > 0, concat(toString(toUInt64(refused)), ' calls were not permitted'), concat('it opened ', toString(toUInt64(opened)), ' times')),
+                      ' between two samples ', toString(intDiv(interval_ms, 1000)), ' s apart'),
                concat('seen in samples ', toString(intDiv(interval_ms, 1000)), ' s apart')) AS reason,
        if(now.failure_rate > 0, now.failure_rate / 100, NULL) AS failure_rate, if(now.slow_call_rate > 0, now.slow_call_rate / 100, NULL) AS slow_call_rate,
        if(now.calls > 0, toUInt64(now.calls), NULL) AS calls, if(refused > 0, toUInt64(refused), NULL) AS not_permitted,
@@ -120,7 +123,7 @@ LIMIT 1
 BREAKER_STATES = Job(
     "breaker_states",
     reads="metric_samples",
-    version=1,
+    version=2,
     window_s=30,
     delay_s=_DELAY_S,
     statements=(Statement("breaker_transitions", _TRANSITIONS),),

@@ -17,7 +17,8 @@ role               what a sample says
 =================  ======================================================================================================
 
 Sources: resilience4j's Micrometer binder (TaggedCircuitBreakerMetrics), Micrometer's HystrixMetricsBinder, prometheus-hystrix, Polly's
-telemetry (resilience.polly.strategy.events), opossum-prometheus, Envoy's cluster statistics (outlier detection), sony/gobreaker's states.
+telemetry (resilience.polly.strategy.events), opossum-prometheus, Envoy's cluster statistics (outlier detection), sony/gobreaker's states, Sentinel
+for Go's exporter.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ class Way(NamedTuple):
 
 _R4J, _POLLY = "resilience4j_circuitbreaker", "resilience_polly_strategy_events_total"
 _PIPELINE = "pipeline_name/strategy_name"
+# Envoy says envoy_cluster_name, Istio's merged metrics cluster_name.
+ENVOY_NAME = "envoy_cluster_name/cluster_name"
+_OUTLIER = "envoy_cluster_outlier_detection_ejections"
 
 WAYS: tuple[Way, ...] = (
     # resilience4j, Spring Cloud Circuit Breaker over it, and whatever names a state in a label
@@ -52,6 +56,7 @@ WAYS: tuple[Way, ...] = (
     Way("gobreaker_state", "number", "name"),
     # Hystrix: Micrometer's binder, prometheus-hystrix
     Way("hystrix_circuit_breaker_open", "flag", "key"),
+    Way("hystrix_execution_total", "not_permitted", "key", "event", "short_circuited"),
     Way("hystrix_command_is_circuit_breaker_open", "flag", "command_name"),
     # Polly 8
     Way(_POLLY, "opened", _PIPELINE, "event_name", "OnCircuitOpened"),
@@ -63,5 +68,12 @@ WAYS: tuple[Way, ...] = (
     Way("circuit", "closed", "name", "event", "close"),
     Way("circuit", "not_permitted", "name", "event", "reject"),
     # Envoy, Istio: ejecting an outlier is its breaker; its "circuit_breakers" are limits of concurrency (bulkheads)
-    Way("envoy_cluster_outlier_detection_ejections_active", "flag", "envoy_cluster_name"),
+    Way(f"{_OUTLIER}_active", "flag", ENVOY_NAME),
+    Way(f"{_OUTLIER}_enforced_total", "opened", ENVOY_NAME),
+    # Sentinel for Go; its exporter's namespace may be left out
+    *(
+        Way(f"{prefix}circuit_breaker_state_changed_total", role, "resource", "to_state", state)
+        for prefix in ("sentinel_go_", "")
+        for role, state in (("opened", "Open"), ("half_opened", "HalfOpen"), ("closed", "Closed"))
+    ),
 )

@@ -25,6 +25,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from collector.query.window import SECOND_NS, Window, sql_time
+from collector.read.labelled import INSTANCE, called
 from collector.read.sql import Reader, Row
 
 Key = tuple[str, str, str, str]  # service, env, bulkhead, instance
@@ -107,17 +108,17 @@ METRICS: tuple[Metric, ...] = (
 )
 
 # Which series play which role for which bulkhead.
-_SERIES = """        SELECT series_id, any(service) AS service, any(env) AS env, any(kind) AS kind, any(called) AS bulkhead, any(instance) AS instance, any(role) AS role
+_SERIES = f"""        SELECT series_id, any(service) AS service, any(env) AS env, any(kind) AS kind, any(called) AS bulkhead, any(instance) AS instance, any(role) AS role
         FROM
         (
             SELECT series_id, CAST(service, 'String') AS service, CAST(env, 'String') AS env, metric.2 AS role, metric.3 AS kind,
-                   arrayStringConcat(arrayFilter(part -> part != '', arrayMap(name -> labels[name], splitByChar('/', metric.4))), '/') AS called,
-                   coalesce(nullIf(labels['instance'], ''), nullIf(labels['service_instance_id'], ''), labels['pod']) AS instance
+                   {called("metric.4")} AS called,
+                   {INSTANCE} AS instance
             FROM metric_series
-            ARRAY JOIN {metrics:Array(Tuple(String, String, String, String, String, String))} AS metric
-            WHERE name IN {names:Array(String)} AND name = metric.1 AND (metric.5 = '' OR labels[metric.5] = metric.6)
-              AND last_seen >= {fresh:DateTime64(9, 'UTC')}
-              AND ({env:String} = '' OR env = {env:String}) AND ({service:String} = '' OR service = {service:String})
+            ARRAY JOIN {{metrics:Array(Tuple(String, String, String, String, String, String))}} AS metric
+            WHERE name IN {{names:Array(String)}} AND name = metric.1 AND (metric.5 = '' OR labels[metric.5] = metric.6)
+              AND last_seen >= {{fresh:DateTime64(9, 'UTC')}}
+              AND ({{env:String}} = '' OR env = {{env:String}}) AND ({{service:String}} = '' OR service = {{service:String}})
         )
         WHERE called != ''
         GROUP BY series_id

@@ -123,8 +123,10 @@ def test_a_logger_and_standard_output_get_one_json_line(caplog, capsys):
 def test_the_listeners_need_nothing_but_the_standard_library():
     """A service that imports a listener gets no dependency of ours with it."""
     code = (
-        "import sys, agents.breakers.pybreaker, agents.breakers.decorator\n"
-        "print([n for n in ('backports', 'opentelemetry', 'pybreaker', 'agents.spool') if n in sys.modules])"
+        "import sys, agents.breakers.pybreaker, agents.breakers.decorator, agents.breakers.circuitbreaker\n"
+        "import agents.breakers.purgatory, agents.breakers.tenacity\n"
+        "theirs = ('backports', 'opentelemetry', 'pybreaker', 'circuitbreaker', 'purgatory', 'tenacity', 'agents.spool')\n"
+        "print([n for n in theirs if n in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from collector.jobs.breaker_states import BREAKER_STATES
@@ -10,6 +12,7 @@ from collector.query.window import SECOND_NS, sql_time
 from collector.read.breaker_metrics import WAYS
 
 INTERVAL_S = 15
+EXPOSITIONS = Path(__file__).parent / "expositions"
 STATES = ("closed", "open", "half_open", "forced_open", "disabled", "metrics_only")
 
 
@@ -76,7 +79,7 @@ def seen(warehouse, now_ns):
                 statement.sql,
                 {"start": sql_time(start), "end": sql_time(start + step * SECOND_NS), "ways": ways},
             )
-        return warehouse.rows(f"""SELECT from_state, to_state, breaker, target, instance, service, env, not_permitted, failure_rate, calls, interval_ms, derived, source,
+        return warehouse.rows(f"""SELECT from_state, to_state, breaker, target, instance, service, env, not_permitted, failure_rate, calls, interval_ms, derived, source, reason,
                                   intDiv(toUnixTimestamp64Milli(at) - {base_ns // 10**6}, 1000) AS after_s FROM breaker_transitions ORDER BY at""")
 
     return see
@@ -182,6 +185,31 @@ def test_opossum_counts_events_by_name(seen):
 
     assert int(rows[0]["not_permitted"]) == 4
     assert [row["to_state"] for row in rows] == ["open", "half_open", "closed"]
+
+
+@pytest.mark.parametrize("path", sorted(EXPOSITIONS.glob("*.prom")), ids=lambda path: path.stem)
+def test_each_library_is_understood_as_it_exposes_itself(seen, path):
+    """A file per library: what it is, the breaker's name, the states that its looks (scrapes) tell, one after the other."""
+    head, *looks = path.read_text().split("# look\n")
+    told = dict(line[2:].split(": ", 1) for line in head.splitlines())
+
+    rows = seen(*looks)
+
+    assert [row["to_state"] for row in rows] == told["states"].split()
+    assert {(row["breaker"], row["target"]) for row in rows} == {(told["breaker"], told.get("target", ""))}
+
+
+def test_ejections_between_two_samples_are_counted(seen):
+    """Envoy ejected and took back within one interval: open in between, and the reason says by what it is known."""
+    name = '{envoy_cluster_name="payment"}'
+    active, enforced = (
+        "envoy_cluster_outlier_detection_ejections_active",
+        "envoy_cluster_outlier_detection_ejections_enforced_total",
+    )
+    rows = seen(*(f"{active}{name} 0\n{enforced}{name} {count}\n" for count in (3, 5)))
+
+    assert changes(rows) == [("", "closed", 0), ("closed", "open", 5), ("open", "closed", 10)]
+    assert rows[1]["reason"] == "it opened 2 times between two samples 15 s apart"
 
 
 @pytest.mark.parametrize(
