@@ -206,6 +206,7 @@ def build(settings: Settings) -> Collector:
             tail=tail if settings.tail_viewers else None,
             catalogue=Book(state, CatalogueFile(settings.catalogue_file)),
             views=Views(state),
+            silences=alerting.silences,
             export_rows=settings.export_rows,
             authenticate=_authenticator(keys),
             limits=wiring.query_limits(settings),

@@ -13,11 +13,13 @@ from sqlalchemy import Connection
 from collector.alerting import history, outbox
 from collector.alerting.announce import announce
 from collector.alerting.evaluate import Change, evaluate
-from collector.alerting.events import alert_event, breaker_event
+from collector.alerting.events import breaker_event
 from collector.alerting.inputs import BreakerNow, BreakerStates
 from collector.alerting.metrics import AlertingMetrics
+from collector.alerting.plan import Planner, after
 from collector.alerting.rules import Rule
 from collector.alerting.settings import AlertingSettings
+from collector.alerting.silences import store as silences
 from collector.errors import StoreError
 from collector.state import State, lease
 
@@ -70,6 +72,7 @@ class Evaluator:
         self._breakers = breakers
         self._holder = holder
         self._metrics = metrics
+        self._planner = Planner(settings.public_url)
         self._cleaned_at: datetime | None = None
 
     def round(self, now: datetime) -> Round:
@@ -98,13 +101,14 @@ class Evaluator:
         return done
 
     def _decide(self, tx: Connection, breakers: Sequence[BreakerNow], now: datetime) -> Round:
-        changes = tuple(evaluate(self._rules, history.living(tx), breakers, now))
+        living = history.living(tx)
+        changes = tuple(evaluate(self._rules, living, breakers, now))
         history.apply(tx, changes)
         announcements = tuple(announce(history.announced(tx), breakers, now))
         history.remember(tx, announcements)
         url = self._settings.public_url
         events = [
-            *(alert_event(change, now, url) for change in changes if change.kind in ("firing", "resolved")),
+            *self._planner.plan(tx, changes, after(living, changes), now),
             *(breaker_event(announcement, url) for announcement in announcements),
         ]
         return Round("done", changes, outbox.enqueue(tx, events, self._settings.receivers, now))
@@ -129,4 +133,5 @@ class Evaluator:
         outbox.expire(tx, now)
         outbox.forget(tx, before)
         history.forget_resolved(tx, before)
+        silences.forget(tx, before)
         self._cleaned_at = now

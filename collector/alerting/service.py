@@ -26,6 +26,7 @@ from collector.alerting.inputs import BreakerStates
 from collector.alerting.metrics import AlertingMetrics
 from collector.alerting.rules import load_rules
 from collector.alerting.settings import AlertingSettings
+from collector.alerting.silences.service import Silences
 from collector.alerting.webhooks import Sender
 from collector.errors import FuseboardError, NotFound, Unavailable
 from collector.state import State, lease
@@ -67,6 +68,9 @@ class Alerting:
 
     Raises:
         Malformed: A rule file is wrong: file, line, value.
+
+    Attributes:
+        silences: Silences and maintenance windows.
     """
 
     def __init__(
@@ -98,6 +102,7 @@ class Alerting:
         self._registered = False
         with suppress(Unavailable):  # a PostgreSQL that is away is told by `State`; each round tries again
             self._register()
+        self.silences = Silences(state, clock)
         self._stop = threading.Event()
         self._wakes = tuple(threading.Event() for _ in self._couriers)
         self._threads: list[threading.Thread] = []

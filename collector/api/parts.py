@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from starlette.requests import Request
 
+from collector.alerting.silences.service import Silences
 from collector.errors import Unavailable
 from collector.query.search import Condition
 from collector.read.sql import Answer, Store
@@ -131,6 +132,7 @@ class ApiParts:
         authenticate: Called with each request for data; raises `Unauthenticated` or `Forbidden`.
         clock_ns: Nanoseconds since the epoch; what ``now`` means.
         views: Saved views; ``None`` = there are none.
+        silences: Silences and maintenance windows; ``None`` = there are none.
         export_rows: Records of one export.
         limits: What one request may take of ClickHouse.
         sql_limits: What one with a statement of a person may take.
@@ -148,6 +150,7 @@ class ApiParts:
     authenticate: Callable[[Request], None] = nobody_asked
     clock_ns: Callable[[], int] = field(default=time.time_ns)
     views: Views | None = None
+    silences: Silences | None = None
     export_rows: int = 1_000_000
     limits: QueryLimits = field(default_factory=QueryLimits)
     sql_limits: QueryLimits = field(default_factory=lambda: QueryLimits(prefix="sql"))

@@ -181,3 +181,24 @@ views = Table(
     Column("updated_at", Instant, nullable=False),
     UniqueConstraint("page", "name"),
 )
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("matchers", JsonText, nullable=False),
+    Column("starts_at", Instant, nullable=False),
+    Column("ends_at", Instant),
+    Column("schedule", JsonText, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+)
+
+held_alerts = Table(
+    "held_alerts",
+    metadata,
+    Column("alert_id", Text, primary_key=True),
+    Column("since", Instant, nullable=False),
+)
