@@ -15,6 +15,9 @@ JavaScript; every URL carries its time range and environment and can be pasted i
     window.py     start, end, env: what the three parameters of every page mean
     timestamps.py RFC 3339 with nanoseconds, relative times, durations
     filters.py    numbers, times and states as people read them
+    charts.py     series -> aligned times, gaps, the table behind; units.py writes their numbers; marks.py: deploys,
+                  incidents, opened breakers on every chart; static/charts.js draws (uPlot)
+    site.py       the navigation and the palette: which places there are
     render.py     templates, the frame around every page, versioned assets
     histogram.py  log counts per bucket -> bars of an SVG
     waterfall.py  spans, logs and breaker marks of a trace -> rows on one time axis; walk.py orders them,

@@ -23,11 +23,13 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from dashboards import saving
-from dashboards.api import Api, Section
+from dashboards.api import Api, CallerApi, Section
 from dashboards.leaving import Leaving
+from dashboards.marks import answer_marks
 from dashboards.pages import PAGES
-from dashboards.pages.page import Page, Visit, path_segments
+from dashboards.pages.page import Page, Part, Visit, path_segments
 from dashboards.render import STATIC, Frame, Help, Renderer
+from dashboards.site import existing
 from dashboards.streams import STREAMS, relay
 from dashboards.window import BadParameterError, Window, read_window
 
@@ -46,6 +48,7 @@ LOGIN = {"WWW-Authenticate": 'Basic realm="Fuseboard: a read key as the password
 QUERY_COOKIE = "fuseboard-query"
 """How ``static/waiting.js`` calls the page that is being opened."""
 WINDOW_PARAMETERS = ("start", "end", "env")
+PATHS = tuple(page.path for page in PAGES)
 
 
 def create_app(
@@ -62,9 +65,11 @@ def create_app(
         clock: What "now" is; tests fix it.
         allowed_hosts: ``Host`` headers answered; the stand-alone server narrows it on loopback.
     """
-    site = _Site(api, Renderer(), clock)
+    site = _Site(api, Renderer(existing(PATHS)), clock)
     routes = [Route(page.path, site.endpoint(page), methods=["GET"], name=page.nav) for page in PAGES]
     routes += [Route("/progress/{name}", site.progress, methods=["GET"])]
+    routes += [Route("/marks", site.marks, methods=["GET"])]
+    routes += [Route("/environments", site.environments, methods=["GET"])]
     routes += [Route(path, site.stream, methods=["GET"]) for path in STREAMS]
     routes += [
         Route("/views", site.save_view, methods=["POST"]),
@@ -97,22 +102,58 @@ class _Site:
         deciding = deciding_fields(page.context)
 
         async def answer(request: Request) -> Response:
-            return await self._answer(page, deciding, request)
+            part = page.parts.get(request.query_params.get("part", ""))
+            return await (self._part(page, part, request) if part else self._answer(page, deciding, request))
 
         return answer
 
-    async def _answer(self, page: Page, deciding: Sequence[str], request: Request) -> Response:
+    def _visit(self, request: Request) -> Visit:
         now = self._clock()
         query = dict(request.query_params)
-        caller = self._api.of_caller(request.headers.get("authorization", ""))
-        api = caller.named(request.headers.get("x-query-id") or request.cookies.get(QUERY_COOKIE, ""))
-        visit = Visit(path_segments(request.scope), query, read_window(query, now), now, api)
+        api = self._caller(request).named(
+            request.headers.get("x-query-id") or request.cookies.get(QUERY_COOKIE, "")
+        )
+        return Visit(path_segments(request.scope), query, read_window(query, now), now, api, PATHS)
+
+    def _caller(self, request: Request) -> CallerApi:
+        return self._api.of_caller(request.headers.get("authorization", ""))
+
+    async def _part(self, page: Page, part: Part, request: Request) -> Response:
+        """Answer one part of a page: alone for the page that waits for it, framed for whoever opens its URL."""
+        visit = self._visit(request)
+        alone = request.headers.get("hx-request") == "true"
+        if alone:
+            context, pipeline = await part.load(visit), Section()
+        else:
+            context, pipeline = await asyncio.gather(part.load(visit), visit.api.get("pipeline"))
+        frame = _frame(request, visit.window, visit.now, pipeline, page.nav)
+        template = part.template if alone else "part_page.html"
+        frame = replace(
+            frame, parameters={name: value for name, value in frame.parameters.items() if name != "part"}
+        )
+        html = self._renderer.html(template, frame=frame, page=context, part_template=part.template)
+        return HTMLResponse(html, page_status(_sections(context), []), PAGE_HEADERS)
+
+    async def _answer(self, page: Page, deciding: Sequence[str], request: Request) -> Response:
+        visit = self._visit(request)
+        now, api = visit.now, visit.api
         context, pipeline = await asyncio.gather(page.load(visit), api.get("pipeline"))
         sections = [pipeline, *_sections(context)]
         frame = replace(_frame(request, visit.window, now, pipeline, page.nav), refused=_refused(sections))
         status = page_status(sections, [getattr(context, name) for name in deciding])
         html = self._renderer.html(page.template, frame=frame, page=context)
         return HTMLResponse(html, status, {**PAGE_HEADERS, **(LOGIN if status == 401 else {})})
+
+    async def marks(self, request: Request) -> Response:
+        """Answer what stands on the charts of a time range."""
+        return await answer_marks(request, self._caller(request), self._clock())
+
+    async def environments(self, request: Request) -> Response:
+        """Name the environments whose services were heard of in a time range, for the box that chooses one."""
+        window = read_window({**request.query_params, "env": ""}, self._clock())
+        services = await self._caller(request).get("services", params=window.question)
+        names = sorted({str(row.get("env") or "") for row in services.rows} - {""})
+        return JSONResponse({"environments": names}, headers={"Cache-Control": "no-store"})
 
     async def progress(self, request: Request) -> Response:
         """Say how far a page is that is being opened: the API's words on its questions."""

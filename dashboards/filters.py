@@ -119,6 +119,12 @@ def stamp(value: object) -> str:
     return at.strftime("%Y-%m-%d %H:%M:%S UTC") if at else UNKNOWN
 
 
+def local(value: object) -> str:
+    """Write a time as the value of a ``datetime-local`` input, UTC."""
+    at = _moment(value)
+    return at.strftime("%Y-%m-%dT%H:%M:%S") if at else ""
+
+
 def epoch_s(value: object) -> str:
     """Write a time as seconds since the epoch, for charts."""
     at = _moment(value)
@@ -186,7 +192,7 @@ def plural(count: int, one: str, many: str = "") -> str:
 def all_filters() -> Mapping[str, Callable[..., Any]]:
     """Name every filter the templates may use."""
     functions = (
-        number, percent, duration_ms, duration_s, size_bytes, clock, clock_s, day, stamp, epoch_s, ago,
+        number, percent, duration_ms, duration_s, size_bytes, clock, clock_s, day, stamp, local, epoch_s, ago,
         state_word, state_slug, health_slug, severity_slug, site_path, shown, cut, plural,
     )  # fmt: skip
     return {function.__name__: function for function in functions}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,10 +14,14 @@ from jinja2 import ChainableUndefined, Environment, FileSystemLoader
 
 from dashboards.api import Problem, Section
 from dashboards.filters import all_filters
+from dashboards.site import Place
+from dashboards.units import unit_filters
 from dashboards.window import QUICK_RANGES, Window
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
+_END = {True: "%H:%M:%S", False: "%d %b %H:%M:%S"}
+"""How a range's end is written: without its day where the start says it."""
 BEHIND_S = 10
 """A record is promised to be searchable within 2 s; five times that is worth a banner."""
 
@@ -91,6 +96,40 @@ class Frame:
         ]
 
     @property
+    def range_words(self) -> str:
+        """The time range in words: ``last 1 hour``, or its two ends."""
+        window = self.window
+        for start, label in QUICK_RANGES:
+            if window.live and window.start_text == start:
+                return f"last {label}"
+        if window.live and window.start_text.startswith("-"):
+            return f"last {window.start_text[1:]}"
+        return f"{window.start:%d %b %H:%M:%S} to {'now' if window.live else format(window.end, _END[window.start.date() == window.end.date()])}"
+
+    @property
+    def stepped_ranges(self) -> list[tuple[str, str, str]]:
+        """(link, sign, words) of the ranges beside this one: earlier, later, twice as long."""
+        window, now = self.window, self.now
+        length = window.end - window.start
+        if window.live:
+            wider = replace(window, start_text=f"-{2 * round(length.total_seconds())}s")
+            steps = [
+                (window.between(window.start - length / 2, window.end - length / 2), "◀", "earlier by half"),
+                (wider, "−", "zoom out"),
+            ]
+        else:
+            later = min(window.end + length / 2, max(now, window.end))
+            steps = [
+                (window.between(window.start - length / 2, window.end - length / 2), "◀", "earlier by half"),
+                (window.between(later - length, later), "▶", "later by half"),
+                (window.between(window.start - length / 2, later), "−", "zoom out"),
+            ]
+        return [
+            (self.self_url(start=each.start_text, end=each.end_text), sign, words)
+            for each, sign, words in steps
+        ]
+
+    @property
     def fixed_url(self) -> str:
         """This page with absolute times: shows a colleague the same thing."""
         fixed = self.window.fixed()
@@ -110,7 +149,7 @@ class Frame:
 class Renderer:
     """The templates, compiled once, with autoescape on for every one of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, places: Sequence[Place] = ()) -> None:
         self._environment = Environment(
             loader=FileSystemLoader(HERE / "templates"),
             autoescape=True,
@@ -119,6 +158,8 @@ class Renderer:
             undefined=ChainableUndefined,  # a field the API does not send reads "–", not a stack trace
         )
         self._environment.filters.update(all_filters())
+        self._environment.filters.update(unit_filters())
+        self._environment.globals["places"] = tuple(places)
         self._environment.globals["asset"] = _asset_urls().__getitem__
 
     def html(self, template: str, **values: Any) -> str:

@@ -9,6 +9,7 @@ from dashboards.pages import (
     alerts,
     breaker,
     breakers,
+    find,
     log_context,
     logs,
     map_page,
@@ -33,4 +34,5 @@ PAGES = (
     map_page.PAGE,
     alerts.PAGE,
     pipeline.PAGE,
+    find.PAGE,
 )

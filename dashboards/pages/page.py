@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
@@ -22,6 +22,8 @@ class Visit:
     window: Window
     now: datetime
     api: CallerApi
+    paths: tuple[str, ...] = ()
+    """The paths of all pages of this site: a link to one that does not exist is not made."""
 
     def text(self, name: str) -> str:
         """One of the page's own parameters; "" if it was not given."""
@@ -48,6 +50,19 @@ class Visit:
 
 
 @dataclass(frozen=True)
+class Part:
+    """
+    A part of a page that is asked for once the page stands, because it may take its time.
+
+    ``_chart.html``'s macro ``part`` reserves its place; the page's URL with ``part=<name>`` answers it.
+    """
+
+    template: str
+    context: type
+    load: Callable[[Visit], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
 class Page:
     """One page of the site."""
 
@@ -56,6 +71,7 @@ class Page:
     nav: str
     context: type
     load: Callable[[Visit], Awaitable[Any]]
+    parts: Mapping[str, Part] = field(default_factory=dict)
 
 
 def path_segments(scope: MutableMapping[str, Any]) -> tuple[str, ...]:

@@ -9,9 +9,11 @@ from typing import Annotated
 from starlette.exceptions import HTTPException
 
 from dashboards.api import Row, Section
+from dashboards.charts import Chart, chart_of_rows
 from dashboards.pages.page import Page, Visit, environments, quoted, rows_of
 from dashboards.pages.tile import Tile, tiles
 from dashboards.render import Help
+from dashboards.window import Window
 
 RECENT_ERRORS = 15
 RECENT_TRACES = 10
@@ -30,6 +32,7 @@ class ServiceContext:
     series: Annotated[
         tuple[Row, ...], Help("Rate (req/s), error ratio and latency quantiles (ms) per bucket.")
     ]
+    charts: Annotated[tuple[Chart, ...], Help("Requests, errors and duration, then log records.")]
     log_counts: Annotated[tuple[Row, ...], Help("Log records per bucket: error, warn, total.")]
     breakers: Annotated[Section, Help("GET /breakers; its problem stands in place of the tiles.")]
     own: Annotated[tuple[Tile, ...], Help("Breakers this service holds.")]
@@ -58,12 +61,22 @@ async def load(visit: Visit) -> ServiceContext:
     )
     row = answer.first or {}
     made = tiles(breakers.rows, visit.window)
+    log_url, failing_url = (
+        visit.window.url("logs", query=f"service:{quoted(service)}"),
+        visit.window.url("traces", **failing),
+    )
     return ServiceContext(
         answer=answer,
         environments=environments(answer, visit.window, "services", service),
         service=service,
         row=answer.first,
         series=rows_of(row.get("series")),
+        charts=charts(
+            rows_of(row.get("series")),
+            rows_of(row.get("logs")),
+            visit.window,
+            (("logs", log_url), ("failing traces", failing_url)),
+        ),
         log_counts=rows_of(row.get("logs")),
         breakers=breakers,
         own=tuple(each for each in made if each.service == service),
@@ -74,10 +87,29 @@ async def load(visit: Visit) -> ServiceContext:
         callees=rows_of(row.get("callees")),
         errors=errors,
         traces=traces,
-        logs_url=visit.window.url("logs", query=f"service:{quoted(service)}"),
+        logs_url=log_url,
         errors_url=visit.window.url("logs", query=errors_query),
-        traces_url=visit.window.url("traces", **failing),
+        traces_url=failing_url,
     )
+
+
+def charts(
+    series: tuple[Row, ...], logs: tuple[Row, ...], window: Window, links: tuple[tuple[str, str], ...]
+) -> tuple[Chart, ...]:
+    """Draw rate, errors and duration over time, and the log records where there are any."""
+    duration = (("p50_ms", "p50", "main"), ("p95_ms", "p95", "weak"), ("p99_ms", "p99", "bad"))
+    counts = (("total", "all", "main"), ("warn", "warn", "weak"), ("error", "error", "bad"))
+    made = (
+        chart_of_rows(
+            "rate", "Requests", "per_second", series, [("rate", "requests/s", "main")], window, links=links
+        ),
+        chart_of_rows(
+            "errors", "Errors", "ratio", series, [("error_ratio", "errors", "bad")], window, links=links
+        ),
+        chart_of_rows("latency", "Duration", "ms", series, duration, window, links=links),
+        chart_of_rows("logs", "Log records", "count", logs, counts, window, links=links[:1]),
+    )
+    return made if logs else made[:3]
 
 
 PAGE = Page("/services/{rest:path}", "service.html", "overview", ServiceContext, load)

@@ -1,11 +1,12 @@
 /*
- * What the pages do beyond reading: theme, "/" to search, refresh that waits while someone reads,
- * and charts drawn from the tables that stand beneath them. Every page is complete without it.
+ * What the pages do beyond reading: theme, menus, time range, refresh that waits while someone reads, and parts that come
+ * later. Charts are drawn by charts.js, the command palette is palette.js. Every page is complete without them.
  */
 (() => {
   "use strict";
 
   const REFRESH_MS = 3000;
+  const PARTS_EVERY = 5; // parts that took their own question are asked for again at every so many refreshes
   const READING_MS = 15000; // a pointer resting longer than this over a row is not reading any more
   const body = document.body;
 
@@ -27,20 +28,58 @@
         else localStorage.removeItem("fuseboard-theme");
       } catch { /* not kept, still applied */ }
       showTheme();
-      drawCharts();
+      document.dispatchEvent(new CustomEvent("fuseboard:theme"));
     });
   }
 
-  /* --- keyboard: "/" goes to the search box --- */
   const typing = (element) => element && element.matches("input, textarea, select, [contenteditable]");
-  document.addEventListener("keydown", (event) => {
-    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
-    const box = document.querySelector("[data-search]");
-    if (!box) return;
-    event.preventDefault();
-    box.focus();
-    box.select();
+
+  /* --- menus: close with Escape and by a click elsewhere --- */
+  const menus = () => document.querySelectorAll("[data-menu][open]");
+  document.addEventListener("click", (event) => {
+    for (const menu of menus()) if (!menu.contains(event.target)) menu.open = false;
   });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const menu of menus()) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
+  });
+
+  /* --- time range: a calendar beside the text, environments to choose from, a link to share --- */
+  document.querySelectorAll("[data-calendar]").forEach((label) => {
+    label.hidden = false;
+    const input = label.querySelector("input");
+    input.addEventListener("change", () => {
+      if (input.value) input.form.elements[input.dataset.for].value = `${input.value}${input.value.length === 16 ? ":00" : ""}Z`;
+    });
+  });
+  const environments = document.querySelector("[data-environments]");
+  if (environments) {
+    environments.addEventListener("focus", async () => {
+      try {
+        const names = (await (await fetch(`/environments${location.search}`)).json()).environments;
+        environments.list.replaceChildren(...names.map((name) => new Option(name)));
+      } catch { /* whoever knows its name can still type it */ }
+    }, { once: true });
+  }
+  const share = document.querySelector("[data-share]");
+  if (share) {
+    share.addEventListener("click", async (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey || !navigator.clipboard) return;
+      event.preventDefault();
+      const said = document.querySelector("[data-share-said]");
+      try {
+        await navigator.clipboard.writeText(new URL(share.getAttribute("href"), location.href).href + location.hash);
+        said.textContent = "link copied";
+      } catch {
+        location.assign(share.href); // the address bar then holds it
+        return;
+      }
+      setTimeout(() => { said.textContent = ""; }, 4000);
+    });
+  }
 
   /* --- a link to a span opens it --- */
   const openTarget = () => {
@@ -68,6 +107,8 @@
     if (document.hidden) return "the tab is hidden";
     if (typing(document.activeElement)) return "you are typing";
     if (String(getSelection())) return "text is selected";
+    if (scrollY > 160) return "you have scrolled";
+    if (menus().length || document.querySelector("dialog[open]")) return "you are choosing";
     if (document.querySelector("#live details[open]")) return "details are open";
     const reading = pointerOver && pointerOver.isConnected && pointerOver.closest("#live article, #live tr, #live li, #live figure");
     if (reading && Date.now() - pointerMovedAt < READING_MS) return "you are reading";
@@ -82,90 +123,70 @@
     const place = status.querySelector("[data-live-text]");
     if (place.textContent !== text) place.textContent = text;
   };
+  const isPart = (event) => event.target instanceof Element && event.target.matches("[data-part]");
   if (status && window.htmx) {
+    let rounds = 0;
     setInterval(() => {
       const paused = pausedBecause();
       say(paused);
-      if (!paused && !asking) body.dispatchEvent(new CustomEvent("fuseboard:refresh"));
+      if (paused || asking) return;
+      body.dispatchEvent(new CustomEvent("fuseboard:refresh"));
+      rounds += 1;
+      if (rounds % PARTS_EVERY === 0) body.dispatchEvent(new CustomEvent("fuseboard:parts"));
     }, REFRESH_MS);
     document.addEventListener("visibilitychange", () => say(pausedBecause()));
-    body.addEventListener("htmx:before:request", () => { asking = true; });
-    body.addEventListener("htmx:finally:request", () => { asking = false; });
-    body.addEventListener("htmx:error", () => { failed = true; say(""); });
+    body.addEventListener("htmx:before:request", (event) => { if (!isPart(event)) asking = true; });
+    body.addEventListener("htmx:finally:request", (event) => { if (!isPart(event)) asking = false; });
+    body.addEventListener("htmx:error", (event) => {
+      if (isPart(event)) return;
+      failed = true;
+      say("");
+    });
     body.addEventListener("htmx:after:swap", () => {
       failed = false;
       lastGood = new Date();
       say("");
-      drawCharts();
     });
     say("");
   }
 
-  /* --- charts: the table is the data, uPlot the picture --- */
-  const charts = new Map();
-  const COLOURS = { c1: "--span", c2: "--open", c3: "--half" };
-  const colour = (token) => {
-    const probe = document.createElement("span");
-    probe.className = "visually-hidden";
-    probe.style.color = `var(${token})`;
-    body.append(probe);
-    const value = getComputedStyle(probe).color;
-    probe.remove();
-    return value;
+  /* --- parts that come later: how far they are, and what went wrong with them, in their own place --- */
+  const SLOW_MS = 900;
+  const wait = (part, id) => {
+    const words = part.querySelector("[data-part-words]");
+    const began = Date.now();
+    const ask = async () => {
+      if (part.dataset.asked !== id || !words || !words.isConnected) return;
+      const seconds = ((Date.now() - began) / 1000).toFixed(0);
+      let said = `${part.dataset.part}: waiting for an answer, ${seconds} s`;
+      try {
+        const row = await (await fetch(`/progress/${id}`, { cache: "no-store" })).json();
+        if (row.state === "running") said = `${part.dataset.part}: reading${row.percent === null ? "" : `, ${row.percent.toFixed(0)} %`}, ${seconds} s`;
+      } catch { /* the part itself says what is wrong */ }
+      words.textContent = said;
+      setTimeout(ask, SLOW_MS);
+    };
+    setTimeout(ask, SLOW_MS);
   };
-  const tableData = (table) => {
-    const rows = [...table.tBodies[0].rows];
-    const x = rows.map((row) => Number(row.cells[0].dataset.x));
-    const width = table.tHead.rows[0].cells.length;
-    const columns = Array.from({ length: width - 1 }, (_, i) =>
-      rows.map((row) => (row.cells[i + 1].dataset.y === "" ? null : Number(row.cells[i + 1].dataset.y))));
-    return [x, ...columns];
-  };
-  const utc = (u, splits) => splits.map((s) => new Date(s * 1000).toISOString().slice(11, 16));
-  const options = (place, table) => ({
-    width: place.clientWidth,
-    height: 150,
-    tzDate: (ts) => uPlot.tzDate(new Date(ts * 1000), "UTC"),
-    cursor: { sync: { key: "fuseboard" }, drag: { x: false, y: false } },
-    scales: { y: { range: (u, low, high) => [0, high > 0 ? high * 1.1 : 1] } },
-    axes: [
-      { stroke: colour("--dim"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, size: 26, values: utc },
-      { stroke: colour("--dim"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, size: 46 },
-    ],
-    series: [
-      { label: "UTC", value: (u, v) => (v == null ? "–" : new Date(v * 1000).toISOString().slice(11, 19)) },
-      ...[...table.tHead.rows[0].cells].slice(1).map((cell) => ({
-        label: cell.textContent,
-        stroke: colour(COLOURS[cell.dataset.series]),
-        width: 1.6,
-        points: { show: false },
-        value: (u, v) => (v == null ? "–" : Number(v.toPrecision(3)).toString()),
-      })),
-    ],
+  body.addEventListener("htmx:config:request", (event) => {
+    if (!isPart(event)) return;
+    const id = [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    event.target.dataset.asked = id;
+    event.detail.ctx.request.headers["X-Query-Id"] = id;
+    wait(event.target, id);
   });
-  const drawChart = (place) => {
-    const table = document.getElementById(place.dataset.chart);
-    if (!table || !place.clientWidth) return;
-    const theme = getComputedStyle(body).backgroundColor;
-    const data = tableData(table);
-    const known = charts.get(place);
-    if (known && known.theme === theme && known.width === place.clientWidth) {
-      known.plot.setData(data);
-      return;
-    }
-    if (known) known.plot.destroy();
-    charts.set(place, { plot: new uPlot(options(place, table), data, place), theme, width: place.clientWidth });
-  };
-  function drawCharts() {
-    if (!window.uPlot) return;
-    for (const place of charts.keys()) if (!place.isConnected) charts.delete(place);
-    document.querySelectorAll("[data-chart]").forEach(drawChart);
-  }
-  drawCharts();
-  let resizing = 0;
-  window.addEventListener("resize", () => {
-    cancelAnimationFrame(resizing);
-    resizing = requestAnimationFrame(drawCharts);
+  body.addEventListener("htmx:finally:request", (event) => {
+    if (!isPart(event)) return;
+    delete event.target.dataset.asked;
+    event.target.removeAttribute("aria-busy");
   });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawCharts);
+  body.addEventListener("htmx:error", (event) => {
+    if (!isPart(event)) return;
+    const place = document.createElement("div");
+    place.className = "problem";
+    place.dataset.testid = "problem";
+    place.dataset.code = "unreachable";
+    place.textContent = `${event.target.dataset.part} could not be shown: no answer came. The rest of the page is as it was.`;
+    event.target.replaceChildren(place);
+  });
 })();

@@ -92,9 +92,9 @@ def test_a_slow_page_says_how_far_it_is_and_is_stopped(
 def test_a_search_that_is_left_ends(page: Page, store: Any, poll: Callable[..., Any]) -> None:
     """Sent with the keyboard; the page is closed while it runs: nothing of it is left."""
     page.evaluate(_TELL, False)  # noqa: FBT003 - the script's argument
-    page.get_by_label("Search logs").fill("needle")
+    page.get_by_label("Find a service, breaker, trace or page").fill("needle")
     with page.expect_console_message(lambda said: bool(_SAID.match(said.text)), timeout=20_000):
-        page.get_by_label("Search logs").press("Enter", no_wait_after=True)
+        page.get_by_label("Find a service, breaker, trace or page").press("Enter", no_wait_after=True)
     assert running(store) > 0
 
     page.close()

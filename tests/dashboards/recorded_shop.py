@@ -535,6 +535,40 @@ CAUSES: list[dict[str, Any]] = [
 ]
 
 
+def endpoint(service: str, method: str, route: str, calls: int) -> dict[str, Any]:
+    """Give one row of /endpoints; one that nobody calls was called two days ago."""
+    caller = {"service": "gateway", "version": "1.4.2", "calls": calls, "last_call": at(3)}
+    return {
+        "service": service,
+        "env": "demo",
+        "method": method,
+        "route": route,
+        "version": "1.4.2",
+        "calls": calls,
+        "errors": 0,
+        "last_call": at(3 if calls else 172_800),
+        "callers": [caller] if calls else [],
+        "verdict": "in_use" if calls else "safe_to_delete",
+        "evidence": [],
+    }
+
+
+ENDPOINTS = [
+    endpoint("checkout", "POST", "/checkout", 4120),
+    endpoint("cart", "GET", "/v2/cart", 9200),
+    endpoint("cart", "GET", "/v1/cart", 0),
+    endpoint("payment", "POST", "/v1/charge", 4100),
+]
+DEPLOYS = [
+    {"service": name, "env": "demo", "version": version, "first_seen": at(first), "last_seen": at(last)}
+    for name, version, first, last in (
+        ("payment", "1.4.2", 900, 0),
+        ("payment", "1.4.1", 86_400, 900),
+        ("checkout", "1.4.2", 86_400, 0),
+    )
+]
+
+
 def answer(path: str, query: dict[str, str]) -> list[dict[str, Any]] | None:
     """Give ``data`` of the shop for a path under /api/v1; None if nothing lives there."""
     parts = path.split("/")
@@ -568,6 +602,8 @@ def answer(path: str, query: dict[str, str]) -> list[dict[str, Any]] | None:
                 "edges": [edge(*e) for e in EDGES],
             }
         ],
+        "endpoints": ENDPOINTS,
+        "deploys": DEPLOYS,
         "alerts": [ALERT],
         "rules": [RULE],
         "deliveries": DELIVERIES,
