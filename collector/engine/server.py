@@ -50,6 +50,8 @@ import chdb
 import lz4.frame  # type: ignore[import-untyped]
 from backports import zstd
 
+from collector.engine.deduplication import Logs, repair
+
 # Consumed by the HTTP interface itself; everything else in the query string is a ClickHouse setting.
 _TRANSPORT = frozenset(
     [
@@ -74,6 +76,11 @@ _TRANSPORT = frozenset(
         "enable_http_compression",
     ]
 )
+_READS = re.compile(
+    rb"\s*(?:/\*.*?\*/\s*)?(SELECT|WITH|SHOW|DESCRIBE|DESC|EXPLAIN|EXISTS|SET|KILL)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_INSERTS = re.compile(rb"\s*INSERT\b", re.IGNORECASE)
 _QUERY_ID = re.compile(r"[A-Za-z0-9_.-]{1,100}\Z")
 _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _INSERT_DATA = re.compile(rb"\s*INSERT\s+INTO\s+[^;]*?\bFORMAT\s+(\w+)\s*\Z", re.IGNORECASE)
@@ -246,6 +253,10 @@ class Handler(BaseHTTPRequestHandler):
                 "result_rows": str(result.rows_read()),
                 "elapsed_ns": str(int(result.elapsed() * 1e9)),
             }
+        if _INSERTS.match(query):
+            self.server.logs.sync()
+        elif not _READS.match(query):
+            self.server.logs.forget_tables()
         headers = {"X-ClickHouse-Summary": json.dumps(summary), "X-ClickHouse-Timezone": "UTC"}
         if params.get("query_id"):
             headers["X-ClickHouse-Query-Id"] = params["query_id"]
@@ -329,8 +340,9 @@ class EngineServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, handles: Handles, secret: str, port: int = 0) -> None:
+    def __init__(self, handles: Handles, logs: Logs, secret: str, port: int = 0) -> None:
         self.handles = handles
+        self.logs = logs
         self.secret = secret
         super().__init__(("127.0.0.1", port), Handler)
 
@@ -367,7 +379,10 @@ def main() -> None:
 def _serve(path: Path, port: int) -> None:
     path.mkdir(parents=True, exist_ok=True)
     defaults = json.loads(os.environ.get("FUSEBOARD_ENGINE_SETTINGS", "{}"))
-    server = EngineServer(Handles(str(path), defaults), os.environ.pop("FUSEBOARD_ENGINE_SECRET", ""), port)
+    if repaired := repair(path):
+        print(f"deduplication logs repaired: {repaired}", file=sys.stderr, flush=True)  # noqa: T201 - our log
+    handles = Handles(str(path), defaults)
+    server = EngineServer(handles, Logs(path), os.environ.pop("FUSEBOARD_ENGINE_SECRET", ""), port)
     print(server.server_address[1], flush=True)  # noqa: T201 - the parent reads it
     server.serve_forever()
 

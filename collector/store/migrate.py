@@ -5,6 +5,9 @@ Every statement is ``CREATE … IF NOT EXISTS`` or otherwise repeatable, so that
 simply run again; a file counts as applied only after its last statement. The applied numbers and the
 checksums of their texts stand in the table ``schema_versions``: a file that was changed after it was applied is an error,
 because two databases of one version must be alike.
+
+A view whose query an embedded engine has changed goes by another identity from then on, but knows it only after a restart, and that identity is part of
+the token its rows are deduplicated by: a segment cut off between the two would be taken into the view twice. So it is detached and attached at once.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ ORDER BY version
 _APPLIED = "SELECT version, any(checksum) AS checksum FROM schema_versions GROUP BY version ORDER BY version LIMIT 10000"
 _RECORD = "INSERT INTO schema_versions SELECT {version:UInt32}, {name:String}, {checksum:String}, now64(3)"
 _STATEMENT_END = re.compile(r";[ \t]*(?:--[^\n]*)?$", re.MULTILINE)
+_VIEW_CHANGED = re.compile(r"ALTER TABLE (\w+) MODIFY QUERY\b")
 _COMMENT = re.compile(r"^\s*--[^\n]*$", re.MULTILINE)
 
 
@@ -96,6 +100,9 @@ def _apply(store: Store, statement: str) -> None:
         statement = store.storage.render(statement)
     for one in [statement] if name is None else render(statement, name, store.database):
         store.command(one)
+    if (changed := _VIEW_CHANGED.match(statement)) and store.shared_disk:
+        store.command(f"DETACH TABLE {changed[1]}")
+        store.command(f"ATTACH TABLE {changed[1]}")
 
 
 def _say_what_is_elsewhere(store: Store) -> None:
