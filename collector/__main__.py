@@ -18,6 +18,7 @@ import typer
 
 from collector import __version__
 from collector.assistants.command import mcp
+from collector.replay.command import replay
 from collector.terminal.commands import COMMANDS, add_to
 
 if TYPE_CHECKING:
@@ -172,6 +173,7 @@ def _fail(sentence: str) -> NoReturn:
 
 ASKING = {**COMMANDS, "mcp": mcp}
 add_to(cli, ASKING)
+cli.command("replay")(replay)
 
 
 def main() -> None:
