@@ -24,6 +24,7 @@ from prometheus_client import CollectorRegistry
 from starlette.requests import Request
 
 from collector import wiring
+from collector.alerting.kinds.asking import Sources
 from collector.alerting.service import Alerting
 from collector.api.app import build_api
 from collector.api.clickhouse import ClickHouse
@@ -62,6 +63,7 @@ from collector.metrics import (
 from collector.pipeline import Pipeline
 from collector.probes import Probes
 from collector.read.breakers import Breakers
+from collector.read.sql import Reader
 from collector.receive.app import (
     Receiver as IngestReceiver,
 )
@@ -171,6 +173,7 @@ def build(settings: Settings) -> Collector:
         breakers=Breakers(store, time.time_ns, wiring.query_limits(settings)),
         registry=metrics,
         holder=journal.uuid,
+        sources=Sources(lambda: Reader(store, limits=wiring.query_limits(settings))),
     )
     own_secret = secrets.token_urlsafe(24)
     keys = wiring.keys(settings, own_secret)

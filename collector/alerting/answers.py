@@ -30,9 +30,7 @@ def alerts(tx: Connection, now: datetime, public_url: str, limit: int) -> list[d
 
 def rules(tx: Connection, known: Sequence[Rule]) -> list[dict[str, Any]]:
     """Give every rule with the worst state any of its alerts is in."""
-    states: dict[str, set[str]] = {}
-    for alert in history.living(tx):
-        states.setdefault(alert.rule_id, set()).add(alert.state)
+    states = history.states(tx)
     return [
         {
             "name": rule.name,

@@ -62,6 +62,10 @@ class Alert:
     instances: Sequence[Mapping[str, str]]
     reason: str
     trace_id: str
+    missing_since: datetime | None = None
+    """Since when nobody knows whether it is over."""
+    kept_since: datetime | None = None
+    """Since when it fires on after its condition has ended."""
 
 
 @dataclass(frozen=True)
@@ -221,6 +225,9 @@ def sentence(alert: Alert) -> str:
     if written:
         return written
     labels = alert.labels
+    if "breaker" not in labels:
+        named = ", ".join(f"{name}={value}" for name, value in sorted(labels.items()) if name != "alertname")
+        return f"{alert.rule} ({named}): {number(alert.value)}"
     what = f"breaker {labels.get('breaker', '')!r} of {labels.get('service', '')} ({labels.get('env', '')})"
     if alert.state == "resolved":
         return f"{what} has closed after {number(alert.value)} s"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,11 +14,13 @@ from sqlalchemy import Connection
 from collector.alerting import history, outbox
 from collector.alerting.announce import announce
 from collector.alerting.evaluate import Change, evaluate
-from collector.alerting.events import breaker_event
+from collector.alerting.evaluation import progress
+from collector.alerting.evaluation.groups import Done
+from collector.alerting.events import Event, breaker_event
 from collector.alerting.inputs import BreakerNow, BreakerStates
 from collector.alerting.metrics import AlertingMetrics
 from collector.alerting.plan import Planner, after
-from collector.alerting.rules import Rule
+from collector.alerting.rules import RuleBook
 from collector.alerting.settings import AlertingSettings
 from collector.alerting.silences import store as silences
 from collector.errors import StoreError
@@ -28,6 +31,8 @@ log = structlog.get_logger(__name__)
 LEASE = "alerting"
 # Another collector takes over this long after the holder's last sign of life (design.md §13: ≤ 30 s).
 LEASE_S = 15.0
+# More changes at once are a line with their numbers.
+TOLD_ONE_BY_ONE = 20
 CLEAN_EVERY = timedelta(hours=1)
 
 Outcome = Literal["done", "no_lease", "engine_unavailable"]
@@ -45,11 +50,11 @@ class Round:
 
 class Evaluator:
     """
-    Evaluates all rules, one round per call; used by one thread.
+    Evaluates the rules about breakers' states, one round per call, and commits what the groups of other rules brought.
 
     Args:
         settings: Receivers, public URL, how long history is kept.
-        rules: From the rule files.
+        book: From the rule files.
         state: Where alerts and outbox stand.
         breakers: Asked once per round.
         holder: This collector's name in the lease.
@@ -59,7 +64,7 @@ class Evaluator:
     def __init__(
         self,
         settings: AlertingSettings,
-        rules: Sequence[Rule],
+        book: RuleBook,
         *,
         state: State,
         breakers: BreakerStates,
@@ -67,7 +72,7 @@ class Evaluator:
         metrics: AlertingMetrics,
     ) -> None:
         self._settings = settings
-        self._rules = rules
+        self._book = book
         self._state = state
         self._breakers = breakers
         self._holder = holder
@@ -100,22 +105,51 @@ class Evaluator:
         self._tell(done)
         return done
 
+    def commit(self, done: Sequence[Done], now: datetime) -> Round:
+        """
+        Write what groups brought: alerts, their events, samples to be recorded, and that it is done; all of it or nothing.
+
+        Raises:
+            Unavailable: The state database refused; nothing was changed.
+        """
+        changes = tuple(change for one in done for change in one.changes)
+        with self._state.write() as tx:
+            if not lease.hold(tx, LEASE, self._holder, now, LEASE_S):
+                return Round("no_lease")
+            for one in done:
+                one.write(tx)
+            progress.advance(tx, {one.group.id: one.evaluated(now) for one in done})
+            written = self._write(tx, changes, (), now)
+        brought = Round("done", changes, written)
+        self._tell(brought)
+        return brought
+
     def _decide(self, tx: Connection, breakers: Sequence[BreakerNow], now: datetime) -> Round:
-        living = history.living(tx)
-        changes = tuple(evaluate(self._rules, living, breakers, now))
-        history.apply(tx, changes)
+        rules = self._book.rules
+        living = [*history.living(tx, [rule.id for rule in rules.ticked]), *history.orphans(tx, rules.by_id)]
+        changes = tuple(evaluate(rules.ticked, living, breakers, now))
         announcements = tuple(announce(history.announced(tx), breakers, now))
         history.remember(tx, announcements)
         url = self._settings.public_url
-        events = [
-            *self._planner.plan(tx, changes, after(living, changes), now),
-            *(breaker_event(announcement, url) for announcement in announcements),
-        ]
-        return Round("done", changes, outbox.enqueue(tx, events, self._settings.receivers, now))
+        events = [breaker_event(announcement, url) for announcement in announcements]
+        return Round("done", changes, self._write(tx, changes, events, now))
+
+    def _write(
+        self, tx: Connection, changes: Sequence[Change], events: Sequence[Event], now: datetime
+    ) -> int:
+        """Write *changes* and what is told of them, with *events*; give the number of deliveries."""
+        living = history.living(tx)
+        history.apply(tx, changes)
+        told = self._planner.plan(tx, changes, after(living, changes), now)
+        return outbox.enqueue(tx, [*told, *events], self._settings.receivers, now)
 
     def _tell(self, done: Round) -> None:
         for change in done.changes:
             self._metrics.changes.labels(kind=change.kind).inc()
+        if len(done.changes) > TOLD_ONE_BY_ONE:
+            log.info("alerts_changed", kinds=dict(Counter(change.kind for change in done.changes)))
+            return
+        for change in done.changes:
             log.info(
                 "alert_changed",
                 kind=change.kind,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Sequence
+from dataclasses import fields
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, Select, and_, delete, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, func, insert, or_, select, update
 
 from collector.alerting.announce import Announcement
 from collector.alerting.evaluate import Alert, Change, Subject
@@ -16,10 +16,43 @@ from collector.state.tables import alerts, open_breakers
 MAX_LIVING = 100_000
 
 
-def living(tx: Connection) -> list[Alert]:
-    """Give every pending and firing alert."""
-    query = select(alerts).where(alerts.c.state.in_(("pending", "firing"))).order_by(alerts.c.id)
-    return _alerts(tx, query.limit(MAX_LIVING))
+LIVING = ("pending", "firing")
+# Rules per statement: SQLite takes 32,766 values.
+_AT_ONCE = 1000
+
+
+def living(tx: Connection, rules: Sequence[str] | None = None) -> list[Alert]:
+    """Give every pending and firing alert; of the rules with these ids alone where *rules* are given."""
+    query = select(alerts).where(alerts.c.state.in_(LIVING)).order_by(alerts.c.id).limit(MAX_LIVING)
+    if rules is None:
+        return _alerts(tx, query)
+    parts = (rules[start : start + _AT_ONCE] for start in range(0, len(rules), _AT_ONCE))
+    return [alert for part in parts for alert in _alerts(tx, query.where(alerts.c.rule_id.in_(part)))]
+
+
+def orphans(tx: Connection, known: Collection[str]) -> list[Alert]:
+    """Give the living alerts whose rule is not one of *known*."""
+    ids = tx.execute(select(alerts.c.rule_id).where(alerts.c.state.in_(LIVING)).distinct()).scalars()
+    gone = sorted(set(ids) - set(known))
+    return living(tx, gone) if gone else []
+
+
+def states(tx: Connection) -> dict[str, dict[str, int]]:
+    """Count the living alerts of each rule by state."""
+    query = select(alerts.c.rule_id, alerts.c.state, func.count()).where(alerts.c.state.in_(LIVING))
+    counted: dict[str, dict[str, int]] = {}
+    for rule, state, count in tx.execute(query.group_by(alerts.c.rule_id, alerts.c.state)):
+        counted.setdefault(rule, {})[state] = int(count)
+    return counted
+
+
+def note(tx: Connection, noted: Sequence[Alert]) -> None:
+    """Write what alerts remember beside their state."""
+    if not noted:
+        return
+    rows = [{"mine": one.id, "missing": one.missing_since, "kept": one.kept_since} for one in noted]
+    mine = update(alerts).where(alerts.c.id == bindparam("mine"))
+    tx.execute(mine.values(missing_since=bindparam("missing"), kept_since=bindparam("kept")), rows)
 
 
 def newest(tx: Connection, resolved_after: datetime, limit: int) -> list[Alert]:
@@ -38,15 +71,24 @@ def newest(tx: Connection, resolved_after: datetime, limit: int) -> list[Alert]:
 
 def apply(tx: Connection, changes: Sequence[Change]) -> None:
     """Write *changes*: the first of an episode makes its row, ``dropped`` deletes it."""
-    new = [asdict(change.alert) for change in changes if change.first]
+    new = [_row(change.alert) for change in changes if change.first]
     if new:
         tx.execute(insert(alerts), new)
-    for change in changes:
-        mine = alerts.c.id == change.alert.id
-        if change.kind == "dropped":
-            tx.execute(delete(alerts).where(mine))
-        elif not change.first:
-            tx.execute(update(alerts).where(mine).values(asdict(change.alert)))
+    ended = [{"mine": change.alert.id} for change in changes if change.kind == "dropped"]
+    if ended:
+        tx.execute(delete(alerts).where(alerts.c.id == bindparam("mine")), ended)
+    changed = [
+        _row(change.alert) | {"mine": change.alert.id}
+        for change in changes
+        if not change.first and change.kind != "dropped"
+    ]
+    if changed:
+        tx.execute(update(alerts).where(alerts.c.id == bindparam("mine")), changed)
+
+
+def _row(alert: Alert) -> dict[str, object]:
+    """Give the columns of *alert*; `dataclasses.asdict` would copy every label."""
+    return {each.name: getattr(alert, each.name) for each in fields(alert)}
 
 
 def announced(tx: Connection) -> dict[Subject, datetime]:

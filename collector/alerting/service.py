@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,21 +20,26 @@ from prometheus_client import CollectorRegistry
 
 from collector.alerting import answers, outbox
 from collector.alerting.courier import Courier
+from collector.alerting.evaluation.groups import Done, GroupEvaluator
 from collector.alerting.evaluator import LEASE, Evaluator, Round
 from collector.alerting.guard import Egress, Resolve, resolve_host
 from collector.alerting.inputs import BreakerStates
+from collector.alerting.kinds.asking import Sources
 from collector.alerting.metrics import AlertingMetrics
-from collector.alerting.rules import load_rules
+from collector.alerting.rules import RuleBook
 from collector.alerting.settings import AlertingSettings
 from collector.alerting.silences.service import Silences
 from collector.alerting.webhooks import Sender
 from collector.errors import FuseboardError, NotFound, Unavailable
+from collector.read.sql import Reader
 from collector.state import State, lease
 
 log = structlog.get_logger(__name__)
 
 # How late a retry may be; a new event wakes its couriers at once.
 POLL_S = 0.5
+# How late a group may be evaluated.
+ASK_S = 0.25
 # Without a finished round for this long (and three intervals) evaluation is reported as stuck.
 STUCK_S = 15.0
 
@@ -45,6 +50,10 @@ class AlertingHealth:
 
     ok: bool
     reasons: tuple[tuple[str, str], ...]
+
+
+def _nothing_to_ask() -> Reader:
+    raise Unavailable("engine_unavailable", "there is no ClickHouse here")
 
 
 def utc_now() -> datetime:
@@ -63,6 +72,7 @@ class Alerting:
         registry: Where the metrics are declared.
         holder: This collector's name in the lease: the same after a restart, another on another
             collector.
+        sources: Where rules that ask do so; ``None`` = nowhere.
         clock: Current time, aware.
         resolve: Host and port to addresses.
 
@@ -81,6 +91,7 @@ class Alerting:
         breakers: BreakerStates,
         registry: CollectorRegistry,
         holder: str,
+        sources: Sources | None = None,
         clock: Callable[[], datetime] = utc_now,
         resolve: Resolve = resolve_host,
     ) -> None:
@@ -88,10 +99,13 @@ class Alerting:
         self._state = state
         self._holder = holder
         self._clock = clock
-        self._rules = load_rules(settings.rule_files)
+        self.book = RuleBook(settings.rule_files)
         self._metrics = AlertingMetrics(registry)
         self._evaluator = Evaluator(
-            settings, self._rules, state=state, breakers=breakers, holder=holder, metrics=self._metrics
+            settings, self.book, state=state, breakers=breakers, holder=holder, metrics=self._metrics
+        )
+        self._groups = GroupEvaluator(
+            settings.groups, self.book, state, sources or Sources(_nothing_to_ask), self._commit
         )
         sender = Sender(Egress(settings.egress_allow, resolve))
         self._couriers = tuple(
@@ -113,7 +127,8 @@ class Alerting:
         """Start the threads; what a killed predecessor left pending is sent first."""
         self._finished = time.monotonic()
         self._threads = [
-            threading.Thread(target=self._evaluate_forever, name="alerting-evaluate", daemon=True)
+            threading.Thread(target=self._evaluate_forever, name="alerting-evaluate", daemon=True),
+            threading.Thread(target=self._ask_forever, name="alerting-ask", daemon=True),
         ]
         for courier, wake in zip(self._couriers, self._wakes, strict=True):
             name = f"alerting-deliver-{courier.receiver.name}"
@@ -132,6 +147,7 @@ class Alerting:
         the next start under the same ``webhook-id``.
         """
         self._stop.set()
+        self._groups.stop()
         for wake in self._wakes:
             wake.set()
         until = time.monotonic() + timeout_s
@@ -141,7 +157,18 @@ class Alerting:
             self._release()
 
     def round(self) -> Round:
-        """Evaluate once, now; what the thread does every ``interval_s``."""
+        """Evaluate once, now, and all groups that are due; for one-shot use, not beside start()."""
+        done = self._tick()
+        if done.outcome != "no_lease":
+            self.ask_due()
+        return done
+
+    def ask_due(self) -> int:
+        """Evaluate the groups that are due; give their number."""
+        return self._groups.round(self._clock())
+
+    def _tick(self) -> Round:
+        """Look at the breakers; what a thread does every ``interval_s``."""
         begun = time.monotonic()
         self._register()
         try:
@@ -153,10 +180,18 @@ class Alerting:
         self._metrics.evaluation_seconds.observe(time.monotonic() - begun)
         self._finished = time.monotonic()
         self._note("engine_unavailable" if done.outcome == "engine_unavailable" else "", done.problem)
+        self._wake(done)
+        return done
+
+    def _wake(self, done: Round) -> None:
         if done.written:
             for wake in self._wakes:
                 wake.set()
-        return done
+
+    def _commit(self, done: Sequence[Done], now: datetime) -> bool:
+        brought = self._evaluator.commit(done, now)
+        self._wake(brought)
+        return brought.outcome == "done"
 
     def deliver_due(self) -> int:
         """Attempt every delivery that is due, now; give the number of attempts. For one-shot use, not beside start()."""
@@ -188,7 +223,7 @@ class Alerting:
     def rules(self) -> list[dict[str, Any]]:
         """Answer ``/api/v1/rules``."""
         with self._state.read() as tx:
-            return answers.rules(tx, self._rules)
+            return answers.rules(tx, self.book.rules.all)
 
     def deliveries(self, limit: int = 100) -> list[dict[str, Any]]:
         """Answer ``/api/v1/deliveries``, newest first."""
@@ -230,9 +265,16 @@ class Alerting:
         while not self._stop.wait(max(0.0, due - time.monotonic())):
             due = max(due + self._settings.interval_s, time.monotonic())
             try:
-                self.round()
+                self._tick()
             except Exception as error:  # noqa: BLE001 - the round after this one may succeed; nothing was committed
                 self._failed("alerting_round_failed", error)
+
+    def _ask_forever(self) -> None:
+        while not self._stop.wait(ASK_S):
+            try:
+                self.ask_due()
+            except Exception as error:  # noqa: BLE001 - what was not committed is asked again
+                self._failed("alerting_groups_failed", error)
 
     def _deliver_forever(self, courier: Courier, wake: threading.Event) -> None:
         while not self._stop.is_set():

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
+from collector.alerting.evaluation.settings import GroupSettings
 from collector.alerting.guard import check_url, parse_allow
 from collector.alerting.webhooks import decode_secret
 from collector.errors import Malformed
@@ -76,6 +77,8 @@ class AlertingSettings:
     egress_allow: tuple[str, ...] = ()
     """Hosts (``hooks.example.com``, ``*.example.com``) and networks (``10.1.0.0/16``) webhooks may
     go to. Empty: any public address."""
+    groups: GroupSettings = field(default_factory=GroupSettings)
+    """How groups of rules that ask are evaluated."""
     history_days: int = 90
     """How long resolved alerts and finished deliveries are kept."""
 

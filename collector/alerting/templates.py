@@ -13,13 +13,13 @@ ACTION = re.compile(r"\{\{-?\s*(?P<inside>.*?)\s*-?\}\}", re.DOTALL)
 LABEL = re.compile(r"\$labels\.(\w+)")
 
 
-def check_template(text: str, labels: Collection[str], *, value: bool = True) -> None:
+def check_template(text: str, labels: Collection[str] | None, *, value: bool = True) -> None:
     """
     Check every action of *text*.
 
     Args:
         text: The template.
-        labels: Names that will exist.
+        labels: Names that will exist; ``None`` = any may.
         value: Whether ``$value`` may be used.
 
     Raises:
@@ -28,7 +28,7 @@ def check_template(text: str, labels: Collection[str], *, value: bool = True) ->
     for match in ACTION.finditer(text):
         inside = match["inside"]
         label = LABEL.fullmatch(inside)
-        if label and label[1] not in labels:
+        if label and labels is not None and label[1] not in labels:
             raise ValueError(f"there will be no label {label[1]!r}; known: {', '.join(sorted(labels))}")
         if not label and not (value and inside == "$value"):
             raise ValueError(f"{match[0]!r} is not known; use {{{{ $labels.<name> }}}} or {{{{ $value }}}}")

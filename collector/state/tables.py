@@ -91,6 +91,26 @@ alerts = Table(
     Column("instances", JsonText, nullable=False),
     Column("reason", Text, nullable=False),
     Column("trace_id", Text, nullable=False),
+    Column("missing_since", Instant),
+    Column("kept_since", Instant),
+)
+
+rule_groups = Table(
+    "rule_groups",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("slot_at", Instant, nullable=False),
+    Column("evaluated_at", Instant, nullable=False),
+    Column("took_s", Float, nullable=False),
+    Column("problems", JsonText, nullable=False),
+)
+
+recordings = Table(
+    "recordings",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("slot_at", Instant, nullable=False),
+    Column("body", Text, nullable=False),
 )
 
 open_breakers = Table(

@@ -199,6 +199,7 @@ def start(
     def make(**changes: object) -> Alerting:
         resolve = changes.pop("resolve", None)
         holder = str(changes.pop("holder", "collector-1"))
+        sources = changes.pop("sources", None)
         settings = replace(
             AlertingSettings(
                 rule_files=(str(rule_file),), receivers=(receiver,), public_url="https://fuse.example"
@@ -207,6 +208,7 @@ def start(
         )
         states.append(State(state_url))
         more = {"resolve": resolve} if resolve else {}
+        more["sources"] = sources
         alerting = Alerting(
             settings,
             state=states[-1],

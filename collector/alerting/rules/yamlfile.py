@@ -33,9 +33,9 @@ class YamlFile:
     def error(self, path: Location, sentence: str) -> Malformed:
         """Build the error for the value at *path*: file, line, place, sentence."""
         place = ".".join(str(step) for step in path)
-        return Malformed("bad_rule", f"{self.name}:{self._line(path)}: {place}: {sentence}", "rule_files")
+        return Malformed("bad_rule", f"{self.name}:{self.line(path)}: {place}: {sentence}", "rule_files")
 
-    def _line(self, path: Location) -> int:
+    def line(self, path: Location) -> int:
         """Give the 1-based line of the deepest node *path* still leads to."""
         node = self.root
         for step in path:
