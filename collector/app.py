@@ -24,11 +24,13 @@ from prometheus_client import CollectorRegistry
 from starlette.requests import Request
 
 from collector import wiring
+from collector.access import Access
 from collector.alerting.kinds.asking import Sources
 from collector.alerting.service import Alerting
+from collector.api.actions import action_of
 from collector.api.app import build_api
 from collector.api.clickhouse import ClickHouse
-from collector.api.parts import ApiParts
+from collector.api.parts import CALLER, ApiParts
 from collector.api.prometheus import Prometheus, PrometheusParts
 from collector.canary.memory import Memory
 from collector.canary.watch import Canary
@@ -70,7 +72,7 @@ from collector.receive.app import (
 from collector.receive.authenticate import Keys
 from collector.receive.guard import App, Guard
 from collector.router import Router
-from collector.settings import Settings, is_loopback
+from collector.settings import Settings, describe, is_loopback
 from collector.sql.console import Console
 from collector.state import State
 from collector.store.budget import DiskBudget
@@ -100,6 +102,7 @@ class Collector:
     state: State
     pipeline: Pipeline
     canary: Canary
+    access: Access
     jobs: Jobs
     disk: DiskBudget | None
     tail: Tail
@@ -109,6 +112,7 @@ class Collector:
     def start(self) -> None:
         """Start engine, journal, loader and alerting; returns before the engine is up."""
         self.engine.start()
+        self.access.start()
         if self.disk is not None:
             self.disk.start()
         self.journal.start()
@@ -125,6 +129,7 @@ class Collector:
         self.journal.seal()
         self.loader.stop(self.settings.drain_s)
         self.journal.stop()
+        self.access.stop()
         self.state.close()
         self.engine.stop()
         log.info("collector_stopped", segments_waiting=self.loader.waiting[0])
@@ -176,7 +181,8 @@ def build(settings: Settings) -> Collector:
         sources=Sources(lambda: Reader(store, limits=wiring.query_limits(settings))),
     )
     own_secret = secrets.token_urlsafe(24)
-    keys = wiring.keys(settings, own_secret)
+    access = Access(state, wiring.static_keys(settings), settings.session_h)
+    keys = wiring.keys(settings, access.roster, own_secret)
     received = ReceiveMetrics(metrics)
     canary = Canary(
         Memory(state, journal.uuid), store, CanaryMetrics(metrics), settings.canary_interval_s, _unloaded(journal, loader, formats_lines.PROTOCOL.group),
@@ -217,6 +223,8 @@ def build(settings: Settings) -> Collector:
             bulkhead=bulkhead,
             questions=questions,
             progress=partial(progress, store),
+            access=access,
+            settings=describe(settings),
         )
     )
     people = ClickHouse(
@@ -251,6 +259,7 @@ def build(settings: Settings) -> Collector:
         state,
         pipeline,
         canary,
+        access,
         jobs,
         disk,
         tail,
@@ -324,11 +333,11 @@ def _bulkhead(settings: Settings, metrics: QueryMetrics) -> Bulkhead:
     return bulkhead
 
 
-def _authenticator(keys: Keys) -> Any:
+def _authenticator(keys: Keys) -> Callable[[Request], None]:
     def authenticate(request: Request) -> None:
-        asks = request.method in {"GET", "HEAD"} or request.scope["path"].endswith("/v1/sql")
-        action = "read" if asks else "change"
-        keys.authenticate(dict(request.scope["headers"]), action)
+        action = action_of(request.method, request.scope["path"])
+        if action is not None:
+            request.scope[CALLER] = keys.authenticate(dict(request.scope["headers"]), action)
 
     return authenticate
 

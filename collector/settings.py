@@ -47,8 +47,9 @@ class KeySettings(_Frozen):
 
     name: str = Field(min_length=1, description="Shown in place of the secret.")
     secret: SecretStr = Field(min_length=1, description="What the client sends as 'Authorization: Bearer …'.")
-    role: Literal["ingest", "read", "admin"] = Field(
-        "ingest", description="ingest writes, read asks, admin does both."
+    role: Literal["ingest", "read", "editor", "admin"] = Field(
+        "ingest",
+        description="ingest writes; read asks; editor asks and keeps views, dashboards, silences; admin does all and manages.",
     )
     services: tuple[str, ...] = Field((), description="Services it may write; empty = any.")
     envs: tuple[str, ...] = Field((), description="Environments it may write; empty = any.")
@@ -144,6 +145,8 @@ class Settings(_Frozen):
     read_key: SecretStr | None = Field(None, min_length=1, description="A key that may read everything.")
     admin_key: SecretStr | None = Field(None, min_length=1, description="A key that may do everything.")
     keys: tuple[KeySettings, ...] = Field((), description="More keys, bound to services and environments.")
+    # A working week: longer than a shift, shorter than a lost laptop is noticed.
+    session_h: float = Field(168.0, gt=0, le=8760, description="Hours that somebody stays signed in.")
     allowed_hosts: tuple[str, ...] = Field(
         (), description="Host names this collector goes by besides loopback's; '*' = any."
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collector.alerting.settings import AlertingSettings, Receiver
 from collector.load.retention import LONGEST_DAYS, Retention, Rule
 from collector.read.own import OWN_SERVICE
-from collector.receive.authenticate import Key, Keys
+from collector.receive.authenticate import Issued, Key, Keys
 from collector.receive.decompress import Limits
 from collector.settings import Settings
 from collector.store.client import Target
@@ -69,16 +69,20 @@ def alerting(settings: Settings) -> AlertingSettings:
     )
 
 
-def keys(settings: Settings, own_secret: str) -> Keys:
-    """Give the keys of the settings, and where there are any one of our own for the canary, made anew at each start."""
+def static_keys(settings: Settings) -> list[Key]:
+    """Give the keys of the settings."""
     simple = {"ingest": settings.ingest_key, "read": settings.read_key, "admin": settings.admin_key}
     keys = [
         Key(role, secret.get_secret_value(), role) for role, secret in simple.items() if secret is not None
     ]
-    keys += [Key(k.name, k.secret.get_secret_value(), k.role, k.services, k.envs) for k in settings.keys]
-    if keys:
-        keys.append(Key("canary", own_secret, services=(OWN_SERVICE,)))
-    return Keys(keys)
+    return keys + [
+        Key(k.name, k.secret.get_secret_value(), k.role, k.services, k.envs) for k in settings.keys
+    ]
+
+
+def keys(settings: Settings, issued: Issued, own_secret: str) -> Keys:
+    """Give every key: those of the settings, those made through the API, and one of our own for the canary, made anew at each start."""
+    return Keys(static_keys(settings), issued, (Key("canary", own_secret, services=(OWN_SERVICE,)),))
 
 
 def body_limits(settings: Settings) -> Limits:

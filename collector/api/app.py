@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from starlette.responses import HTMLResponse
 
 import collector
+from collector.api.bodies import Bodies
 from collector.api.docs import docs_page
 from collector.api.failure import Edges, add_failures
 from collector.api.parts import ApiParts
@@ -18,15 +19,19 @@ from collector.api.v1 import (
     databases,
     deploys,
     endpoints,
+    keys,
     ledger,
     logs,
     patterns,
     queries,
     services,
+    session,
+    settings,
     silences,
     sql,
     topology,
     traces,
+    users,
     views,
 )
 from collector.api.watch import Watched
@@ -54,6 +59,10 @@ _RESOURCES: tuple[APIRouter, ...] = (
     sql.router,
     queries.router,
     views.router,
+    session.router,
+    keys.router,
+    users.router,
+    settings.router,
 )
 
 
@@ -82,6 +91,7 @@ def build_api(parts: ApiParts) -> FastAPI:
     app.add_api_route("/docs", _docs, include_in_schema=False, response_class=HTMLResponse)
     add_failures(app)
     app.add_middleware(Watched, questions=parts.questions, limits=parts.limits, sql_limits=parts.sql_limits)
+    app.add_middleware(Bodies)
     app.add_middleware(Edges)
     return app
 

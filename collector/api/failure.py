@@ -28,6 +28,8 @@ log = structlog.get_logger(__name__)
 _ENGINE_RETRY_S = 2
 _QUOTED_CHARS = 200
 _TRACE_CHARS = 4000
+# Where bodies have passwords in them, nothing of them is quoted.
+_SECRET_PATHS = ("/v1/session", "/v1/users")
 
 
 def error_response(request: Request, error: FuseboardError) -> Response:
@@ -77,7 +79,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
     first = error.errors()[0]
     where: Sequence[Any] = first["loc"]
     param = str(where[-1])
-    value = str(first.get("input"))[:_QUOTED_CHARS]
+    value = str(first.get("input"))[:_QUOTED_CHARS] if _quotable(request) else "…"
     if first["type"] == "extra_forbidden":
         body = {
             "code": "unknown_parameter",
@@ -87,6 +89,11 @@ async def _invalid(request: Request, error: Exception) -> Response:
     else:
         body = {"code": "bad_parameter", "message": f"{param}={value!r}: {first['msg']}", "param": param}
     return _write(request, 400, body, {})
+
+
+def _quotable(request: Request) -> bool:
+    path = request.scope["path"].removeprefix("/api")
+    return not path.startswith(_SECRET_PATHS)
 
 
 async def _framework(request: Request, error: Exception) -> Response:

@@ -12,10 +12,11 @@ from typing import Annotated, Literal
 from fastapi import Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from collector.api.parts import ApiParts
+from collector.api.parts import CALLER, ApiParts
 from collector.api.watch import QUESTION
 from collector.query.window import Window, parse_window
 from collector.read.sql import Reader
+from collector.receive.authenticate import ANYONE, Key
 from collector.store.question import Question
 
 LIMIT_MOST = 10_000
@@ -76,6 +77,7 @@ class Asker:
         parts: ApiParts = request.app.state.parts
         self.parts = parts
         self.now_ns = parts.clock_ns()
+        self.caller: Key = request.scope.get(CALLER, ANYONE)
         self.question: Question | None = request.scope.get(QUESTION)
         self.reader = Reader(
             parts.store, limits=parts.limits, question=self.question, bulkhead=parts.bulkhead

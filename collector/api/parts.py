@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from starlette.requests import Request
 
+from collector.access import Access
 from collector.alerting.silences.service import Silences
 from collector.errors import Unavailable
 from collector.query.search import Condition
@@ -112,6 +113,10 @@ def nothing_known(ids: Collection[str]) -> Progress:
     return Progress()
 
 
+CALLER = "fuseboard.caller"
+"""Where a request's scope has the `Key` it came with."""
+
+
 def nobody_asked(request: Request) -> None:
     """Let everyone in: the loopback default without keys."""
     del request
@@ -129,7 +134,7 @@ class ApiParts:
         sql: Answers to statements.
         tail: The live tail; ``None`` = there is none.
         catalogue: Who owns what.
-        authenticate: Called with each request for data; raises `Unauthenticated` or `Forbidden`.
+        authenticate: Called with each request for data; puts who asks into its scope (`CALLER`); raises `Unauthenticated` or `Forbidden`.
         clock_ns: Nanoseconds since the epoch; what ``now`` means.
         views: Saved views; ``None`` = there are none.
         silences: Silences and maintenance windows; ``None`` = there are none.
@@ -139,6 +144,8 @@ class ApiParts:
         bulkhead: Where statements of requests wait for their turn.
         questions: The requests that are being answered.
         progress: Says how far statements are, by their ids.
+        access: Keys and people; ``None`` = those of the settings alone.
+        settings: (name, value with secrets masked, help) of every setting.
     """
 
     store: Store
@@ -157,3 +164,5 @@ class ApiParts:
     bulkhead: Bulkhead = field(default_factory=Bulkhead)
     questions: Questions = field(default_factory=Questions)
     progress: Callable[[Collection[str]], Progress] = nothing_known
+    access: Access | None = None
+    settings: Sequence[tuple[str, str, str]] = ()
