@@ -98,9 +98,16 @@ def check(
     from rich.console import Console
     from rich.table import Table
 
+    from collector.errors import FuseboardError
     from collector.settings import describe
+    from collector.wiring import alerting
 
-    rows = describe(_settings(config))
+    settings = _settings(config)
+    try:
+        alerting(settings)
+    except FuseboardError as error:
+        _fail(error.message)
+    rows = describe(settings)
     if as_json:
         typer.echo(json.dumps({name: value for name, value, _ in rows}, indent=2))
         return

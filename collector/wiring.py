@@ -6,12 +6,18 @@ Pure but for the names of files; ``app.py`` calls these where it builds a part.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+
+from pydantic import SecretStr
+
+from collector.alerting.receivers.secrets import SECRETS, read_secret
 from collector.alerting.settings import AlertingSettings, Receiver
 from collector.load.retention import LONGEST_DAYS, Retention, Rule
 from collector.read.own import OWN_SERVICE
 from collector.receive.authenticate import Issued, Key, Keys
 from collector.receive.decompress import Limits
-from collector.settings import Settings
+from collector.settings import ReceiverSettings, Settings
 from collector.store.client import Target
 from collector.store.limits import QueryLimits
 from collector.store.storage import Storage
@@ -46,20 +52,14 @@ def retention(settings: Settings) -> Retention:
     return Retention(min(settings.retention_days, LONGEST_DAYS), rules)
 
 
-def alerting(settings: Settings) -> AlertingSettings:
-    """Give rule files, receivers, and where pages are."""
-    receivers = tuple(
-        Receiver(
-            name=receiver.name,
-            url=receiver.url,
-            secret=receiver.secret.get_secret_value(),
-            kind=receiver.kind,
-            types=receiver.types,
-            allow_private=receiver.allow_private,
-            timeout_s=receiver.timeout_s,
-        )
-        for receiver in settings.receivers
-    )
+def alerting(settings: Settings, environ: Mapping[str, str] = os.environ) -> AlertingSettings:
+    """
+    Give rule files, receivers, and where pages are.
+
+    Raises:
+        Malformed: A receiver is wrong, or a file or variable with its secret is missing.
+    """
+    receivers = tuple(_receiver(receiver, environ) for receiver in settings.receivers)
     return AlertingSettings(
         rule_files=settings.rule_files,
         receivers=receivers,
@@ -67,6 +67,44 @@ def alerting(settings: Settings) -> AlertingSettings:
         public_url=settings.public_url or f"http://{settings.host}:{settings.port}",
         egress_allow=settings.egress_allow,
     )
+
+
+def _receiver(told: ReceiverSettings, environ: Mapping[str, str]) -> Receiver:
+    secrets = {
+        name: read_secret(
+            told.name,
+            name,
+            _opened(getattr(told, name)),
+            getattr(told, f"{name}_env"),
+            getattr(told, f"{name}_file"),
+            environ,
+        )
+        for name in SECRETS
+    }
+    return Receiver(
+        name=told.name,
+        kind=told.kind,
+        types=told.types,
+        allow_private=told.allow_private,
+        timeout_s=told.timeout_s,
+        rate_per_minute=told.rate_per_minute,
+        username=told.username,
+        headers={name: value.get_secret_value() for name, value in told.headers.items()},
+        body=told.body,
+        content_type=told.content_type,
+        sender=told.sender,
+        to=told.to,
+        starttls=told.starttls,
+        **secrets,
+    )
+
+
+def _opened(secret: SecretStr | tuple[SecretStr, ...] | None) -> str:
+    """Give a secret's text; several are separated by a space."""
+    if secret is None:
+        return ""
+    several = secret if isinstance(secret, tuple) else (secret,)
+    return " ".join(one.get_secret_value() for one in several)
 
 
 def static_keys(settings: Settings) -> list[Key]:

@@ -6,17 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, func, select
 
 from collector.alerting import history
 from collector.alerting.evaluate import Alert, sentence
 from collector.alerting.events import alert_url
+from collector.alerting.outbox import PENDING
 from collector.alerting.rules import Rule
 from collector.alerting.settings import Receiver
 from collector.alerting.timestamps import rfc3339
-from collector.state.tables import outbox, receivers
+from collector.state.tables import outbox
 
 # An alert that resolved while the engineer was reading stays on the page for a day.
 RESOLVED_SHOWN = timedelta(days=1)
@@ -57,7 +57,7 @@ def deliveries(tx: Connection, known: Mapping[str, Receiver], limit: int) -> lis
             "webhook_id": row.webhook_id,
             "receiver": row.receiver,
             "type": row.type,
-            "url": _shown_url(known.get(row.receiver)),
+            "url": known[row.receiver].shown_url if row.receiver in known else None,
             "status": row.status,
             "attempts": row.attempts,
             "last_status": row.last_status,
@@ -73,17 +73,9 @@ def deliveries(tx: Connection, known: Mapping[str, Receiver], limit: int) -> lis
 def pending_by_receiver(tx: Connection) -> dict[str, int]:
     """Count deliveries on their way."""
     query = (
-        select(outbox.c.receiver, func.count())
-        .where(outbox.c.status == "pending")
-        .group_by(outbox.c.receiver)
+        select(outbox.c.receiver, func.count()).where(outbox.c.status == PENDING).group_by(outbox.c.receiver)
     )
     return {name: int(count) for name, count in tx.execute(query)}
-
-
-def disabled_receivers(tx: Connection) -> dict[str, str]:
-    """Give the receivers switched off by their own 410, with the notice."""
-    query = select(receivers.c.name, receivers.c.disabled_reason).where(receivers.c.disabled_at.is_not(None))
-    return {name: str(reason) for name, reason in tx.execute(query)}
 
 
 def _alert(alert: Alert, now: datetime, public_url: str) -> dict[str, Any]:
@@ -111,8 +103,3 @@ def _alert(alert: Alert, now: datetime, public_url: str) -> dict[str, Any]:
 def _worst(states: Iterable[str]) -> str:
     present = set(states)
     return next((state for state in ("firing", "pending") if state in present), "inactive")
-
-
-def _shown_url(receiver: Receiver | None) -> str | None:
-    """Give scheme, host and path; a query may hold a token."""
-    return urlsplit(receiver.url)._replace(query="", fragment="").geturl() if receiver else None

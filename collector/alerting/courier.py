@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from random import SystemRandom
 
 import structlog
+from sqlalchemy import Connection
 
-from collector.alerting import outbox
+from collector.alerting import outbox, standing
+from collector.alerting.dispatch import Dispatch
 from collector.alerting.evaluator import LEASE, LEASE_S
 from collector.alerting.metrics import AlertingMetrics
 from collector.alerting.outbox import Delivery
-from collector.alerting.retry import judge
+from collector.alerting.receivers import Message
+from collector.alerting.retry import Verdict, judge
 from collector.alerting.settings import Receiver
-from collector.alerting.webhooks import Outcome, Sender, sign
+from collector.alerting.webhooks import Outcome
 from collector.state import State, lease
 
 log = structlog.get_logger(__name__)
 
-
-# Asking what is due costs a sort of all that is due: not once per delivery when thousands wait.
-BATCH = 100
+# Attempts between two commits: what a kill in between repeats (under the same webhook-ids), and what two fsyncs are shared by.
+BATCH = 16
+MINUTE = timedelta(minutes=1)
 
 
 def random_jitter() -> float:
@@ -31,16 +34,17 @@ def random_jitter() -> float:
 
 class Courier:
     """
-    Makes the attempts for one receiver, one after the other; used by one thread.
+    Makes the attempts for one receiver, batch after batch; used by one thread.
 
     Args:
         receiver: Where to.
         state: The outbox.
-        sender: Makes the requests.
+        dispatch: Makes the requests.
         holder: This collector's name in the lease; without the lease nothing is sent.
         metrics: Counts attempts.
-        jitter: Factor on delays, 0.5 to 1.
         clock: Current time, for what ends after an attempt.
+        public_url: Where people open the dashboards.
+        jitter: Factor on delays, 0.5 to 1.
     """
 
     def __init__(
@@ -48,18 +52,20 @@ class Courier:
         receiver: Receiver,
         *,
         state: State,
-        sender: Sender,
+        dispatch: Dispatch,
         holder: str,
         metrics: AlertingMetrics,
         clock: Callable[[], datetime],
+        public_url: str,
         jitter: Callable[[], float] = random_jitter,
     ) -> None:
         self.receiver = receiver
         self._state = state
-        self._sender = sender
+        self._dispatch = dispatch
         self._holder = holder
         self._metrics = metrics
         self._clock = clock
+        self._public_url = public_url
         self._jitter = jitter
 
     def deliver_due(self, *, stopping: Callable[[], bool] = lambda: False) -> int:
@@ -67,51 +73,69 @@ class Courier:
         Attempt everything that is due, oldest first; give the number of attempts made.
 
         Args:
-            stopping: Asked before each attempt; True ends the call early.
+            stopping: Asked before each batch; True ends the call early.
 
         Raises:
             Unavailable: The state database refused; what was sent and not recorded is sent again
                 under the same ``webhook-id``.
         """
         made = 0
-        while due := self._due():
-            for delivery_id in due:
-                verdict = None if stopping() else self._attempt(delivery_id)
-                if verdict is None:
-                    return made
-                made += 1
-                if verdict != "delivered":
-                    break  # the receiver may have asked for a pause: look again at what is due
+        while not stopping() and (batch := self._begin()):
+            self._finish(batch, self._dispatch.send(self.receiver, self._messages(batch)))
+            made += len(batch)
         return made
 
-    def _due(self) -> list[int]:
-        with self._state.read() as tx:
-            return outbox.due(tx, self.receiver.name, self._clock(), BATCH)
-
-    def _attempt(self, delivery_id: int) -> str | None:
-        """Make one attempt; give its verdict, None if it may not be made (no lease, no longer pending)."""
+    def _begin(self) -> list[Delivery]:
+        """Give the attempts to make now, recorded as begun; none without the lease."""
         now = self._clock()
+        with self._state.read() as tx:
+            due = outbox.due(tx, self.receiver.name, now, self._room(tx, now))
+        if not due:
+            return []
         with self._state.write() as tx:
             if not lease.hold(tx, LEASE, self._holder, now, LEASE_S):
-                return None
-            delivery = outbox.begin_attempt(tx, delivery_id, now)
-        return self._finish(delivery, self._send(delivery, now)) if delivery else None
+                return []
+            return outbox.begin_attempts(tx, due, now)
 
-    def _send(self, delivery: Delivery, now: datetime) -> Outcome:
-        body = delivery.payload.encode()
-        return self._sender.send(
-            self.receiver.url,
-            sign(self.receiver.secret, delivery.webhook_id, now, body),
-            body,
-            allow_private=self.receiver.allow_private,
-            timeout_s=self.receiver.timeout_s,
-        )
+    def _room(self, tx: Connection, now: datetime) -> int:
+        """Give how many attempts may be made at once: one to a receiver that failed, what the rate leaves, a batch."""
+        room = 1 if standing.read(tx, self.receiver.name).failures else BATCH
+        if not self.receiver.rate_per_minute:
+            return room
+        used = outbox.attempts_since(tx, self.receiver.name, now - MINUTE)
+        return max(0, min(room, self.receiver.rate_per_minute - used))
 
-    def _finish(self, delivery: Delivery, outcome: Outcome) -> str:
+    def _messages(self, batch: Sequence[Delivery]) -> list[Message]:
         now = self._clock()
-        verdict = judge(outcome, delivery.attempt, delivery.created_at, now, self._jitter())
+        return [
+            Message(
+                webhook_id=delivery.webhook_id,
+                subject=delivery.subject,
+                payload=delivery.payload,
+                at=now,
+                public_url=self._public_url,
+            )
+            for delivery in batch
+        ]
+
+    def _finish(self, batch: Sequence[Delivery], outcomes: Sequence[Outcome]) -> None:
+        now = self._clock()
+        finished = [
+            (delivery, outcome, judge(outcome, delivery.attempt, delivery.created_at, now, self._jitter()))
+            for delivery, outcome in zip(batch, outcomes, strict=True)
+        ]
         with self._state.write() as tx:
-            outbox.finish_attempt(tx, delivery, outcome, verdict, now)
+            outbox.finish_attempts(tx, finished, now)
+            moved = standing.note(tx, self.receiver.name, outcomes, now)
+            if moved == "closed":
+                outbox.hasten(tx, self.receiver.name, now)
+        for delivery, outcome, verdict in finished:
+            self._tell(delivery, outcome, verdict, now)
+        if moved:
+            self._metrics.breaker_transitions.labels(receiver=self.receiver.name, to=moved).inc()
+            log.warning("receiver_breaker_moved", receiver=self.receiver.name, to=moved)
+
+    def _tell(self, delivery: Delivery, outcome: Outcome, verdict: Verdict, now: datetime) -> None:
         self._metrics.attempts.labels(receiver=delivery.receiver, verdict=verdict.kind).inc()
         self._metrics.attempt_seconds.labels(receiver=delivery.receiver).observe(outcome.elapsed_ms / 1000)
         tell = {"delivered": log.info, "again": log.warning}.get(verdict.kind, log.error)
@@ -124,4 +148,3 @@ class Courier:
             error=outcome.error,
             again_in_s=(verdict.again_at - now) / timedelta(seconds=1) if verdict.again_at else None,
         )
-        return verdict.kind

@@ -29,12 +29,14 @@ class Event:
         subject: Events of one subject reach a receiver in order.
         type: ``alert.firing``, …
         payload: The body, JSON text.
+        receivers: Names of those it goes to; None = every one that asked for the type.
     """
 
     webhook_id: str
     subject: str
     type: str
     payload: str
+    receivers: tuple[str, ...] | None = None
 
 
 def alert_event(change: Change, now: datetime, public_url: str) -> Event:

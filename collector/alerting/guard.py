@@ -13,7 +13,8 @@ Judged in this order:
    receiver. A listed *name* alone does not open private addresses.
 
 One refused address refuses the host: an answer that mixes public and private ones is an attack.
-IPv4 inside IPv6 (mapped, 6to4, NAT64) is judged as the IPv4 it reaches.
+IPv4 inside IPv6 (mapped, compatible, 6to4, NAT64, Teredo, ISATAP) is judged as the IPv4 it reaches. Hosts written as numbers (decimal, octal, hex, full-width) are what
+the system's resolver makes of them. The same door for webhooks and for mail.
 Source: OWASP SSRF prevention cheat sheet; IANA special-purpose address registries.
 """
 
@@ -50,7 +51,12 @@ NEVER: tuple[Network, ...] = tuple(
     )
 )
 LABEL = re.compile(r"[\w-]{1,63}")
-NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# IPv6 networks whose last 32 bits are an IPv4 address: NAT64 (well known and local), IPv4-compatible, translated.
+EMBEDDING: tuple[Network, ...] = tuple(
+    ipaddress.ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "::/96", "::ffff:0:0:0/96")
+)
+ISATAP = (0x00005EFE, 0x02005EFE)
+PORTS = {"http": 80, "https": 443, "smtp": 587, "smtps": 465}
 
 
 @dataclass(frozen=True)
@@ -86,12 +92,12 @@ class Allow:
         return any(address in network for network in self.networks)
 
 
-def check_url(url: str) -> SplitResult:
+def check_url(url: str, schemes: Sequence[str] = ("http", "https")) -> SplitResult:
     """
     Check the form of a receiver's URL, without resolving anything.
 
     Raises:
-        Malformed: Not http(s), no host, a user or password in it, or a bad port (``bad_url``).
+        Malformed: Not of *schemes*, no host, a user or password in it, or a bad port (``bad_url``).
     """
     try:
         parts = urlsplit(url)
@@ -102,8 +108,15 @@ def check_url(url: str) -> SplitResult:
         raise Malformed(
             "bad_url", f"url: no user and password in {parts.hostname!r}'s URL, use the secret", "url"
         )
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        raise Malformed("bad_url", f"url = {url!r}: write http://host[:port]/path or https://…", "url")
+    if parts.scheme not in schemes or not parts.hostname or port == 0:
+        examples = {
+            "http": "http://host[:port]/path",
+            "https": "https://…",
+            "smtp": "smtp://host[:port]",
+            "smtps": "smtps://…",
+        }
+        wanted = " or ".join(examples[scheme] for scheme in schemes)
+        raise Malformed("bad_url", f"url = {url!r}: write {wanted}", "url")
     if any(character <= " " or character == "\x7f" for character in url):
         raise Malformed("bad_url", f"url = {url!r}: spaces and control characters must be %-encoded", "url")
     return parts
@@ -166,7 +179,7 @@ class Egress:
         Resolve *url*'s host and judge every address.
 
         Args:
-            url: http or https.
+            url: http, https, smtp or smtps.
             allow_private: The receiver's own permission for loopback and private addresses.
 
         Returns:
@@ -177,9 +190,9 @@ class Egress:
             Unavailable: The host does not resolve (``dns_failed``).
             Malformed: *url* is not one (``bad_url``).
         """
-        parts = check_url(url)
+        parts = check_url(url, tuple(PORTS))
         host = (parts.hostname or "").rstrip(".").lower()
-        port = parts.port or (443 if parts.scheme == "https" else 80)
+        port = parts.port or PORTS[parts.scheme]
         texts = tuple(self._resolve(host, port))
         if not texts:
             raise Unavailable("dns_failed", f"{host!r} resolves to no address")
@@ -188,7 +201,10 @@ class Egress:
         return Destination(url=url, scheme=parts.scheme, host=host, port=port, addresses=texts)
 
     def _judge(self, host: str, text: str, *, allow_private: bool) -> None:
-        address = _reached(ipaddress.ip_address(text.partition("%")[0]))
+        for address in _reached(ipaddress.ip_address(text.partition("%")[0])):
+            self._judge_one(host, text, address, allow_private=allow_private)
+
+    def _judge_one(self, host: str, text: str, address: Address, *, allow_private: bool) -> None:
         if any(address in network for network in NEVER):
             raise _refused(host, text, "link-local, metadata and multicast addresses are never allowed")
         if self._allow.contains(address):
@@ -203,13 +219,21 @@ class Egress:
             )
 
 
-def _reached(address: Address) -> Address:
-    """Give the IPv4 address an IPv6 one leads to, else the address itself."""
-    if isinstance(address, ipaddress.IPv6Address):
-        if address in NAT64:
-            return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        return address.ipv4_mapped or address.sixtofour or address
-    return address
+def _reached(address: Address) -> tuple[Address, ...]:
+    """Give what a connection to *address* may reach: the IPv4 addresses inside of an IPv6 one, else itself."""
+    if not isinstance(address, ipaddress.IPv6Address):
+        return (address,)
+    if address in (ipaddress.IPv6Address("::"), ipaddress.IPv6Address("::1")):
+        return (address,)
+    low = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    if address.teredo:
+        return (address, *address.teredo)
+    if (int(address) >> 32) & 0xFFFFFFFF in ISATAP:
+        return (address, low)
+    found = address.ipv4_mapped or address.sixtofour
+    if found is None and any(address in network for network in EMBEDDING):
+        found = low
+    return (found,) if found else (address,)
 
 
 def _refused(host: str, address: str, why: str) -> Forbidden:

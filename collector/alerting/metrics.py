@@ -51,3 +51,9 @@ class AlertingMetrics:
             ["receiver"],
             registry=registry,
         )
+        self.breaker_transitions = Counter(
+            "fuseboard_alerting_breaker_transitions_total",
+            "Times the breaker before a receiver opened or closed, by receiver and to: open, closed.",
+            ["receiver", "to"],
+            registry=registry,
+        )

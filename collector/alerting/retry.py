@@ -9,8 +9,9 @@ answer                 what follows
 429, 5xx, no answer    again soon: 2 s, doubling, at most every 5 min (a page must arrive minutes,
                        not hours, after the receiver is back)
 3xx, other 4xx,        again slowly: 1 min, doubling, at most every 30 min. These are wrong settings
-refused by the guard   on one side; someone may put them right within the three days, and a page
-                       thrown away cannot be had back. A redirect is never followed
+refused by the guard,  on one side; someone may put them right within the three days, and a page
+a template that fails  thrown away cannot be had back. A redirect is never followed
+mail: 4xx, 5xx         the other way round: 4xx is passing, 5xx is not
 =====================  ==========================================================================
 
 Each delay is multiplied by a random 0.5…1 (receivers must not be met by all retries at once).
@@ -27,6 +28,8 @@ from typing import Literal
 from collector.alerting.webhooks import Outcome
 
 GIVE_UP_AFTER = timedelta(days=3)
+# What no waiting heals: our own settings refuse.
+OURS = ("egress_refused", "bad_template", "bad_url")
 QUICK_FIRST_S, QUICK_MAX_S = 2.0, 300.0
 SLOW_FIRST_S, SLOW_MAX_S = 60.0, 1800.0
 
@@ -52,7 +55,7 @@ def judge(outcome: Outcome, attempts: int, created_at: datetime, now: datetime, 
     """
     if outcome.status is not None and 200 <= outcome.status < 300:
         return Verdict("delivered")
-    if outcome.status == 410:
+    if outcome.status == 410 and not outcome.smtp:
         return Verdict("gone")
     deadline = created_at + GIVE_UP_AFTER
     if now >= deadline:
@@ -63,11 +66,14 @@ def judge(outcome: Outcome, attempts: int, created_at: datetime, now: datetime, 
 
 
 def _backoff_s(outcome: Outcome, attempts: int) -> float:
-    first_s, max_s = (QUICK_FIRST_S, QUICK_MAX_S) if _soon(outcome) else (SLOW_FIRST_S, SLOW_MAX_S)
+    first_s, max_s = (QUICK_FIRST_S, QUICK_MAX_S) if passing(outcome) else (SLOW_FIRST_S, SLOW_MAX_S)
     return float(min(first_s * 2 ** min(attempts - 1, 30), max_s))
 
 
-def _soon(outcome: Outcome) -> bool:
+def passing(outcome: Outcome) -> bool:
+    """Whether a failed attempt tells of trouble that ends by itself: no answer, too many, a fault of theirs."""
     if outcome.status is None:
-        return not (outcome.error or "").startswith("egress_refused")
+        return not (outcome.error or "").startswith(OURS)
+    if outcome.smtp:
+        return outcome.status < 500
     return outcome.status == 429 or outcome.status >= 500

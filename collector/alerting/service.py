@@ -18,8 +18,9 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry
 
-from collector.alerting import answers, outbox
+from collector.alerting import answers, standing
 from collector.alerting.courier import Courier
+from collector.alerting.dispatch import Dispatcher
 from collector.alerting.evaluation.groups import Done, GroupEvaluator
 from collector.alerting.evaluator import LEASE, Evaluator, Round
 from collector.alerting.guard import Egress, Resolve, resolve_host
@@ -27,9 +28,8 @@ from collector.alerting.inputs import BreakerStates
 from collector.alerting.kinds.asking import Sources
 from collector.alerting.metrics import AlertingMetrics
 from collector.alerting.rules import RuleBook
-from collector.alerting.settings import AlertingSettings
+from collector.alerting.settings import AlertingSettings, Receiver
 from collector.alerting.silences.service import Silences
-from collector.alerting.webhooks import Sender
 from collector.errors import FuseboardError, NotFound, Unavailable
 from collector.read.sql import Reader
 from collector.state import State, lease
@@ -107,11 +107,8 @@ class Alerting:
         self._groups = GroupEvaluator(
             settings.groups, self.book, state, sources or Sources(_nothing_to_ask), self._commit
         )
-        sender = Sender(Egress(settings.egress_allow, resolve))
-        self._couriers = tuple(
-            Courier(receiver, state=state, sender=sender, holder=holder, metrics=self._metrics, clock=clock)
-            for receiver in settings.receivers
-        )
+        self._dispatch = Dispatcher(Egress(settings.egress_allow, resolve))
+        self._couriers = tuple(map(self._courier, settings.receivers))
         self._receivers = {receiver.name: receiver for receiver in settings.receivers}
         self._registered = False
         with suppress(Unavailable):  # a PostgreSQL that is away is told by `State`; each round tries again
@@ -122,6 +119,17 @@ class Alerting:
         self._threads: list[threading.Thread] = []
         self._finished = time.monotonic()
         self._problem: tuple[str, str] | None = None
+
+    def _courier(self, receiver: Receiver) -> Courier:
+        return Courier(
+            receiver,
+            state=self._state,
+            dispatch=self._dispatch,
+            holder=self._holder,
+            metrics=self._metrics,
+            clock=self._clock,
+            public_url=self._settings.public_url,
+        )
 
     def start(self) -> None:
         """Start the threads; what a killed predecessor left pending is sent first."""
@@ -205,7 +213,7 @@ class Alerting:
             reasons.append(("evaluation_stuck", f"no round has finished for {silent_s:.0f} s"))
         try:
             with self._state.read() as tx:
-                disabled = answers.disabled_receivers(tx)
+                disabled = standing.disabled(tx)
                 pending = answers.pending_by_receiver(tx)
         except Unavailable as error:
             return AlertingHealth(ok=False, reasons=(*reasons, (error.code, error.message)))
@@ -242,14 +250,14 @@ class Alerting:
                 "unknown_receiver", f"no receiver {name!r}; known: {', '.join(self._receivers)}", "name"
             )
         with self._state.write() as tx:
-            outbox.enable(tx, name)
+            standing.enable(tx, name)
 
     def _register(self) -> None:
         """Have a row for each receiver; once is enough."""
         if not self._registered:
             with self._state.write() as tx:
                 for receiver in self._settings.receivers:
-                    outbox.register(tx, receiver)
+                    standing.register(tx, receiver)
             self._registered = True
 
     def _release(self) -> None:

@@ -130,6 +130,13 @@ receivers = Table(
     Column("not_before", Instant),
     Column("disabled_at", Instant),
     Column("disabled_reason", Text),
+    Column("failures", Integer, nullable=False),
+    Column("opens", Integer, nullable=False),
+    Column("opened_at", Instant),
+    Column("open_until", Instant),
+    Column("last_success_at", Instant),
+    Column("last_failure_at", Instant),
+    Column("last_error", Text),
 )
 
 outbox = Table(

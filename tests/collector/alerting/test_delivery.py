@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from collector.alerting import Receiver
 from collector.alerting.guard import Egress
+from collector.alerting.receivers import Post
 from collector.alerting.webhooks import Sender
 from collector.errors import NotFound
 from collector.state.tables import attempts
@@ -257,7 +258,8 @@ def test_an_answer_that_drips_ends_at_the_timeout():
         thread.start()
         begun = time.monotonic()
         url = f"http://127.0.0.1:{server.getsockname()[1]}/"
-        outcome = Sender(Egress(())).send(url, {}, b"{}", allow_private=True, timeout_s=0.3)
+        post = Post(url, {}, b"{}")
+        (outcome,) = Sender(Egress(())).send([post], allow_private=True, timeout_s=0.3)
         elapsed = time.monotonic() - begun
         stop.set()
         thread.join()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from collector.alerting.guard import Egress, check_url
+from collector.alerting.receivers import Post
 from collector.alerting.webhooks import Sender
 from collector.errors import Forbidden, Malformed, Unavailable
 
@@ -28,6 +29,15 @@ def resolving(*addresses):
         "::ffff:169.254.169.254",
         "64:ff9b::a9fe:a9fe",
         "2002:a9fe:a9fe::1",
+        "64:ff9b:1::a9fe:a9fe",
+        "::a9fe:a9fe",
+        "::ffff:0:a9fe:a9fe",
+        "2001:0:5db8:d822:0:0:5601:5601",
+        "2001:db8::5efe:a9fe:a9fe",
+        "2001:db8::200:5efe:a9fe:a9fe",
+        "192.0.0.192",
+        "255.255.255.255",
+        "ff02::1",
         "::",
     ],
 )
@@ -64,10 +74,60 @@ def test_one_private_address_among_public_ones_refuses_the_host():
         egress.admit("https://hooks.example.com/x", allow_private=False)
 
 
-def test_a_number_that_means_loopback_is_loopback():
-    """http://2130706433/ is judged by the address the system makes of it."""
-    with pytest.raises(Forbidden, match="not a public address"):
-        Egress(()).admit("http://2130706433/", allow_private=False)
+@pytest.mark.parametrize(
+    "host",
+    [
+        "2130706433",
+        "0x7f000001",
+        "0x7f.1",
+        "0177.0.0.1",
+        "127.1",
+        "127.0.0.1.",
+        "localhost",
+        "LOCALHOST.",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:7f00:1]",
+        "[0:0:0:0:0:0:0:1]",
+        "１２７.０.０.１",
+        "127。0。0。1",
+    ],
+)
+@pytest.mark.parametrize("scheme", ["http", "smtp"])
+def test_every_spelling_of_loopback_is_loopback(scheme, host):
+    """Decimal, hex, octal, short, full-width, IPv6: judged by the address the system makes of it, or no address at all."""
+    with pytest.raises((Forbidden, Unavailable, Malformed)) as refused:
+        Egress(()).admit(f"{scheme}://{host}/", allow_private=False)
+    assert refused.value.code in ("egress_refused", "dns_failed", "bad_url")
+
+
+@pytest.mark.parametrize(
+    "host", ["2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "[::ffff:169.254.169.254]"]
+)
+def test_no_spelling_reaches_the_metadata_service(host):
+    """Nor does allow_private open it."""
+    with pytest.raises(Forbidden, match="never allowed"):
+        Egress(()).admit(f"http://{host}/latest/meta-data", allow_private=True)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://hooks.example.com@169.254.169.254/",
+        "http://169.254.169.254\\@hooks.example.com/",
+        "http://hooks.example.com#@169.254.169.254/",
+        "http://user@hooks.example.com/",
+        "http://:@hooks.example.com/",
+        "smtp://me:you@mail.example.com",
+    ],
+)
+def test_a_host_is_never_hidden_behind_a_user(url):
+    """What stands before an @ is refused; what stands behind a # is no host."""
+    try:
+        host = check_url(url, ("http", "smtp")).hostname
+    except Malformed:
+        return
+    assert host == "hooks.example.com"
 
 
 @pytest.mark.parametrize(
@@ -111,7 +171,7 @@ def test_the_connection_goes_to_the_judged_address_with_the_name_in_host(receivi
         return ("127.0.0.1",) if len(asked) == 1 else ("169.254.169.254",)
 
     url = f"http://hooks.example.com:{receiving.port}/in?token=1"
-    outcome = Sender(Egress((), resolve)).send(url, {}, b"{}", allow_private=True, timeout_s=5)
+    (outcome,) = Sender(Egress((), resolve)).send([Post(url, {}, b"{}")], allow_private=True, timeout_s=5)
 
     assert outcome.status == 204
     assert outcome.address == "127.0.0.1"
@@ -124,7 +184,8 @@ def test_the_next_address_is_tried_when_the_first_does_not_answer(receiving):
     """Localhost is ::1 and 127.0.0.1; a receiver on one of them is reached."""
     sender = Sender(Egress((), resolving("::1", "127.0.0.1")))
 
-    outcome = sender.send(f"http://both:{receiving.port}/", {}, b"{}", allow_private=True, timeout_s=5)
+    post = Post(f"http://both:{receiving.port}/", {}, b"{}")
+    (outcome,) = sender.send([post], allow_private=True, timeout_s=5)
 
     assert outcome.address == "127.0.0.1"
     assert len(receiving.requests) == 1

@@ -16,7 +16,7 @@ GOOD = {"name": "pager", "url": "https://hooks.example.com/x", "secret": SECRET}
     [
         ({"name": "a b"}, "name = 'a b'"),
         ({"url": "gopher://x"}, "url = 'gopher://x'"),
-        ({"kind": "slack"}, "kind = 'slack': known: webhook"),
+        ({"kind": "telex"}, "kind = 'telex': known: webhook, alertmanager"),
         ({"types": ("alert.fired",)}, "types = 'alert.fired': known: alert.firing"),
         ({"types": ()}, "name at least one"),
         ({"timeout_s": 0}, "timeout_s = 0"),

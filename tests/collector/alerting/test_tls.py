@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from collector.alerting.guard import Egress
+from collector.alerting.receivers import Post
 from collector.alerting.webhooks import Sender
 
 pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="makes a certificate with openssl")
@@ -45,7 +46,8 @@ def certified(receiving, tmp_path, monkeypatch):
 def send(receiving, host):
     """Make one attempt for *host*, pinned to loopback."""
     sender = Sender(Egress((), lambda host, port: ("127.0.0.1",)))  # noqa: ARG005
-    return sender.send(f"https://{host}:{receiving.port}/", {}, b"{}", allow_private=True, timeout_s=5)
+    post = Post(f"https://{host}:{receiving.port}/", {}, b"{}")
+    return sender.send([post], allow_private=True, timeout_s=5)[0]
 
 
 def test_the_certificate_is_checked_against_the_name_not_the_address(certified):
