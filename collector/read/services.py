@@ -162,7 +162,7 @@ _NOTHING: Row = {"rate": 0.0, "error_ratio": None, "p50_ms": None, "p95_ms": Non
 
 def series(reader: Reader, window: Window, env: str, service: str) -> list[Row]:
     """Return ``{at, rate, error_ratio, p50_ms, p95_ms, p99_ms}`` per bucket of whole minutes, empty buckets included."""
-    step_s = _minutes_step_s(window)
+    step_s = minutes_step_s(window)
     found = {}
     for row in reader.rows(_SERIES, {**window.params(), "service": service, "env": env, "step_s": step_s}):
         length_s = max(min(step_s, window.end_ns / SECOND_NS - row["bucket"]), 1.0)
@@ -173,7 +173,7 @@ def series(reader: Reader, window: Window, env: str, service: str) -> list[Row]:
             **_milliseconds(row["quantiles_ns"]),
         }
         found[row["bucket"]] = red_row
-    return [{"at": _minute(at), **found.get(at, _NOTHING)} for at in _buckets(window, step_s)]
+    return [{"at": rfc_minute(at), **found.get(at, _NOTHING)} for at in bucket_starts(window, step_s)]
 
 
 _LOG_SERIES = """
@@ -191,21 +191,24 @@ LIMIT 2000
 
 def log_series(reader: Reader, window: Window, env: str, service: str) -> list[Row]:
     """Return ``{at, error, warn, total}`` per bucket of whole minutes; *error* counts error and fatal."""
-    step_s = _minutes_step_s(window)
+    step_s = minutes_step_s(window)
     rows = reader.rows(_LOG_SERIES, {**window.params(), "service": service, "env": env, "step_s": step_s})
     found = {row.pop("bucket"): row for row in rows}
     nothing = {"error": 0, "warn": 0, "total": 0}
-    return [{"at": _minute(at), **found.get(at, nothing)} for at in _buckets(window, step_s)]
+    return [{"at": rfc_minute(at), **found.get(at, nothing)} for at in bucket_starts(window, step_s)]
 
 
-def _minutes_step_s(window: Window) -> int:
-    return max(60, step_ns(window, 60) // SECOND_NS)
+def minutes_step_s(window: Window, buckets: int = 60) -> int:
+    """Give the seconds of a stretch of whole minutes that cuts *window* into at most about *buckets*."""
+    return max(60, step_ns(window, buckets) // SECOND_NS)
 
 
-def _buckets(window: Window, step_s: int) -> range:
+def bucket_starts(window: Window, step_s: int) -> range:
+    """Give the seconds since the epoch at which the stretches of *window* begin."""
     first = window.start_ns // SECOND_NS // step_s * step_s
     return range(first, -(-window.end_ns // SECOND_NS), step_s)
 
 
-def _minute(at_s: int) -> str:
+def rfc_minute(at_s: int) -> str:
+    """Write the begin of a stretch as the API writes times."""
     return sql_time(at_s * SECOND_NS).replace(" ", "T") + "Z"
