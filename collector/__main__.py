@@ -86,7 +86,7 @@ def up(
             options["receivers"] = [stack.enter_context(sample.pager(settings.data_dir / "shop"))]
         settings = _settings(config, **options)
         stack.enter_context(sample.shop(settings))
-        _serve(settings)
+        _serve(settings, fault)
 
 
 @cli.command()
@@ -161,12 +161,12 @@ def _settings(config: Path | None, **options: Any) -> Settings:
         _fail(str(error))
 
 
-def _serve(settings: Settings) -> None:
+def _serve(settings: Settings, tour: str = "") -> None:
     from collector.errors import FuseboardError
     from collector.serving import serve as run
 
     try:
-        started = run(settings)
+        started = run(settings, tour)
     except FuseboardError as error:
         _fail(error.message)
     if not started:

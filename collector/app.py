@@ -135,9 +135,9 @@ class Collector:
         log.info("collector_stopped", segments_waiting=self.loader.waiting[0])
 
 
-def build(settings: Settings) -> Collector:
+def build(settings: Settings, tour: str = "") -> Collector:
     """
-    Connect every part.
+    Connect every part; *tour* is for the pages (`serving.serve`).
 
     Raises:
         FuseboardError: A rule file or receiver is wrong, or the state was written by a newer version.
@@ -266,7 +266,7 @@ def build(settings: Settings) -> Collector:
         Guard(inner, allowed),
         Listeners(settings, receiver, metrics),
     )
-    inner.pages = _dashboards(inner)
+    inner.pages = _dashboards(inner, tour)
     inner.collector = collector
     return collector
 
@@ -342,7 +342,7 @@ def _authenticator(keys: Keys) -> Callable[[Request], None]:
     return authenticate
 
 
-def _dashboards(inner: App) -> App | None:
+def _dashboards(inner: App, tour: str) -> App | None:
     """Return the dashboards on this collector's own API, or ``None`` where they are not installed."""
     try:
         from dashboards.api import Api
@@ -352,4 +352,4 @@ def _dashboards(inner: App) -> App | None:
         log.warning("dashboards_not_installed", missing=str(error))
         return None
     client = httpx.AsyncClient(transport=InProcess(inner), base_url="http://127.0.0.1")
-    return create_app(Api(client))
+    return create_app(Api(client), tour=tour)

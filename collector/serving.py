@@ -22,9 +22,11 @@ _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 
 
-def serve(settings: Settings) -> bool:
+def serve(settings: Settings, tour: str = "") -> bool:
     """
     Run until SIGTERM.
+
+    *tour* is the command that breaks something in the sample shop; the Overview then leads through it.
 
     Returns:
         Whether it ever served; if not, the log says why.
@@ -34,7 +36,7 @@ def serve(settings: Settings) -> bool:
     """
     configure(settings.log_level)
     _keep_freed_memory()
-    collector = build(settings)
+    collector = build(settings, tour)
     server = _Server(_config(collector, settings))
     server.on_listening = collector.canary.listen
     server.on_ending = collector.tail.close

@@ -56,6 +56,7 @@ def create_app(
     *,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     allowed_hosts: Sequence[str] = ("*",),
+    tour: str = "",
 ) -> Starlette:
     """
     Build the application.
@@ -63,9 +64,10 @@ def create_app(
     Args:
         api: The collector, by URL or through ASGI in this process.
         clock: What "now" is; tests fix it.
+        tour: The command that switches a fault of the sample shop on (``… --on``); the Overview then leads through it.
         allowed_hosts: ``Host`` headers answered; the stand-alone server narrows it on loopback.
     """
-    site = _Site(api, Renderer(existing(PATHS)), clock)
+    site = _Site(api, Renderer(existing(PATHS)), clock, tour)
     routes = [Route(page.path, site.endpoint(page), methods=["GET"], name=page.nav) for page in PAGES]
     routes += [Route("/progress/{name}", site.progress, methods=["GET"])]
     routes += [Route("/marks", site.marks, methods=["GET"])]
@@ -92,10 +94,11 @@ def create_app(
 class _Site:
     """The pages with what they all need: the API, the templates and a clock."""
 
-    def __init__(self, api: Api, renderer: Renderer, clock: Callable[[], datetime]) -> None:
+    def __init__(self, api: Api, renderer: Renderer, clock: Callable[[], datetime], tour: str) -> None:
         self._api = api
         self._renderer = renderer
         self._clock = clock
+        self._tour = tour
 
     def endpoint(self, page: Page) -> Callable[[Request], Any]:
         """Give the Starlette endpoint of one page."""
@@ -113,7 +116,9 @@ class _Site:
         api = self._caller(request).named(
             request.headers.get("x-query-id") or request.cookies.get(QUERY_COOKIE, "")
         )
-        return Visit(path_segments(request.scope), query, read_window(query, now), now, api, PATHS)
+        return Visit(
+            path_segments(request.scope), query, read_window(query, now), now, api, PATHS, self._tour
+        )
 
     def _caller(self, request: Request) -> CallerApi:
         return self._api.of_caller(request.headers.get("authorization", ""))

@@ -171,6 +171,12 @@ def site_path(value: object) -> str:
     return text if inside and text.isprintable() else ""
 
 
+def web_link(value: object) -> str:
+    """Let a link of the catalogue through only if it leads to a web page; "" for other schemes (``javascript:`` included)."""
+    text = value if isinstance(value, str) else ""
+    return text if text.startswith(("http://", "https://")) and text.isprintable() else ""
+
+
 def shown(value: object) -> str:
     """Write an attribute's value verbatim; only None is marked as unknown."""
     if value is None:
@@ -193,7 +199,7 @@ def all_filters() -> Mapping[str, Callable[..., Any]]:
     """Name every filter the templates may use."""
     functions = (
         number, percent, duration_ms, duration_s, size_bytes, clock, clock_s, day, stamp, local, epoch_s, ago,
-        state_word, state_slug, health_slug, severity_slug, site_path, shown, cut, plural,
+        state_word, state_slug, health_slug, severity_slug, site_path, web_link, shown, cut, plural,
     )  # fmt: skip
     return {function.__name__: function for function in functions}
 

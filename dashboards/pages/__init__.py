@@ -17,12 +17,14 @@ from dashboards.pages import (
     patterns,
     pipeline,
     service,
+    services,
     trace,
     traces,
 )
 
 PAGES = (
     overview.PAGE,
+    services.PAGE,
     service.PAGE,
     breakers.PAGE,
     breaker.PAGE,

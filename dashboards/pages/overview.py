@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Annotated
 
 from dashboards.api import Row, Section
-from dashboards.filters import health_slug, plural
-from dashboards.pages.page import Page, Visit, changes, text_of
+from dashboards.filters import health_slug, percent, plural, web_link
+from dashboards.pages.page import Page, Visit, changes, rows_of, text_of
+from dashboards.pages.service_row import ServiceRow, service_rows
 from dashboards.pages.tile import Tile, tiles
 from dashboards.render import Help
+from dashboards.window import Window
 
-HEALTH_ORDER = ("unhealthy", "degraded", "unknown", "healthy")
+SHOWN_SERVICES = 25
+SHOWN_OWNERS = 5
 RECENT_TRANSITIONS = 12
 CAUSES = 3
 LIKELY_SCORE = 0.15
@@ -22,10 +26,43 @@ ASKED_TRANSITIONS = 100
 
 
 @dataclass(frozen=True)
+class Affected:
+    """A service that feels what is broken, and how that is known."""
+
+    service: str
+    words: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whom to ask about a broken service; *owner* is "" where nobody said."""
+
+    service: str
+    owner: str
+    url: str
+    runbook: str
+
+
+@dataclass(frozen=True)
+class TourStep:
+    """One step of the sample shop's tour."""
+
+    words: str
+    command: str
+    url: str
+    link: str
+    done: bool
+
+
+@dataclass(frozen=True)
 class OverviewContext:
     """Everything the front page shows."""
 
-    services: Annotated[Section, Help("GET /services, worst health first.")]
+    services: Annotated[Section, Help("GET /services: why the table is missing if it failed.")]
+    courses: Annotated[Section, Help("GET /courses/services: without it the small pictures are missing.")]
+    rows: Annotated[tuple[ServiceRow, ...], Help("Services, worst health first, the worst few.")]
+    more: Annotated[int, Help("How many services are not shown.")]
     breakers: Annotated[Section, Help("GET /breakers: why the tiles are missing if it failed.")]
     alerts: Annotated[Section, Help("GET /alerts: pending, firing and resolved alerts.")]
     transitions: Annotated[Section, Help("GET /breakers/transitions, the newest few.")]
@@ -39,39 +76,133 @@ class OverviewContext:
         str, Help("When the earliest of the open breakers and firing alerts began; empty if none.")
     ]
     causes: Annotated[Section, Help("GET /causes, where something is wrong: the likeliest few.")]
+    affected: Annotated[
+        tuple[Affected, ...],
+        Help("Who feels it: callers of what lost a dependency, then the way to the cause."),
+    ]
+    owners: Annotated[tuple[Owner, ...], Help("Who owns the cause and what is broken.")]
     silent: Annotated[bool, Help("True if no service ever reported: show how to send something.")]
+    tour: Annotated[tuple[TourStep, ...], Help("The sample shop's five steps; empty without the shop.")]
 
 
 async def load(visit: Visit) -> OverviewContext:
-    """Ask for services, breakers, alerts and the latest transitions at once."""
-    api, question = visit.api, visit.question
-    services, breakers, alerts, transitions = await asyncio.gather(
+    """Ask for services, breakers, alerts and the latest transitions at once; where something is wrong, for why and whose it is."""
+    api, question, window = visit.api, visit.question, visit.window
+    services, courses, breakers, alerts, transitions = await asyncio.gather(
         api.get("services", params=question),
+        api.get("courses", "services", params=question),
         api.get("breakers", params=question),
         api.get("alerts"),
         api.get("breakers", "transitions", params={**question, "limit": str(ASKED_TRANSITIONS)}),
     )
-    services, transitions = worst_first(services), changes(transitions, RECENT_TRANSITIONS)
-    troubled = tuple(each for each in tiles(breakers.rows, visit.window) if each.troubled)
-    firing = tuple(
-        row for row in alerts.rows if row.get("state") == "firing" and in_env(row, visit.window.env)
-    )
+    changed = changes(transitions, RECENT_TRANSITIONS)
+    rows = service_rows(services.rows, courses.rows, window)
+    troubled = tuple(each for each in tiles(breakers.rows, window) if each.troubled)
+    firing = tuple(row for row in alerts.rows if row.get("state") == "firing" and in_env(row, window.env))
     verdict, headline = summarise(services, breakers, troubled, firing)
-    wrong = verdict in ("unhealthy", "degraded")
-    causes = await api.get("causes", params={**question, "limit": str(CAUSES)}) if wrong else Section()
-    silent = not services.problem and not services.rows and not breakers.rows
+    causes, catalogue = await _explained(visit, wrong=verdict in ("unhealthy", "degraded"))
     return OverviewContext(
         services=services,
+        courses=courses,
+        rows=rows[:SHOWN_SERVICES],
+        more=max(0, len(rows) - SHOWN_SERVICES),
         breakers=breakers,
         alerts=alerts,
-        transitions=transitions,
+        transitions=changed,
         tiles=troubled,
         firing=firing,
         verdict=verdict,
         headline=headline,
         since=began(troubled, firing),
-        causes=likely(causes),
-        silent=silent,
+        causes=causes,
+        affected=affected(troubled, causes, window),
+        owners=owners(rows, causes, catalogue, window),
+        silent=not services.problem and not services.rows and not breakers.rows,
+        tour=tour(visit, changed.rows, firing) if visit.tour else (),
+    )
+
+
+async def _explained(visit: Visit, *, wrong: bool) -> tuple[Section, Section]:
+    """Ask why and whose it is; of a healthy system nothing."""
+    if not wrong:
+        return Section(), Section()
+    causes, catalogue = await asyncio.gather(
+        visit.api.get("causes", params={**visit.question, "limit": str(CAUSES)}),
+        visit.api.get("catalogue", params=visit.question),
+    )
+    return likely(causes), catalogue
+
+
+def affected(troubled: Iterable[Tile], causes: Section, window: Window) -> tuple[Affected, ...]:
+    """Name who feels it: the callers of a service that lost a dependency, then whoever stands on the way to the cause."""
+    found: dict[str, Affected] = {}
+    for each in troubled:
+        blast = each.row.get("blast_radius")
+        for caller in rows_of(blast.get("callers")) if isinstance(blast, dict) else ():
+            name = text_of(caller, "service")
+            words = f"{percent(caller.get('share'))} of the requests to {each.service}"
+            found.setdefault(name, Affected(name, words, window.url("services", name)))
+    for cause in causes.rows[:1]:
+        path = cause.get("path")
+        for name in path[:-1] if isinstance(path, list) else ():
+            found.setdefault(
+                str(name),
+                Affected(str(name), f"calls {text_of(cause, 'service')}", window.url("services", str(name))),
+            )
+    return tuple(found.values())
+
+
+def owners(
+    rows: Iterable[ServiceRow], causes: Section, catalogue: Section, window: Window
+) -> tuple[Owner, ...]:
+    """Say whom to ask: about the likeliest cause first, then about each unhealthy service."""
+    known = {text_of(row, "service"): row for row in catalogue.rows}
+    wrong = [text_of(row, "service") for row in causes.rows[:1] if row.get("kind") in (None, "service")]
+    wrong += [each.service for each in rows if each.health == "unhealthy"]
+    owned = {each.service: each.owner for each in rows}
+    return tuple(
+        Owner(
+            name,
+            text_of(known.get(name, {}), "owner") or owned.get(name, ""),
+            window.url("services", name),
+            web_link(known.get(name, {}).get("runbook")),
+        )
+        for name in dict.fromkeys(wrong)
+    )[:SHOWN_OWNERS]
+
+
+def tour(visit: Visit, transitions: Iterable[Row], firing: Iterable[Row]) -> tuple[TourStep, ...]:
+    """Lead somebody who sees Fuseboard for the first time from a fault to its cause and back; done is what happened already."""
+    newest_first = list(transitions)
+    opened = any(row.get("to") == "open" for row in newest_first)
+    healed = opened and newest_first[0].get("to") == "closed"
+    window = visit.window
+    return (
+        TourStep("Break something: payment answers with errors.", visit.tour, "", "", opened),
+        TourStep(
+            "Within seconds checkout's breaker on payment opens.",
+            "",
+            window.url("breakers"),
+            "the board",
+            opened,
+        ),
+        TourStep(
+            "Ask why: the cause stands here, its trace is one click away.",
+            "",
+            window.url("breakers", "checkout", "payment"),
+            "the breaker",
+            healed,
+        ),
+        TourStep(
+            "See who was told.", "", window.url("alerts"), "alerts", healed or any(True for _ in firing)
+        ),
+        TourStep(
+            "Heal it; the breaker closes by itself.",
+            visit.tour.replace("--on", "--off"),
+            window.url("map"),
+            "the map",
+            healed,
+        ),
     )
 
 
@@ -90,19 +221,6 @@ def began(troubled: tuple[Tile, ...], firing: tuple[Row, ...]) -> str:
     opened = [text_of(each.row, "since") for each in troubled if each.state in ("open", "forced_open")]
     times = [text for text in [*opened, *(text_of(row, "since") for row in firing)] if text]
     return min(times, default="")
-
-
-def worst_first(services: Section) -> Section:
-    """Sort services by health, then by name."""
-
-    def urgency(row: Row) -> tuple[int, str, str]:
-        return (
-            HEALTH_ORDER.index(health_slug(row.get("health"))),
-            text_of(row, "service"),
-            text_of(row, "env"),
-        )
-
-    return replace(services, rows=tuple(sorted(services.rows, key=urgency)))
 
 
 def in_env(alert: Row, env: str) -> bool:

@@ -24,6 +24,8 @@ class Visit:
     api: CallerApi
     paths: tuple[str, ...] = ()
     """The paths of all pages of this site: a link to one that does not exist is not made."""
+    tour: str = ""
+    """The command that breaks something in the sample shop; "" where there is none."""
 
     def text(self, name: str) -> str:
         """One of the page's own parameters; "" if it was not given."""

@@ -112,4 +112,4 @@ def charts(
     return made if logs else made[:3]
 
 
-PAGE = Page("/services/{rest:path}", "service.html", "overview", ServiceContext, load)
+PAGE = Page("/services/{rest:path}", "service.html", "services", ServiceContext, load)

@@ -5,6 +5,7 @@
   root.classList.add("js");
   try {
     const theme = localStorage.getItem("fuseboard-theme");
+    if (localStorage.getItem("fuseboard-tour") === "hidden") root.classList.add("no-tour");
     if (theme === "light" || theme === "dark") root.dataset.theme = theme;
   } catch { /* storage may be forbidden: the system's theme it is */ }
 })();

@@ -36,6 +36,8 @@ LISTS = (
     "logs/patterns",
     "traces/heatmap",
     "traces/compare",
+    "courses/services",
+    "courses/breakers",
 )
 _VERBATIM = (
     "state",
@@ -145,11 +147,11 @@ def refuse(status: int, code: str, message: str) -> JSONResponse:
 
 
 @cache
-def pages_over(variant: str, delay_s: float = 30.0, timeout_s: float = 2.0) -> Starlette:
+def pages_over(variant: str, delay_s: float = 30.0, timeout_s: float = 2.0, tour: str = "") -> Starlette:
     """Build the dashboards over one variant of the recording, at the recorded time."""
     transport = httpx.ASGITransport(app=create_recorded_api(variant, delay_s))
     api = Api(httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1"), timeout_s=timeout_s)
-    return create_app(api, clock=lambda: NOW)
+    return create_app(api, clock=lambda: NOW, tour=tour)
 
 
 if __name__ == "__main__":

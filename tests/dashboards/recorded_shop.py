@@ -569,6 +569,56 @@ DEPLOYS = [
 ]
 
 
+def course(name: str) -> dict[str, Any]:
+    """Give one row of /courses/services: the last minutes of payment and checkout are bad ones; one minute is missing."""
+    broken = name in ("payment", "checkout")
+    points = [
+        {
+            "at": at(90 * step),
+            "rate": 12 + 3 * math.sin(step / 5),
+            "error_ratio": None if step == 20 else 0.6 if broken and step < 4 else 0.001,
+            "p95_ms": None if step == 20 else 2100.0 if broken and step < 4 else 40.0 + step % 7,
+        }
+        for step in range(40, 0, -1)
+    ]
+    return {"service": name, "env": "demo", "series": points}
+
+
+def breaker_course(holder: str, name: str) -> dict[str, Any]:
+    """Give one row of /courses/breakers."""
+    points = [
+        {
+            "at": at(90 * step),
+            "failure_rate": 0.6 if step < 4 else 0.002,
+            "not_permitted": 57 if step < 3 else 0,
+        }
+        for step in range(40, 0, -1)
+    ]
+    return {"service": holder, "env": "demo", "breaker": name, "target": name, "series": points}
+
+
+CATALOGUE = [
+    {
+        "service": "payment",
+        "owner": "team-pay",
+        "runbook": "https://wiki.example/payment",
+        "score": 0.5,
+        "missing": ["slo"],
+        "heard": True,
+        "sources": {},
+    },
+    {
+        "service": "cart",
+        "owner": None,
+        "runbook": None,
+        "score": 0.0,
+        "missing": ["owner"],
+        "heard": True,
+        "sources": {},
+    },
+]
+
+
 def answer(path: str, query: dict[str, str]) -> list[dict[str, Any]] | None:
     """Give ``data`` of the shop for a path under /api/v1; None if nothing lives there."""
     parts = path.split("/")
@@ -603,6 +653,9 @@ def answer(path: str, query: dict[str, str]) -> list[dict[str, Any]] | None:
             }
         ],
         "endpoints": ENDPOINTS,
+        "catalogue": CATALOGUE,
+        "courses/services": [course(name) for name in SERVICES],
+        "courses/breakers": [breaker_course("checkout", "payment")],
         "deploys": DEPLOYS,
         "alerts": [ALERT],
         "rules": [RULE],

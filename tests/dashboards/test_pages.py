@@ -22,6 +22,7 @@ from tests.dashboards.recorded_shop import TRACE
 
 URLS = {
     "overview.html": "/",
+    "services.html": "/services",
     "service.html": "/services/checkout",
     "breakers.html": "/breakers",
     "breaker.html": "/breakers/checkout/payment",
@@ -42,6 +43,7 @@ EXPECTED = {
         "62 % of requests fail",
         "gateway → checkout → payment",
     ),
+    "/services": ("1 unhealthy", "62 % of requests fail", "team-pay"),
     "/services/checkout": ("its breaker payment is open", "Latest errors", "charge failed"),
     "/breakers": ("1 open", "instances disagree", "card processor: connection refused"),
     "/breakers/checkout/payment": (
@@ -67,6 +69,7 @@ EXPECTED = {
 }
 EMPTY = {
     "/": ("No agent has reported", "fuseboard up --demo"),
+    "/services": ("No agent has reported",),
     "/services/checkout": ("could not be shown",),
     "/breakers": ("No breaker has reported", "/v1/breakers"),
     "/breakers/checkout/payment": ("could not be shown",),

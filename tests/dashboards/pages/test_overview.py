@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from dashboards.api import Problem, Section
-from dashboards.pages.overview import summarise, worst_first
+from dashboards.pages.overview import summarise
+from dashboards.pages.service_row import service_rows
 from dashboards.pages.tile import tiles
 from dashboards.window import read_window
 from tests.dashboards.document import read
@@ -54,9 +55,9 @@ def test_an_open_breaker_is_in_the_headline() -> None:
 
 def test_the_worst_service_comes_first() -> None:
     """Nobody scrolls for what is broken."""
-    rows = worst_first(Section(tuple(service(name) for name in ("cart", "checkout", "payment")))).rows
+    rows = service_rows([service(name) for name in ("cart", "checkout", "payment")], [], WINDOW)
 
-    assert [row["service"] for row in rows] == ["payment", "checkout", "cart"]
+    assert [row.service for row in rows] == ["payment", "checkout", "cart"]
 
 
 def test_services_carry_their_verdict_for_machines_too() -> None:
@@ -75,3 +76,25 @@ def test_services_carry_their_verdict_for_machines_too() -> None:
         )
         == 7
     )
+
+
+def test_one_page_answers_what_is_asked_at_three() -> None:
+    """Because of what, who is affected, who owns it: beside the headline, each with its link."""
+    page = read(pages_over("shop"), "/").page
+
+    (answers,) = page.having(data_testid="answers")
+    assert "62.0% of its calls fail" in answers.text
+    assert "31 % of the requests to checkout" in answers.text
+    assert "team-pay" in answers.text
+    assert "https://wiki.example/payment" in [each.attributes["href"] for each in answers.tags("a")]
+
+
+def test_the_tour_leads_through_the_sample_shop() -> None:
+    """Five steps, the commands to break and to heal, what happened already ticked; without the shop there is none."""
+    with_shop = read(pages_over("shop", tour="python -m demo fault payment errors --on"), "/").page
+
+    steps = with_shop.having(data_testid="tour-step")
+    assert [each.attributes["data-done"] for each in steps] == ["yes", "yes", "no", "yes", "no"]
+    assert "errors --on" in steps[0].text
+    assert "errors --off" in steps[4].text
+    assert not read(pages_over("shop"), "/").page.having(data_testid="tour")
