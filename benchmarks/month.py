@@ -25,18 +25,18 @@ ENV = "prod"
 _TOOK = "arrayReduce('quantilesTDigestState(0.5, 0.95, 0.99)', arrayMap(i -> toFloat64(2000000 + h % 30000000 + i * i * 900000), range(4)))"
 
 _SERVICES = f"""
-INSERT INTO service_minutes (minute, service, env, kind, route, status_class, retention_days, calls, errors, duration_ns_sum, duration_ns, last_at)
+INSERT INTO service_minutes (minute, service, env, kind, route, status_class, version, retention_days, calls, errors, duration_ns_sum, duration_ns, last_at)
 WITH number % ({{services:UInt64}} * 8) AS row, intDiv(row, 8) AS service, row % 8 AS part, sipHash64(number, {{minute:DateTime('UTC')}}) AS h
 SELECT {{minute:DateTime('UTC')}} - toIntervalMinute(intDiv(number, {{services:UInt64}} * 8) * {{every:UInt64}}) AS minute,
        concat('svc-', leftPad(toString(service), 3, '0')), '{ENV}', if(part < 6, 'server', 'client'),
        if(part < 6, concat('/v1/', ['orders', 'items', 'carts', 'users', 'prices'][least(part, 4) + 1], '/{{id}}'), concat('GET peer-', toString(part))),
-       if(part = 5, '5xx', '2xx'), 60, if(part = 5, h % 3, 20 + h % 80) AS calls, if(part = 5, calls, 0), calls * (2000000 + h % 30000000),
+       if(part = 5, '5xx', '2xx'), concat('1.', toString({{day:UInt64}})), 60, if(part = 5, h % 3, 20 + h % 80) AS calls, if(part = 5, calls, 0), calls * (2000000 + h % 30000000),
        {_TOOK}, toDateTime64(minute, 9, 'UTC') + 59
 FROM numbers({{services:UInt64}} * 8 * {{minutes:UInt64}})
 """
 # Each service calls services behind it, and a database; the first 80 send to a queue or read from one.
 _EDGE_MINUTES = f"""
-INSERT INTO edge_minutes (minute, env, caller, callee, protocol, route, retention_days, calls, errors, duration_ns_sum, duration_ns, last_at)
+INSERT INTO edge_minutes (minute, env, caller, callee, protocol, kind, route, retention_days, calls, errors, duration_ns_sum, duration_ns, last_at)
 WITH number % {{edges:UInt64}} AS edge, edge % {{services:UInt64}} AS from, intDiv(edge, {{services:UInt64}}) AS nth, sipHash64(number, {{minute:DateTime('UTC')}}) AS h,
      concat('svc-', leftPad(toString(from), 3, '0')) AS one,
      concat('svc-', leftPad(toString((from + 1 + nth * 7 + nth * nth) % {{services:UInt64}}), 3, '0')) AS other,
@@ -44,7 +44,8 @@ WITH number % {{edges:UInt64}} AS edge, edge % {{services:UInt64}} AS from, intD
 SELECT {{minute:DateTime('UTC')}} - toIntervalMinute(intDiv(number, {{edges:UInt64}}) * {{every:UInt64}}) AS minute, '{ENV}',
        if(nth = 1 AND from BETWEEN 40 AND 79, queue, one),
        multiIf(nth = 0, concat('db-', toString(from % 60)), nth = 1 AND from < 40, queue, nth = 1 AND from < 80, one, other),
-       multiIf(nth = 0, 'postgresql', nth = 1 AND from < 40, 'rabbitmq', nth = 1 AND from < 80, 'rabbitmq', 'http'), 'GET /v1/items/{{id}}', 60,
+       multiIf(nth = 0, 'postgresql', nth = 1 AND from < 40, 'rabbitmq', nth = 1 AND from < 80, 'rabbitmq', 'http'),
+       multiIf(nth = 1 AND from < 40, 'producer', nth = 1 AND from < 80, 'consumer', 'client'), 'GET /v1/items/{{id}}', 60,
        5 + h % 40 AS calls, if(h % 50 = 0, 1, 0), calls * (2000000 + h % 30000000), {_TOOK}, toDateTime64(minute, 9, 'UTC') + 59
 FROM numbers({{edges:UInt64}} * {{minutes:UInt64}})
 """

@@ -10,13 +10,21 @@ from collector.query.window import SECOND_NS, Window, parse_time, rfc_3339
 from collector.read import breakers as breaker_reads
 from collector.read import services as service_reads
 from collector.read.breakers import BreakerState
+from collector.read.sampling import NOT_SAMPLED
 from collector.read.services import Key
 from collector.read.sql import Reader, Row
 from collector.read.transitions import Chosen
 
 # The verdict looks at the last five minutes: long enough for a ratio, short enough to see a recovery.
 RECENT_S = 300.0
-_NO_SPANS: Row = {"rate": None, "error_ratio": None, "p50_ms": None, "p95_ms": None, "p99_ms": None}
+_NO_SPANS: Row = {
+    "rate": None,
+    "error_ratio": None,
+    "p50_ms": None,
+    "p95_ms": None,
+    "p99_ms": None,
+    **NOT_SAMPLED,
+}
 _COUNTED = {"open": "open", "forced_open": "open", "half_open": "half_open", "unknown": "unknown"}
 
 

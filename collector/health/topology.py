@@ -9,6 +9,7 @@ from collector.query.window import Window
 from collector.read import breakers as breaker_reads
 from collector.read import edges as edge_reads
 from collector.read.breakers import BreakerState
+from collector.read.sampling import NOT_SAMPLED
 from collector.read.sql import Reader, Row
 from collector.read.transitions import Chosen
 
@@ -73,4 +74,12 @@ def _kind(name: str, protocol: str, callers: set[str]) -> str:
 
 def _node(name: str, kind: str, row: Row) -> Row:
     numbers = {number: row.get(number) for number in _NUMBERS}
-    return {"id": name, "service": name, "kind": kind, "health": row.get("health", "unknown"), **numbers}
+    kept = {field: row.get(field, NOT_SAMPLED[field]) for field in NOT_SAMPLED}
+    return {
+        "id": name,
+        "service": name,
+        "kind": kind,
+        "health": row.get("health", "unknown"),
+        **numbers,
+        **kept,
+    }

@@ -67,7 +67,7 @@ FROM (
 ) AS callee
 INNER ANY JOIN (
     SELECT trace_id, span_id, CAST(service, 'String') AS service, CAST(env, 'String') AS env, start AS started, duration_ns AS took_ns,
-           status = 'error' AS failed, {_PEER} AS peer,
+           status = 'error' AS failed, weight, {_PEER} AS peer,
            {_PROTOCOL} AS protocol,
            if(attributes['http.route'] != '', attributes['http.route'], CAST(name, 'String')) AS route, retention_days
     FROM spans
@@ -86,11 +86,12 @@ GROUP BY env, caller, peer, callee, day, retention_days
 """
 
 _UNNAMED = f"""
-INSERT INTO paired_minutes (minute, env, caller, callee, protocol, route, retention_days, calls, errors, duration_ns_sum,
-                            duration_ns, last_at)
+INSERT INTO paired_minutes (minute, env, caller, callee, protocol, route, retention_days, calls, errors, weighted_calls,
+                            weighted_errors, duration_ns_sum, duration_ns, last_at)
 SELECT toStartOfMinute(toDateTime(caller.started)) AS minute, caller.env AS env, caller.service AS caller, callee.service AS callee,
        caller.protocol AS protocol, caller.route AS route, caller.retention_days AS retention_days, count() AS calls,
-       countIf(caller.failed) AS errors, sum(caller.took_ns) AS duration_ns_sum,
+       countIf(caller.failed) AS errors, sum(caller.weight) AS weighted_calls, sumIf(caller.weight, caller.failed) AS weighted_errors,
+       sum(caller.took_ns) AS duration_ns_sum,
        quantilesTDigestState(0.5, 0.95, 0.99)(toFloat64(caller.took_ns)) AS duration_ns, max(caller.started) AS last_at
 {_PAIRS}
 WHERE caller.peer = ''
@@ -108,7 +109,7 @@ LIMIT 1
 CALLS = Job(
     "calls",
     reads="spans",
-    version=1,
+    version=2,
     window_s=60,
     delay_s=_DELAY_S,
     statements=(

@@ -20,6 +20,7 @@ from itertools import pairwise
 
 from collector.query.window import SECOND_NS, Window, parse_time, sql_time
 from collector.read.ledger import ledger
+from collector.read.sampling import sampling
 from collector.read.sql import Reader, Row
 
 DAY_S = 86_400
@@ -36,7 +37,8 @@ Key = tuple[str, str, str, str]  # service, env, method, route
 
 _USAGE = """
 SELECT service, env, method, route, version,
-       sumIf(u.calls, hour >= toStartOfHour({start:DateTime64(9, 'UTC')})) AS calls,
+       sumIf(u.calls, hour >= toStartOfHour({start:DateTime64(9, 'UTC')})) AS spans,
+       sumIf(u.weighted_calls, hour >= toStartOfHour({start:DateTime64(9, 'UTC')})) AS weighted, toUInt64(round(weighted)) AS calls,
        sumIf(u.errors, hour >= toStartOfHour({start:DateTime64(9, 'UTC')})) AS errors,
        sum(u.sampled) AS sampled, max(u.last_at) AS last_call, min(hour) AS first_hour,
        arraySort(groupUniqArray(toUInt16(toDate(hour)))) AS days
@@ -107,6 +109,7 @@ def endpoints(reader: Reader, window: Window, env: str, service: str, limit: int
         {
             **{name: row[name] for name in ("service", "env", "method", "route", "version", "calls", "errors", "last_call")},
             "callers": callers.get((*_key(row), row["version"]), []),
+            **sampling(row["spans"], row["weighted"]),
             **judged[_key(row)],
         }
         for row in rows

@@ -6,31 +6,34 @@ from collections import defaultdict
 
 from collector.query.window import SECOND_NS, Window, sql_time
 from collector.read.log_counts import step_ns
+from collector.read.sampling import sampling
 from collector.read.sql import Reader, Row
 
 Key = tuple[str, str]  # service, env
 
 # RED counts what a service served; one that serves nothing (a worker, a job) is measured by all its spans.
 _RED = """
-SELECT service, env,
-       sumIf(s.calls, kind IN ('server', 'consumer')) AS served, sum(s.calls) AS every,
-       if(served > 0, served, every) AS calls,
-       if(served > 0, sumIf(s.errors, kind IN ('server', 'consumer')), sum(s.errors)) AS failed,
-       failed / calls AS error_ratio,
-       if(served > 0, quantilesTDigestMergeIf(0.5, 0.95, 0.99)(s.duration_ns, kind IN ('server', 'consumer')),
-                      quantilesTDigestMerge(0.5, 0.95, 0.99)(s.duration_ns)) AS quantiles_ns,
+SELECT service, env, kind IN ('server', 'consumer') AS serves,
+       sum(s.calls) AS calls, sum(s.errors) AS failed, sum(s.weighted_calls) AS weighted, sum(s.weighted_errors) / weighted AS error_ratio,
+       quantilesTDigestMerge(0.5, 0.95, 0.99)(s.duration_ns) AS quantiles_ns,
        toUnixTimestamp(min(minute)) AS first
 FROM service_minutes AS s
 WHERE minute >= toStartOfMinute({start:DateTime64(9, 'UTC')}) AND minute < {end:DateTime64(9, 'UTC')}
   AND ({env:String} = '' OR env = {env:String})
   AND ({service:String} = '' OR service = {service:String})
-GROUP BY service, env
+GROUP BY service, env, serves
+ORDER BY serves DESC
+LIMIT 1 BY service, env
 LIMIT 5000
 """
 
 
 def red(reader: Reader, window: Window, env: str, service: str = "") -> dict[Key, Row]:
-    """Return ``{calls, failed, rate, error_ratio, p50_ms, p95_ms, p99_ms}`` per service with spans in *window*."""
+    """
+    Return ``{calls, failed, rate, error_ratio, p50_ms, p95_ms, p99_ms, sampled, sampling}`` per service with spans in *window*.
+
+    *calls* and *failed* count spans: what a verdict may rest on. *rate* and *error_ratio* are of the calls they stand for (sampling.py).
+    """
     rows = reader.rows(_RED, {**window.params(), "env": env, "service": service})
     return {(row["service"], row["env"]): _red(row, window) for row in rows}
 
@@ -41,9 +44,10 @@ def _red(row: Row, window: Window) -> Row:
     return {
         "calls": row["calls"],
         "failed": row["failed"],
-        "rate": round(row["calls"] / seconds, 4),
+        "rate": round(row["weighted"] / seconds, 4),
         "error_ratio": round(row["error_ratio"], 6),
         **_milliseconds(row["quantiles_ns"]),
+        **sampling(row["calls"], row["weighted"]),
     }
 
 
@@ -146,8 +150,8 @@ def described(reader: Reader, window: Window) -> dict[Key, dict[str, str]]:
 _SERIES = """
 SELECT intDiv(toUnixTimestamp(minute), {step_s:UInt32}) * {step_s:UInt32} AS bucket,
        sumIf(s.calls, kind IN ('server', 'consumer')) AS served, sum(s.calls) AS every,
-       if(served > 0, served, every) AS calls,
-       if(served > 0, sumIf(s.errors, kind IN ('server', 'consumer')), sum(s.errors)) AS failed,
+       if(served > 0, sumIf(s.weighted_calls, kind IN ('server', 'consumer')), sum(s.weighted_calls)) AS calls,
+       if(served > 0, sumIf(s.weighted_errors, kind IN ('server', 'consumer')), sum(s.weighted_errors)) AS failed,
        if(served > 0, quantilesTDigestMergeIf(0.5, 0.95, 0.99)(s.duration_ns, kind IN ('server', 'consumer')),
                       quantilesTDigestMerge(0.5, 0.95, 0.99)(s.duration_ns)) AS quantiles_ns
 FROM service_minutes AS s

@@ -6,6 +6,7 @@ Cluster mode: the schema's statements as a ClickHouse cluster takes them, made f
 | ``CREATE TABLE t … ENGINE = MergeTree`` | ``t_local``, Replicated, on every node; and ``t``, ``Distributed`` over them |
 | ``CREATE MATERIALIZED VIEW v TO t … FROM s`` | ``v`` from ``s_local`` into ``t_local``: a block is rolled up where it was written |
 | ``ALTER TABLE t … COLUMN`` | both; other ALTERs of a table: ``t_local`` |
+| ``DROP TABLE t`` | both, and gone from the keeper before the next statement |
 | ``schema_versions`` | one table replicated to all nodes of all shards |
 
 ``ON CLUSTER`` stands in each. Questions name ``t`` and reach all shards; INSERTs name ``t_local``, because only there a deduplication token
@@ -30,6 +31,7 @@ _EVERYWHERE = frozenset({"schema_versions"})
 _TABLE = re.compile(r"\ACREATE TABLE IF NOT EXISTS (\w+)")
 _VIEW = re.compile(r"\ACREATE MATERIALIZED VIEW IF NOT EXISTS (\w+) TO (\w+)")
 _ALTER = re.compile(r"\AALTER TABLE (\w+)")
+_DROP = re.compile(r"\ADROP (TABLE|VIEW) IF EXISTS (\w+)\Z")
 _ENGINE = re.compile(r"^ENGINE = (\w*MergeTree)(?:\(([^()]*)\))?", re.MULTILINE)
 _WINDOW = re.compile(r"\bnon_replicated_deduplication_window = (\d+)")
 _FROM = re.compile(r"^FROM (\w+)", re.MULTILINE)
@@ -67,6 +69,9 @@ def render(statement: str, cluster: str, database: str) -> list[str]:
         return [head + _from_local(statement[found.end() :])]
     if found := _ALTER.match(statement):
         return _altered(statement[found.end() :].lstrip(), found[1], on)
+    if found := _DROP.match(statement):
+        names = [local(found[2]), found[2]] if found[1] == "TABLE" else [found[2]]
+        return [f"DROP {found[1]} IF EXISTS {one} {on} SYNC" for one in names]
     raise FuseboardError("schema_unknown_form", f"not renderable for a cluster: {statement[:80]!r}")
 
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from collector.api.answer import Page, answer
 from collector.api.params import Ask, Limited
+from collector.api.v1.sampled import Sampled
 from collector.read import endpoints
 
 router = APIRouter(tags=["catalogue"])
@@ -35,7 +36,7 @@ class Evidence(BaseModel):
     threshold: float
 
 
-class Endpoint(BaseModel):
+class Endpoint(Sampled):
     """Use of one endpoint of one version; the verdict is about all its versions."""
 
     service: str

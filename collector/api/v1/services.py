@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from collector.api.answer import Page, answer
 from collector.api.params import Ask, Asker, Windowed
+from collector.api.v1.sampled import Sampled
 from collector.api.v1.topology import Edge
 from collector.errors import NotFound
 from collector.health.facts import board
@@ -40,7 +41,7 @@ class BreakerCounts(BaseModel):
     unknown: int
 
 
-class Service(BaseModel):
+class Service(Sampled):
     """One service in one environment; numbers are null when it sent no spans."""
 
     service: str

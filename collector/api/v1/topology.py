@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from collector.api.answer import Page, answer
 from collector.api.params import Ask, Windowed
+from collector.api.v1.sampled import Sampled
 from collector.health.topology import topology
 
 router = APIRouter(prefix="/map", tags=["map"])
@@ -22,7 +23,7 @@ class EdgeBreaker(BaseModel):
     state: str
 
 
-class Edge(BaseModel):
+class Edge(Sampled):
     """Calls from one node to another, as the caller sees them."""
 
     caller: str
@@ -36,7 +37,7 @@ class Edge(BaseModel):
     protected: bool = Field(description="Whether the caller has a breaker on the callee that can open.")
 
 
-class Node(BaseModel):
+class Node(Sampled):
     """Something that calls or is called."""
 
     id: str
