@@ -32,6 +32,7 @@ from collector.api.app import build_api
 from collector.api.clickhouse import ClickHouse
 from collector.api.parts import CALLER, ApiParts
 from collector.api.prometheus import Prometheus, PrometheusParts
+from collector.boards import Boards
 from collector.canary.memory import Memory
 from collector.canary.watch import Canary
 from collector.catalogue.book import Book
@@ -223,6 +224,7 @@ def build(settings: Settings, tour: str = "") -> Collector:
             bulkhead=bulkhead,
             questions=questions,
             progress=partial(progress, store),
+            boards=Boards(state),
             access=access,
             settings=describe(settings),
         )

@@ -17,6 +17,7 @@ from collector.api.v1 import (
     catalogue,
     causes,
     courses,
+    dashboards,
     databases,
     deploys,
     endpoints,
@@ -34,6 +35,7 @@ from collector.api.v1 import (
     traces,
     users,
     views,
+    volume,
 )
 from collector.api.watch import Watched
 
@@ -65,6 +67,8 @@ _RESOURCES: tuple[APIRouter, ...] = (
     keys.router,
     users.router,
     settings.router,
+    dashboards.router,
+    volume.router,
 )
 
 

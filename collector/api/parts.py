@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from collector.access import Access
 from collector.alerting.silences.service import Silences
+from collector.boards import Boards
 from collector.errors import Unavailable
 from collector.query.search import Condition
 from collector.read.sql import Answer, Store
@@ -144,6 +145,7 @@ class ApiParts:
         bulkhead: Where statements of requests wait for their turn.
         questions: The requests that are being answered.
         progress: Says how far statements are, by their ids.
+        boards: Dashboards that people compose; ``None`` = there are none.
         access: Keys and people; ``None`` = those of the settings alone.
         settings: (name, value with secrets masked, help) of every setting.
     """
@@ -164,5 +166,6 @@ class ApiParts:
     bulkhead: Bulkhead = field(default_factory=Bulkhead)
     questions: Questions = field(default_factory=Questions)
     progress: Callable[[Collection[str]], Progress] = nothing_known
+    boards: Boards | None = None
     access: Access | None = None
     settings: Sequence[tuple[str, str, str]] = ()

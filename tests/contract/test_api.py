@@ -57,6 +57,8 @@ def test_the_page_says_what_is_not_a_get(paths: dict[str, dict[str, Any]]) -> No
 
     assert changing == {
         "/v1/catalogue/{service}",
+        "/v1/dashboards",
+        "/v1/dashboards/{dashboard_id}",
         "/v1/keys",
         "/v1/keys/{key_id}",
         "/v1/keys/{key_id}/rotate",
