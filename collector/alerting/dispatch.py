@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from collector.alerting.guard import Egress
-from collector.alerting.receivers import Message, Post, Receiver, render
+from collector.alerting.mail import Mailer
+from collector.alerting.receivers import Mail, Message, Post, Receiver, Request, render
 from collector.alerting.webhooks import Outcome, Sender, failure
 from collector.errors import Malformed
 
@@ -29,23 +30,26 @@ class Dispatcher:
 
     def __init__(self, egress: Egress) -> None:
         self._http = Sender(egress)
+        self._mail = Mailer(egress)
 
     def send(self, receiver: Receiver, messages: Sequence[Message]) -> list[Outcome]:
         """Make one attempt for each of *messages*; what cannot be rendered fails alone."""
         begun = time.monotonic()
         outcomes: dict[int, Outcome] = {}
-        posts: dict[int, Post] = {}
+        requests: dict[int, Request] = {}
         for place, message in enumerate(messages):
             try:
-                request = render(message, receiver)
+                requests[place] = render(message, receiver)
             except Malformed as error:
                 outcomes[place] = failure(f"{error.code}: {error.message}", begun)
-                continue
-            assert isinstance(request, Post)
-            posts[place] = request
-        if posts:
-            sent = self._http.send(
-                list(posts.values()), allow_private=receiver.allow_private, timeout_s=receiver.timeout_s
-            )
-            outcomes |= dict(zip(posts, sent, strict=True))
+        outcomes |= dict(zip(requests, self._sent(receiver, list(requests.values())), strict=True))
         return [outcomes[place] for place in range(len(messages))]
+
+    def _sent(self, receiver: Receiver, requests: Sequence[Request]) -> list[Outcome]:
+        mails = [request for request in requests if isinstance(request, Mail)]
+        posts = [request for request in requests if isinstance(request, Post)]
+        if mails:
+            return self._mail.send(receiver, mails)
+        if posts:
+            return self._http.send(posts, allow_private=receiver.allow_private, timeout_s=receiver.timeout_s)
+        return []

@@ -241,7 +241,7 @@ def fail_waiting(tx: Connection, receiver: str) -> None:
 def record_test(tx: Connection, receiver: str, event: Event, outcome: Outcome, now: datetime) -> int:
     """Write a test that was sent, delivered or failed, with its one attempt; give its id."""
     number = _last_id(tx) + 1
-    delivered = outcome.error is None
+    delivered = outcome.delivered
     row = {
         **_row(number, event, receiver, now),
         "attempts": 1,

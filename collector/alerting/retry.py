@@ -53,7 +53,7 @@ def judge(outcome: Outcome, attempts: int, created_at: datetime, now: datetime, 
         now: When the attempt ended.
         jitter: Random, 0.5…1.
     """
-    if outcome.status is not None and 200 <= outcome.status < 300:
+    if outcome.delivered:
         return Verdict("delivered")
     if outcome.status == 410 and not outcome.smtp:
         return Verdict("gone")

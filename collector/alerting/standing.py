@@ -123,7 +123,7 @@ def note(
     """
     before = read(tx, name)
     changes: dict[str, Any] = {}
-    failed = [outcome for outcome in outcomes if not _delivered(outcome)]
+    failed = [outcome for outcome in outcomes if not outcome.delivered]
     if failed:
         changes |= {"last_failure_at": now, "last_error": failed[-1].error}
     if len(failed) < len(outcomes):
@@ -150,10 +150,6 @@ def _failed(before: Standing, now: datetime) -> dict[str, Any]:
         "opened_at": before.opened_at or now,
         "open_until": now + timedelta(seconds=pause_s),
     }
-
-
-def _delivered(outcome: Outcome) -> bool:
-    return outcome.status is not None and 200 <= outcome.status < 300
 
 
 def _alive(outcome: Outcome) -> bool:

@@ -53,6 +53,11 @@ class Outcome:
     body_excerpt: str
     smtp: bool = False
 
+    @property
+    def delivered(self) -> bool:
+        """Whether the receiver has taken it."""
+        return self.status is not None and 200 <= self.status < 300
+
 
 @dataclass(frozen=True)
 class Answer:

@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from collector.alerting.receivers import alertmanager, msteams, opsgenie, pagerduty, slack, webhook
+from collector.alerting.receivers import alertmanager, email, msteams, opsgenie, pagerduty, slack, webhook
 from collector.alerting.receivers.body import check_body
 from collector.alerting.receivers.message import Mail, Message, Post, Request
 from collector.alerting.receivers.receiver import ALERT_TYPES, EVENT_TYPES, KINDS, Receiver
@@ -48,6 +48,7 @@ _RENDERERS: Mapping[str, Callable[[Message, Receiver], Request]] = MappingProxyT
         "msteams": msteams.render,
         "pagerduty": pagerduty.render,
         "opsgenie": opsgenie.render,
+        "email": email.render,
     }
 )
 

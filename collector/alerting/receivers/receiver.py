@@ -26,7 +26,7 @@ EVENT_TYPES = (
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
-ADDRESS = re.compile(r"[^\s@<>,;]+@[^\s@<>,;]+")
+ADDRESS = re.compile(r"[!-;=?A-~]+@[A-Za-z0-9.\[\]:-]+")
 # Ours to write: they frame the request, or say who signed it.
 OWN_HEADERS = frozenset(
     [
@@ -231,12 +231,22 @@ class Receiver:
     def _check_addresses(self) -> None:
         for name, addresses in (("sender", (self.sender,) if self.sender else ()), ("to", self.to)):
             for address in addresses:
-                mailboxes = getaddresses([address])
-                if len(mailboxes) != 1 or not ADDRESS.fullmatch(mailboxes[0][1]) or not _is_one_line(address):
+                if len(getaddresses([address])) != 1 or not ADDRESS.fullmatch(mailbox(address)):
+                    raise _bad(
+                        name,
+                        address,
+                        "write name@host or 'Name <name@host>', in ASCII before and after the @",
+                    )
+                if not _is_one_line(address):
                     raise _bad(name, address, "write name@host or 'Name <name@host>'")
         loopback = urlsplit(self.url).hostname in ("localhost", "127.0.0.1", "::1")
         if self.password and self.url.startswith("smtp:") and not self.starttls and not loopback:
             raise _bad("starttls", self.starttls, "a password is not sent without TLS, but to loopback")
+
+
+def mailbox(address: str) -> str:
+    """Give ``name@host`` of ``Name <name@host>``."""
+    return getaddresses([address])[0][1]
 
 
 def _is_one_line(text: str) -> bool:
