@@ -6,12 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from dashboards.api import Row
+from dashboards.charts import amount
 from dashboards.filters import state_slug
+from dashboards.pages.lanes import WORST
 from dashboards.pages.page import rows_of, text_of
 from dashboards.timestamps import moment, nanoseconds
 from dashboards.window import Window
 
-URGENCY = ("open", "forced_open", "half_open", "unknown", "disabled", "metrics_only", "closed")
+URGENCY = WORST
 """Order on the board: what needs a person first, what works last."""
 
 TRACE_REACH_MIN = 15
@@ -47,6 +49,9 @@ class Tile:
     cause: Cause | None
     url: str
     service_url: str
+    failure_rates: tuple[float | None, ...] = ()
+    """Of the calls to its target, over the time range; empty while its course is not known."""
+    not_permitted: tuple[float | None, ...] = ()
 
     @property
     def element_id(self) -> str:
@@ -69,8 +74,8 @@ class Tile:
         return sum(1 for instance in self.instances if state_slug(instance.get("state")) != "closed")
 
 
-def tile(row: Row, window: Window) -> Tile:
-    """Make the tile of one row of ``/breakers``."""
+def tile(row: Row, window: Window, course: tuple[Row, ...] = ()) -> Tile:
+    """Make the tile of one row of ``/breakers``, *course* being its series of ``/courses/breakers``."""
     service, breaker = text_of(row, "service"), text_of(row, "breaker")
     here = _in_env(window, row)
     return Tile(
@@ -83,13 +88,20 @@ def tile(row: Row, window: Window) -> Tile:
         cause=_cause(row, here),
         url=here.url("breakers", service, breaker),
         service_url=here.url("services", service),
+        failure_rates=tuple(amount(point.get("failure_rate")) for point in course),
+        not_permitted=tuple(amount(point.get("not_permitted")) for point in course),
     )
 
 
-def tiles(rows: Iterable[Row], window: Window) -> tuple[Tile, ...]:
+def tiles(rows: Iterable[Row], window: Window, courses: Iterable[Row] = ()) -> tuple[Tile, ...]:
     """Make all tiles, most urgent first, then by service and breaker."""
-    made = [tile(row, window) for row in rows]
+    known = {_key(row): rows_of(row.get("series")) for row in courses}
+    made = [tile(row, window, known.get(_key(row), ())) for row in rows]
     return tuple(sorted(made, key=lambda each: (URGENCY.index(each.state), each.service, each.breaker)))
+
+
+def _key(row: Row) -> tuple[str, str, str]:
+    return text_of(row, "service"), text_of(row, "env"), text_of(row, "breaker")
 
 
 def _in_env(window: Window, row: Row) -> Window:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from dashboards.api import Section
-from dashboards.pages.breaker import lanes
+from dashboards.pages.lanes import lanes, swimlanes
 from dashboards.pages.page import changes
 from dashboards.pages.tile import tile
 from dashboards.window import Window
@@ -90,3 +90,50 @@ def test_starts_of_processes_are_no_transitions_worth_a_row() -> None:
     )
 
     assert changes(Section((started, opened, started)), 2).rows == (opened,)
+
+
+def test_breakers_of_many_services_share_one_axis() -> None:
+    """A lane is as bad as the worst instance at each moment; a breaker that did not change has none."""
+    told = [
+        {
+            **change("2026-11-22T03:15:00Z", "closed", "open"),
+            "service": "checkout",
+            "env": "demo",
+            "breaker": "payment",
+        },
+        {
+            **change("2026-11-22T03:30:00Z", "closed", "open"),
+            "service": "checkout",
+            "env": "demo",
+            "breaker": "payment",
+            "instance": "j",
+        },
+        {
+            **change("2026-11-22T03:45:00Z", "open", "closed"),
+            "service": "checkout",
+            "env": "demo",
+            "breaker": "payment",
+        },
+        {
+            **change("2026-11-22T03:20:00Z", "closed", "closed"),
+            "service": "cart",
+            "env": "demo",
+            "breaker": "catalog",
+        },
+    ]
+
+    (lane,) = swimlanes(told, [], WINDOW)
+
+    assert (lane.service, [each.name for each in lane.lanes]) == ("checkout", ["payment"])
+    assert [(each.state, each.x, each.width) for each in lane.lanes[0].stretches] == [
+        ("closed", 0, 25),
+        ("open", 25, 75),
+    ]
+
+
+def test_the_board_of_one_service() -> None:
+    """A link from a service shows only its breakers, and the way back to all."""
+    page = read(pages_over("shop"), "/breakers?service=checkout").page
+
+    assert page.having(data_testid="swimlanes")
+    assert "all breakers" in page.text
