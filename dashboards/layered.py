@@ -19,12 +19,12 @@ from itertools import pairwise
 from dashboards.api import Row
 
 BOX_WIDTH, BOX_HEIGHT = 204, 46
-PASSAGE_HEIGHT = 10
-"""Room a long edge gets in a layer it passes, so that it never runs behind a box."""
+PASSAGE_HEIGHT, PASSAGE_GAP = 6, 6
+"""Room long edges get in a layer they pass, so that they never run behind a box; those to one callee share it, like a trunk."""
 GAP_X, GAP_Y = 84, 22
 MARGIN = 12
-_Name = str | tuple[int, int]
-"""A node's id, or the passage of an edge (its number) through a layer."""
+_Name = str | tuple[str, int]
+"""A node's id, or the passage of all edges to a callee through a layer (its number)."""
 MARK_PLACES = (0.66, 0.4, 0.53)
 SWEEPS = 4
 """Ordering passes; more did not change the shop's picture."""
@@ -76,11 +76,11 @@ def draw(nodes: Sequence[Row], edges: Sequence[Row]) -> Drawing:
     known = [
         (caller, callee, row) for caller, callee, row in ends if caller is not None and callee is not None
     ]
+    known.sort(key=lambda each: (each[0], each[1], str(each[2].get("protocol", ""))))
     names = sorted({str(node.get("id", "")) for node in nodes})
     layers = _layers(names, [(a, b) for a, b, _ in known])
-    routes = [
-        _with_passages(layers, caller, callee, index) for index, (caller, callee, _) in enumerate(known)
-    ]
+    column = {name: number for number, layer in enumerate(layers) for name in layer}
+    routes = [_with_passages(layers, column, caller, callee) for caller, callee, _ in known]
     layers = _ordered(layers, [hop for route in routes for hop in pairwise(route)])
     places, width, height = _places(layers)
     rows = {str(node.get("id", "")): node for node in nodes}
@@ -95,28 +95,41 @@ def draw(nodes: Sequence[Row], edges: Sequence[Row]) -> Drawing:
     )
 
 
-def _with_passages(layers: list[list[_Name]], caller: str, callee: str, index: int) -> list[_Name]:
-    """Give the names an edge goes through, adding a passage to each layer it crosses."""
-    place = {name: column for column, layer in enumerate(layers) for name in layer}
+def _with_passages(
+    layers: list[list[_Name]], column: dict[_Name, int], caller: str, callee: str
+) -> list[_Name]:
+    """Give the names an edge goes through, adding a passage to each layer it crosses where its callee has none yet."""
     route: list[_Name] = [caller]
-    for column in range(place[caller] + 1, place[callee]):
-        layers[column].append((index, column))
-        route.append((index, column))
+    for number in range(column[caller] + 1, column[callee]):
+        passage = (callee, number)
+        if passage not in column:
+            column[passage] = number
+            layers[number].append(passage)
+        route.append(passage)
     return [*route, callee]
 
 
 def _places(layers: list[list[_Name]]) -> tuple[dict[_Name, tuple[float, float]], float, float]:
     """Give each name the top left corner of its room, and the size of the whole."""
-    heights = [sum(_height(name) + GAP_Y for name in layer) - GAP_Y for layer in layers]
+    heights = [_tall(layer) for layer in layers]
     tallest = max(heights, default=0)
     places: dict[_Name, tuple[float, float]] = {}
     for column, layer in enumerate(layers):
         y = MARGIN + (tallest - heights[column]) / 2
-        for name in layer:
+        for name, following in zip(layer, [*layer[1:], ""], strict=True):
             places[name] = (MARGIN + column * (BOX_WIDTH + GAP_X), y)
-            y += _height(name) + GAP_Y
+            y += _height(name) + _gap(name, following)
     width = 2 * MARGIN + len(layers) * (BOX_WIDTH + GAP_X) - (GAP_X if layers else 0)
     return places, width, 2 * MARGIN + tallest
+
+
+def _tall(layer: list[_Name]) -> int:
+    return sum(_height(name) for name in layer) + sum(_gap(one, other) for one, other in pairwise(layer))
+
+
+def _gap(one: _Name, other: _Name) -> int:
+    """Trunks run close to each other, not to boxes."""
+    return GAP_Y if isinstance(one, str) or isinstance(other, str) else PASSAGE_GAP
 
 
 def _height(name: _Name) -> int:

@@ -82,7 +82,6 @@
   }
 
   /* --- the sample shop's tour, until it is hidden; the page may be made anew beneath, so its button is found by delegation --- */
-  const offerHiding = () => document.querySelectorAll("[data-tour-hide]").forEach((button) => { button.hidden = false; });
   document.addEventListener("click", (event) => {
     if (!(event.target instanceof Element) || !event.target.closest("[data-tour-hide]")) return;
     document.documentElement.classList.add("no-tour");
@@ -90,8 +89,6 @@
       localStorage.setItem("fuseboard-tour", "hidden");
     } catch { /* hidden until the next page */ }
   });
-  body.addEventListener("htmx:after:swap", offerHiding);
-  offerHiding();
 
   /* --- a link to a span opens it --- */
   const openTarget = () => {
