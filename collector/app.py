@@ -173,6 +173,7 @@ def build(settings: Settings, tour: str = "") -> Collector:
     state = State(
         settings.state.get_secret_value() if settings.state is not None else f"sqlite:///{data / 'state.db'}"
     )
+    catalogue = Book(state, CatalogueFile(settings.catalogue_file))
     alerting = Alerting(
         wiring.alerting(settings),
         state=state,
@@ -180,6 +181,7 @@ def build(settings: Settings, tour: str = "") -> Collector:
         registry=metrics,
         holder=journal.uuid,
         sources=Sources(lambda: Reader(store, limits=wiring.query_limits(settings))),
+        on_call=catalogue.receivers,
     )
     own_secret = secrets.token_urlsafe(24)
     access = Access(state, wiring.static_keys(settings), settings.session_h)
@@ -214,7 +216,7 @@ def build(settings: Settings, tour: str = "") -> Collector:
             pipeline=pipeline,
             sql=console,
             tail=tail if settings.tail_viewers else None,
-            catalogue=Book(state, CatalogueFile(settings.catalogue_file)),
+            catalogue=catalogue,
             views=Views(state),
             silences=alerting.silences,
             export_rows=settings.export_rows,

@@ -113,6 +113,53 @@ class ReceiverSettings(_Frozen):
     starttls: bool = Field(default=True, description="email: smtp:// asks for TLS and ends without it.")
 
 
+class RouteSettings(BaseModel):
+    """``[[route]]``: who is told of which alerts, grouped how; what is unset is the parent's."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    match: str = Field(
+        "", description='Matchers like \'severity="page", service=~"pay.*"\'; empty = every alert.'
+    )
+    matchers: tuple[str, ...] = Field((), description="More of them, as a list.")
+    receiver: str = Field(
+        "",
+        description="Name of a receiver, or 'catalogue': the one its service's entry in the catalogue names.",
+    )
+    receivers: tuple[str, ...] = Field((), description="Several.")
+    go_on: bool = Field(
+        default=False, alias="continue", description="Whether routes after this one are tried too."
+    )
+    group_by: tuple[str, ...] | None = Field(
+        None, description="Labels that alerts of one group share; '...' = all, each alert alone."
+    )
+    group_wait: str | float | None = Field(
+        None,
+        description="How long a new group waits for others to join; seconds, or like '30s' (the default).",
+    )
+    group_interval: str | float | None = Field(
+        None, description="Least time between a notification and the next with something new; default 5m."
+    )
+    repeat_interval: str | float | None = Field(
+        None, description="Time after which what still fires is told again; default 4h."
+    )
+    mute: tuple[dict[str, Any], ...] = Field(
+        (),
+        description="Windows in which nobody is told: {weekdays, start, end, timezone} or {rrule, first, duration, timezone}.",
+    )
+    routes: tuple[RouteSettings, ...] = Field(
+        (), description="Routes below it: the first that fits takes the alert."
+    )
+
+
+class InhibitSettings(_Frozen):
+    """``[[inhibit]]``: alerts that nobody is told of while others fire."""
+
+    source: str = Field(description="Matchers of the alerts that make others needless.")
+    target: str = Field(description="Matchers of those others.")
+    equal: tuple[str, ...] = Field((), description="Labels in which both agree.")
+
+
 class RetentionSettings(_Frozen):
     """``[[retention]]``: how long some rows are kept; the first that fits a row wins."""
 
@@ -225,6 +272,15 @@ class Settings(_Frozen):
     )
     rule_files: tuple[str, ...] = Field((), description="Paths or globs of alert rule files.")
     receivers: tuple[ReceiverSettings, ...] = Field((), description="Where alerts go.")
+    route: tuple[RouteSettings, ...] = Field(
+        (), description="Who is told of which alerts, grouped how; none = every receiver, each alert at once."
+    )
+    inhibit: tuple[InhibitSettings, ...] = Field(
+        (), description="Which alerts nobody is told of while which others fire."
+    )
+    flap_damping: bool | None = Field(
+        None, description="Tell once of an alert that comes and goes; unset = with routes."
+    )
     evaluation_interval_s: float = Field(1.0, gt=0, le=300, description="Seconds between rule evaluations.")
     egress_allow: tuple[str, ...] = Field(
         (), description="Hosts and networks webhooks may go to; empty = any public address."
@@ -436,7 +492,16 @@ def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _parsed(variable: str, name: str, text: str) -> Any:
-    if name not in {"keys", "receivers", "retention", "rule_files", "allowed_hosts", "egress_allow"}:
+    if name not in {
+        "keys",
+        "receivers",
+        "route",
+        "inhibit",
+        "retention",
+        "rule_files",
+        "allowed_hosts",
+        "egress_allow",
+    }:
         return text
     if not text.lstrip().startswith("["):
         return [part.strip() for part in text.split(",") if part.strip()]

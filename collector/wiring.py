@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pydantic import SecretStr
 
 from collector.alerting.receivers.secrets import SECRETS, read_secret
+from collector.alerting.routing.tree import build_inhibitions, build_tree
 from collector.alerting.settings import AlertingSettings, Receiver
 from collector.load.retention import LONGEST_DAYS, Retention, Rule
 from collector.read.own import OWN_SERVICE
@@ -60,12 +61,17 @@ def alerting(settings: Settings, environ: Mapping[str, str] = os.environ) -> Ale
         Malformed: A receiver is wrong, or a file or variable with its secret is missing.
     """
     receivers = tuple(_receiver(receiver, environ) for receiver in settings.receivers)
+    names = [receiver.name for receiver in receivers]
+    routes = build_tree([route.model_dump(by_alias=True) for route in settings.route], names)
     return AlertingSettings(
         rule_files=settings.rule_files,
         receivers=receivers,
         interval_s=settings.evaluation_interval_s,
         public_url=settings.public_url or f"http://{settings.host}:{settings.port}",
         egress_allow=settings.egress_allow,
+        routes=routes,
+        inhibit=build_inhibitions([rule.model_dump() for rule in settings.inhibit]),
+        flap_damping=bool(routes) if settings.flap_damping is None else settings.flap_damping,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -19,7 +19,7 @@ from collector.alerting.evaluation.groups import Done
 from collector.alerting.events import Event, breaker_event
 from collector.alerting.inputs import BreakerNow, BreakerStates
 from collector.alerting.metrics import AlertingMetrics
-from collector.alerting.plan import Planner, after
+from collector.alerting.plan import Planner, after, nobody_on_call
 from collector.alerting.rules import RuleBook
 from collector.alerting.settings import AlertingSettings
 from collector.alerting.silences import store as silences
@@ -59,6 +59,7 @@ class Evaluator:
         breakers: Asked once per round.
         holder: This collector's name in the lease.
         metrics: Counts changes.
+        on_call: Gives service -> its receiver, as the catalogue says.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Evaluator:
         breakers: BreakerStates,
         holder: str,
         metrics: AlertingMetrics,
+        on_call: Callable[[], Mapping[str, str]] = nobody_on_call,
     ) -> None:
         self._settings = settings
         self._book = book
@@ -77,7 +79,7 @@ class Evaluator:
         self._breakers = breakers
         self._holder = holder
         self._metrics = metrics
-        self._planner = Planner(settings.public_url)
+        self._planner = Planner(settings, on_call)
         self._cleaned_at: datetime | None = None
 
     def round(self, now: datetime) -> Round:
@@ -96,7 +98,7 @@ class Evaluator:
         try:
             breakers = self._breakers.current()
         except StoreError as error:
-            return Round("engine_unavailable", problem=error.message)
+            return self._wait(error.message, now)
         with self._state.write() as tx:
             # Again, in the transaction that counts: reading the breakers may have taken longer than the lease.
             if not lease.hold(tx, LEASE, self._holder, now, LEASE_S):
@@ -104,6 +106,13 @@ class Evaluator:
             done = self._decide(tx, breakers, now)
         self._tell(done)
         return done
+
+    def _wait(self, problem: str, now: datetime) -> Round:
+        """Decide nothing without the engine; groups that are due and silences that end do not wait for it."""
+        with self._state.write() as tx:
+            if not lease.hold(tx, LEASE, self._holder, now, LEASE_S):
+                return Round("no_lease")
+            return Round("engine_unavailable", (), self._write(tx, (), (), now), problem)
 
     def commit(self, done: Sequence[Done], now: datetime) -> Round:
         """

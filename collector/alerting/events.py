@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,9 @@ from urllib.parse import quote, urlencode
 from collector.alerting.announce import Announcement
 from collector.alerting.evaluate import Alert, Change, Subject, fingerprint, sentence
 from collector.alerting.timestamps import rfc3339
+
+# Of one group in one body: more than people read, less than receivers refuse.
+ALERTS_SHOWN = 50
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,27 @@ class Event:
     receivers: tuple[str, ...] | None = None
 
 
+@dataclass(frozen=True)
+class GroupTold:
+    """
+    A group of alerts that is told together.
+
+    Attributes:
+        key: Of the group; *number* counts what was told of it.
+        receivers: None = every one that asks for the type.
+        firing: New ones first; *ended*: those that were told as firing and are resolved. Not both are empty.
+        incident: Its id, None if there is none.
+    """
+
+    key: str
+    labels: Mapping[str, str]
+    receivers: tuple[str, ...] | None
+    number: int
+    firing: tuple[Alert, ...]
+    ended: tuple[Alert, ...]
+    incident: str | None
+
+
 def alert_event(change: Change, now: datetime, public_url: str) -> Event:
     """Give the event of a change whose kind is firing or resolved."""
     alert = change.alert
@@ -47,22 +72,61 @@ def alert_event(change: Change, now: datetime, public_url: str) -> Event:
         identity=f"{alert.id}\0{change.kind}",
         subject=f"{alert.rule_id}/{alert.fingerprint}",
         now=now,
-        data={
-            "rule": alert.rule,
-            "state": alert.state,
-            "labels": dict(alert.labels),
-            "annotations": dict(alert.annotations),
-            "message": sentence(alert),
-            "since": rfc3339(alert.pending_since),
-            "fired_at": alert.fired_at and rfc3339(alert.fired_at),
-            "resolved_at": alert.resolved_at and rfc3339(alert.resolved_at),
-            "value": alert.value,
-            "url": alert_url(alert, public_url),
-            "reason": alert.reason,
-            "trace_id": alert.trace_id,
-            "instances": list(alert.instances),
-        },
+        data=alert_data(alert, public_url),
     )
+
+
+def group_event(told: GroupTold, now: datetime, public_url: str) -> Event:
+    """Give the event of a group: resolved when nothing in it fires any more. Its data is the first alert's, with all of them."""
+    alerts = (*told.firing, *told.ended)
+    ids = "\0".join(sorted(f"{alert.id}/{alert.state}" for alert in alerts))
+    shown = [
+        {**alert_data(alert, public_url), "fingerprint": alert.fingerprint} for alert in alerts[:ALERTS_SHOWN]
+    ]
+    group = {
+        "key": told.key,
+        "labels": dict(told.labels),
+        "receiver": ",".join(told.receivers) if told.receivers else "",
+    }
+    return _event(
+        event_type="alert.firing" if told.firing else "alert.resolved",
+        identity=f"{told.key}\0{told.number}\0{ids}",
+        subject=f"group/{told.key}",
+        now=now,
+        data={
+            **shown[0],
+            "group": group,
+            "alerts": shown,
+            "truncated": len(alerts) - len(shown),
+            "incident": told.incident
+            and {"id": told.incident, "url": incident_url(told.incident, public_url)},
+        },
+        receivers=told.receivers,
+    )
+
+
+def alert_data(alert: Alert, public_url: str) -> dict[str, Any]:
+    """Give what a receiver is told of one alert."""
+    return {
+        "rule": alert.rule,
+        "state": alert.state,
+        "labels": dict(alert.labels),
+        "annotations": dict(alert.annotations),
+        "message": sentence(alert),
+        "since": rfc3339(alert.pending_since),
+        "fired_at": alert.fired_at and rfc3339(alert.fired_at),
+        "resolved_at": alert.resolved_at and rfc3339(alert.resolved_at),
+        "value": alert.value,
+        "url": alert_url(alert, public_url),
+        "reason": alert.reason,
+        "trace_id": alert.trace_id,
+        "instances": list(alert.instances),
+    }
+
+
+def incident_url(incident_id: str, public_url: str) -> str:
+    """Give the page of an incident."""
+    return f"{public_url.rstrip('/')}/incidents/{quote(incident_id, safe='')}"
 
 
 def breaker_event(announcement: Announcement, public_url: str) -> Event:
@@ -106,11 +170,19 @@ def breaker_url(subject: Subject, public_url: str) -> str:
     return f"{public_url.rstrip('/')}/breakers/{quote(service, safe='')}/{quote(breaker, safe='')}{query}"
 
 
-def _event(event_type: str, identity: str, subject: str, now: datetime, data: dict[str, Any]) -> Event:
+def _event(
+    event_type: str,
+    identity: str,
+    subject: str,
+    now: datetime,
+    data: dict[str, Any],
+    receivers: tuple[str, ...] | None = None,
+) -> Event:
     body = {"type": event_type, "timestamp": rfc3339(now), "data": data}
     return Event(
         webhook_id=f"msg_{hashlib.sha256(identity.encode()).hexdigest()[:32]}",
         subject=subject,
         type=event_type,
         payload=json.dumps(body, ensure_ascii=False, separators=(",", ":")),
+        receivers=receivers,
     )

@@ -55,6 +55,14 @@ def note(tx: Connection, noted: Sequence[Alert]) -> None:
     tx.execute(mine.values(missing_since=bindparam("missing"), kept_since=bindparam("kept")), rows)
 
 
+def by_ids(tx: Connection, ids: Sequence[str]) -> list[Alert]:
+    """Give those of the alerts *ids* that are still known, whatever their state."""
+    found: list[Alert] = []
+    for start in range(0, len(ids), 2000):
+        found += _alerts(tx, select(alerts).where(alerts.c.id.in_(ids[start : start + 2000])))
+    return found
+
+
 def newest(tx: Connection, resolved_after: datetime, limit: int) -> list[Alert]:
     """Give living alerts and those resolved after *resolved_after*: firing, pending, resolved; newest first."""
     query = select(alerts).where(

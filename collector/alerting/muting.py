@@ -43,9 +43,15 @@ class Muting:
         self._silences = silences
         self._inhibition = Inhibition(rules, firing) if rules else None
         self._folded = folded
+        self._known: dict[str, Muted] = {}
 
     def of(self, alert: Alert) -> Muted:
         """Give why *alert* is muted, if it is."""
+        if alert.id not in self._known:
+            self._known[alert.id] = self._of(alert)
+        return self._known[alert.id]
+
+    def _of(self, alert: Alert) -> Muted:
         silenced = tuple(silencing(self._silences, alert.labels))
         inhibited = self._inhibition.inhibiting(alert) if self._inhibition else ()
         lead = self._folded.get(alert.id)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +27,7 @@ from collector.alerting.guard import Egress, Resolve, resolve_host
 from collector.alerting.inputs import BreakerStates
 from collector.alerting.kinds.asking import Sources
 from collector.alerting.metrics import AlertingMetrics
+from collector.alerting.plan import nobody_on_call
 from collector.alerting.rules import RuleBook
 from collector.alerting.settings import AlertingSettings, Receiver
 from collector.alerting.silences.service import Silences
@@ -75,6 +76,7 @@ class Alerting:
         sources: Where rules that ask do so; ``None`` = nowhere.
         clock: Current time, aware.
         resolve: Host and port to addresses.
+        on_call: Gives service -> its receiver, as the catalogue says.
 
     Raises:
         Malformed: A rule file is wrong: file, line, value.
@@ -94,6 +96,7 @@ class Alerting:
         sources: Sources | None = None,
         clock: Callable[[], datetime] = utc_now,
         resolve: Resolve = resolve_host,
+        on_call: Callable[[], Mapping[str, str]] = nobody_on_call,
     ) -> None:
         self._settings = settings
         self._state = state
@@ -102,7 +105,13 @@ class Alerting:
         self.book = RuleBook(settings.rule_files)
         self._metrics = AlertingMetrics(registry)
         self._evaluator = Evaluator(
-            settings, self.book, state=state, breakers=breakers, holder=holder, metrics=self._metrics
+            settings,
+            self.book,
+            state=state,
+            breakers=breakers,
+            holder=holder,
+            metrics=self._metrics,
+            on_call=on_call,
         )
         self._groups = GroupEvaluator(
             settings.groups, self.book, state, sources or Sources(_nothing_to_ask), self._commit

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 
 from collector.alerting.evaluation.settings import GroupSettings
 from collector.alerting.guard import parse_allow
+from collector.alerting.inhibition import InhibitRule
 from collector.alerting.receivers import ALERT_TYPES, EVENT_TYPES, Receiver, check_body
+from collector.alerting.routing.route import Tree
 from collector.errors import Malformed
 
 __all__ = ["ALERT_TYPES", "EVENT_TYPES", "AlertingSettings", "Receiver"]
@@ -34,6 +36,12 @@ class AlertingSettings:
     go to. Empty: any public address."""
     groups: GroupSettings = field(default_factory=GroupSettings)
     """How groups of rules that ask are evaluated."""
+    routes: Tree = field(default_factory=Tree)
+    """Who is told of which alerts, grouped how; without routes every receiver that asks, at once."""
+    inhibit: tuple[InhibitRule, ...] = ()
+    """Which alerts nobody is told of while which others fire."""
+    flap_damping: bool = False
+    """Whether an alert that comes and goes is told once."""
     history_days: int = 90
     """How long resolved alerts and finished deliveries are kept."""
 

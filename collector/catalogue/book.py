@@ -105,6 +105,13 @@ class Book:
 
     def owners(self) -> Mapping[str, str]:
         """Return service -> owner, as put or in the file."""
+        return self._told("owner")
+
+    def receivers(self) -> Mapping[str, str]:
+        """Return service -> receiver of whoever is on call for it, as put or in the file."""
+        return self._told("receiver")
+
+    def _told(self, field: str) -> Mapping[str, str]:
         with self._state.read() as tx:
             put = {
                 row.service: row.entry for row in tx.execute(select(catalogue.c.service, catalogue.c.entry))
@@ -113,7 +120,7 @@ class Book:
         for entries in (self._file.entries(), put):
             for service, entry in entries.items():
                 merged[service].update(entry)
-        return {service: entry["owner"] for service, entry in merged.items() if "owner" in entry}
+        return {service: entry[field] for service, entry in merged.items() if field in entry}
 
 
 def _entry(

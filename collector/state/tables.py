@@ -289,3 +289,42 @@ boards = Table(
     Column("updated_at", Instant, nullable=False),
     Column("updated_by", Text, nullable=False),
 )
+
+alert_groups = Table(
+    "alert_groups",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("route", Text, nullable=False),
+    Column("receivers", JsonText, nullable=False),
+    Column("labels", JsonText, nullable=False),
+    Column("began_at", Instant, nullable=False),
+    Column("told_at", Instant),
+    Column("told", Integer, nullable=False),
+    Column("due_at", Instant),
+)
+
+group_alerts = Table(
+    "group_alerts",
+    metadata,
+    Column("group_key", Text, ForeignKey("alert_groups.key", ondelete="CASCADE"), primary_key=True),
+    Column("alert_id", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+)
+
+planning = Table(
+    "planning",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+flaps = Table(
+    "flaps",
+    metadata,
+    Column("rule_id", Text, primary_key=True),
+    Column("fingerprint", Text, primary_key=True),
+    Column("fired", JsonText, nullable=False),
+    Column("flapping_since", Instant),
+    Column("ended_id", Text),
+    Column("quiet_at", Instant),
+)

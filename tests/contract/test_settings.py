@@ -7,7 +7,15 @@ from pydantic import BaseModel
 
 from agents import __main__ as agent_cli
 from agents.settings_tables import LISTS, TABLES, TOP
-from collector.settings import KeySettings, ReceiverSettings, RetentionSettings, Settings, describe
+from collector.settings import (
+    InhibitSettings,
+    KeySettings,
+    ReceiverSettings,
+    RetentionSettings,
+    RouteSettings,
+    Settings,
+    describe,
+)
 from tests.contract import sources
 
 AGENT_FIELDS = [
@@ -17,7 +25,10 @@ AGENT_FIELDS = [
 ]
 
 
-@pytest.mark.parametrize("model", [Settings, KeySettings, ReceiverSettings, RetentionSettings])
+@pytest.mark.parametrize(
+    "model",
+    [Settings, KeySettings, ReceiverSettings, RetentionSettings, RouteSettings, InhibitSettings],
+)
 def test_the_collectors_settings_have_help(model: type[BaseModel]) -> None:
     """Each field has a description of its own, a sentence that ends."""
     said = {name: field.description or "" for name, field in model.model_fields.items()}

@@ -229,3 +229,11 @@ def start(
     yield make
     for state in states:
         state.close()
+
+
+@pytest.fixture
+def state(state_url: str) -> Iterator[State]:
+    """Open a new state."""
+    state = State(state_url)
+    yield state
+    state.close()

@@ -26,6 +26,7 @@ from sqlalchemy import Engine, event
 
 from collector.alerting import Alerting, AlertingSettings, Receiver
 from collector.alerting.guard import resolve_host
+from collector.alerting.routing.tree import build_tree
 from collector.state import State
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -62,7 +63,7 @@ def run(spec: dict[str, object]) -> None:
         reason="",
         trace_id="",
     )
-    state = State(str(spec["state_url"]))
+    state_ = State(str(spec["state_url"]))
     point = Points(spec.get("kill_at"))
 
     def resolve(host: str, port: int) -> tuple[str, ...]:
@@ -72,10 +73,20 @@ def run(spec: dict[str, object]) -> None:
         return resolve_host(host, port)
 
     receiver = Receiver("pager", str(spec["receiver"]), SECRET, allow_private=True)
+    others = [
+        SimpleNamespace(**{**vars(breaker), "service": service, "state": state})
+        for service, state in dict(spec.get("others", {})).items()
+    ]
+    settings = AlertingSettings(
+        rule_files=(str(spec["rule_file"]),),
+        receivers=(receiver,),
+        routes=build_tree(list(spec.get("routes", ())), ["pager"]),
+        flap_damping="routes" in spec,
+    )
     alerting = Alerting(
-        AlertingSettings(rule_files=(str(spec["rule_file"]),), receivers=(receiver,)),
-        state=state,
-        breakers=SimpleNamespace(current=lambda: [breaker]),
+        settings,
+        state=state_,
+        breakers=SimpleNamespace(current=lambda: [breaker, *others]),
         registry=CollectorRegistry(),
         holder="collector-1",
         clock=lambda: now,

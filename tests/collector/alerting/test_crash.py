@@ -79,6 +79,53 @@ def test_killed_at_any_point_each_transition_arrives_once_by_webhook_id(collecto
     assert point > 12
 
 
+ROUTE = {
+    "receiver": "pager",
+    "group_by": ["env"],
+    "group_wait": 5,
+    "group_interval": 60,
+    "repeat_interval": 120,
+}
+# (seconds, state of checkout's breaker, of cart's): together, repeated, one ends, the other ends.
+STEPS = [
+    (0, "open", "open"),
+    (5, "open", "open"),
+    (125, "open", "open"),
+    (185, "closed", "open"),
+    (245, "closed", "closed"),
+]
+
+
+def test_killed_at_any_point_groups_keep_their_clocks(collector, receiving, tmp_path):
+    """Grouped, repeated, partly and wholly resolved: the same notifications by webhook-id as without any kill."""
+
+    def walk(name, kill_at):
+        before = len(receiving.requests)
+        state_url = f"sqlite:///{tmp_path / name}.db"
+        killed = False
+        for seconds, checkout, cart in STEPS:
+            at = START + timedelta(seconds=seconds)
+            told = {"state_url": state_url, "routes": [ROUTE], "others": {"cart": cart}}
+            if kill_at and collector(checkout, at, kill_at=kill_at, **told):
+                killed = True
+                collector(checkout, at, **told)
+            elif not kill_at:
+                collector(checkout, at, **told)
+        return killed, {
+            request.headers["webhook-id"]: json.loads(request.body)["type"]
+            for request in receiving.requests[before:]
+        }
+
+    _, wanted = walk("whole", None)
+    assert sorted(wanted.values()) == ["alert.firing"] * 3 + ["alert.resolved"]
+    point, killed = 0, True
+    while killed:
+        point += 1
+        killed, found = walk(f"kill{point}", point)
+        assert found == wanted, point
+    assert point > 12
+
+
 def test_killed_between_commit_and_send_the_event_is_sent_by_the_next_start(collector, receiving):
     """The receiver has seen nothing when the process dies, and gets the event after the restart."""
     assert collector("open", START, kill_before_send=True)
