@@ -24,8 +24,10 @@ from collector.alerting.evaluation.progress import Evaluated
 from collector.alerting.evaluation.settings import GroupSettings
 from collector.alerting.evaluation.states import Step, step
 from collector.alerting.kinds.asking import Missing, Sample, Sources
+from collector.alerting.kinds.promql import read_promql
 from collector.alerting.rules import Group, Rule, RuleBook
-from collector.alerting.templates import render
+from collector.alerting.templates import Given, fill_in
+from collector.alerting.templates.functions import Row
 from collector.errors import FuseboardError
 from collector.state import State
 
@@ -155,7 +157,7 @@ class GroupEvaluator:
         assert rule.asking is not None
         offset_s = self._settings.offset_s if group.offset_s is None else group.offset_s
         at = slot - timedelta(seconds=offset_s)
-        fill = _filler()
+        fill = self._filler(at)
         found = findings(rule, rule.asking.find(self._sources, at), fill, group.limit)
         if rule.kind == "record":
             return Outcome(rule, samples=tuple(found.values()))
@@ -168,6 +170,28 @@ class GroupEvaluator:
         return Outcome(
             rule, step(rule, living, found, over, slot, self._settings.silence_s, _annotator(rule, fill))
         )
+
+    def _filler(self, at: datetime) -> Fill:
+        settings = self._settings
+
+        def ask(text: str) -> list[Row]:
+            try:
+                return [Row(*sample) for sample in read_promql(text).find(self._sources, at)]
+            except FuseboardError as error:
+                raise ValueError(error.message) from error
+
+        def fill(text: str, sample: Sample) -> str:
+            given = Given(
+                sample.labels,
+                sample.value,
+                settings.external_labels,
+                settings.external_url,
+                ask,
+                at.timestamp(),
+            )
+            return fill_in(text, given)
+
+        return fill
 
     def _remember(self, done: Sequence[Done]) -> None:
         """Keep the values of living alerts: they change at every evaluation, which is no reason to write them."""
@@ -187,13 +211,6 @@ def _missing(rule: Rule, alert: Alert) -> Missing:
     own = {"alertname", *rule.labels}
     labels = {name: value for name, value in alert.labels.items() if name not in own}
     return Missing(alert.fingerprint, labels, alert.pending_since, alert.missing_since)
-
-
-def _filler() -> Fill:
-    def fill(text: str, sample: Sample) -> str:
-        return render(text, sample.labels, sample.value)
-
-    return fill
 
 
 def _annotator(rule: Rule, fill: Fill) -> Callable[[Finding], dict[str, str]]:

@@ -11,7 +11,7 @@ from collector.alerting.kinds.asking import Sample
 from collector.alerting.rules.rule import Rule
 from collector.errors import QueryUnanswerable
 
-ALERT_NAME = "alertname"
+ALERT_NAME, METRIC_NAME = "alertname", "__name__"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,8 @@ def labelled(rule: Rule, sample: Sample, fill: Fill) -> Finding:
         fill: Fills a template.
     """
     own = {name: fill(text, sample) if "{{" in text else text for name, text in rule.labels.items()}
-    every = {**sample.labels, **own, ALERT_NAME: rule.name}
-    labels = {name: value for name, value in every.items() if value}
+    every = {**sample.labels, **own, **({} if rule.kind == "record" else {ALERT_NAME: rule.name})}
+    labels = {name: value for name, value in every.items() if value and name != METRIC_NAME}
     return Finding(fingerprint(labels), labels, sample)
 
 

@@ -11,7 +11,7 @@ from collector.read.sql import Answer, Reader
 
 
 class Sample(NamedTuple):
-    """A label set whose condition holds, and its value."""
+    """A label set whose condition holds, with the metric's name where the answer keeps it, and its value."""
 
     labels: Mapping[str, str]
     value: float

@@ -24,7 +24,6 @@ from collector.query.promql.syntax import parse, pretty
 from collector.read.metrics import LOOKBACK_MS, instant
 from collector.read.sources import last_heard
 
-NAME = "__name__"
 # Alerts or samples of one rule; as many as a question of the Prometheus API may have.
 SERIES_LIMIT = 10_000
 # Label sets without series whose sources are looked for at one evaluation; the others wait, which is the safe side.
@@ -145,8 +144,4 @@ def _is_number(node: Any) -> bool:
 
 def _samples(sources: Sources, text: str, at: datetime) -> list[Sample]:
     answer = instant(sources.reader(), text, milliseconds(at), series_limit=SERIES_LIMIT)
-    return [
-        Sample({name: value for name, value in one.labels.items() if name != NAME}, one.points[0][1])
-        for one in answer.series
-        if one.points
-    ]
+    return [Sample(one.labels, one.points[0][1]) for one in answer.series if one.points]
