@@ -109,6 +109,12 @@ class Collector:
     tail: Tail
     asgi: App
     listeners: Listeners
+    own_secret: str
+
+    def listening(self, host: str, port: int) -> None:
+        """Tell those who send to ourselves where we listen: the canary, and recording rules."""
+        self.canary.listen(host, port)
+        self.alerting.listen(host, port, wiring.recording_secret(self.own_secret))
 
     def start(self) -> None:
         """Start engine, journal, loader and alerting; returns before the engine is up."""
@@ -269,6 +275,7 @@ def build(settings: Settings, tour: str = "") -> Collector:
         tail,
         Guard(inner, allowed),
         Listeners(settings, receiver, metrics),
+        own_secret,
     )
     inner.pages = _dashboards(inner, tour)
     inner.collector = collector

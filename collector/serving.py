@@ -38,7 +38,7 @@ def serve(settings: Settings, tour: str = "") -> bool:
     _keep_freed_memory()
     collector = build(settings, tour)
     server = _Server(_config(collector, settings))
-    server.on_listening = collector.canary.listen
+    server.on_listening = collector.listening
     server.on_ending = collector.tail.close
     asyncio_runner = asyncio.Runner(loop_factory=_loop_factory())
     with asyncio_runner as runner:

@@ -281,7 +281,35 @@ class Settings(_Frozen):
     flap_damping: bool | None = Field(
         None, description="Tell once of an alert that comes and goes; unset = with routes."
     )
-    evaluation_interval_s: float = Field(1.0, gt=0, le=300, description="Seconds between rule evaluations.")
+
+    default_rules: bool = Field(
+        default=True, description="Whether Fuseboard's own rules are there beside those of rule_files."
+    )
+    evaluation_interval_s: float = Field(
+        1.0, gt=0, le=300, description="Seconds between looks at the breakers' states."
+    )
+    rule_interval_s: float = Field(
+        15.0,
+        ge=1,
+        le=86_400,
+        description="Seconds between evaluations of a group of rules that does not say.",
+    )
+    # A line is searchable two seconds after its 2xx, and agents and scrapes take some themselves.
+    rule_offset_s: float = Field(
+        5.0,
+        ge=0,
+        le=3600,
+        description="Seconds before its evaluation that what a rule sees ends, of a group without query_offset: data comes late.",
+    )
+    rule_queries: int = Field(4, ge=1, le=64, description="Questions of rules that run at once.")
+    no_data_ends_s: float = Field(
+        604_800.0,
+        ge=0,
+        description="Seconds without any word of what an alert is about after which it ends; 0 = never.",
+    )
+    external_labels: dict[str, str] = Field(
+        {}, description="$externalLabels of templates in rule files, by name."
+    )
     egress_allow: tuple[str, ...] = Field(
         (), description="Hosts and networks webhooks may go to; empty = any public address."
     )
@@ -501,9 +529,10 @@ def _parsed(variable: str, name: str, text: str) -> Any:
         "rule_files",
         "allowed_hosts",
         "egress_allow",
+        "external_labels",
     }:
         return text
-    if not text.lstrip().startswith("["):
+    if not text.lstrip().startswith(("[", "{")):
         return [part.strip() for part in text.split(",") if part.strip()]
     try:
         return json.loads(text)

@@ -6,11 +6,13 @@ Pure but for the names of files; ``app.py`` calls these where it builds a part.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 
 from pydantic import SecretStr
 
+from collector.alerting.evaluation.settings import GroupSettings
 from collector.alerting.receivers.secrets import SECRETS, read_secret
 from collector.alerting.routing.tree import build_inhibitions, build_tree
 from collector.alerting.settings import AlertingSettings, Receiver
@@ -72,6 +74,14 @@ def alerting(settings: Settings, environ: Mapping[str, str] = os.environ) -> Ale
         routes=routes,
         inhibit=build_inhibitions([rule.model_dump() for rule in settings.inhibit]),
         flap_damping=bool(routes) if settings.flap_damping is None else settings.flap_damping,
+        groups=GroupSettings(
+            interval_s=settings.rule_interval_s,
+            offset_s=settings.rule_offset_s,
+            at_once=settings.rule_queries,
+            silence_s=settings.no_data_ends_s,
+            external_labels=settings.external_labels,
+            external_url=settings.public_url or f"http://{settings.host}:{settings.port}",
+        ),
     )
 
 
@@ -125,8 +135,14 @@ def static_keys(settings: Settings) -> list[Key]:
 
 
 def keys(settings: Settings, issued: Issued, own_secret: str) -> Keys:
-    """Give every key: those of the settings, those made through the API, and one of our own for the canary, made anew at each start."""
-    return Keys(static_keys(settings), issued, (Key("canary", own_secret, services=(OWN_SERVICE,)),))
+    """Give every key: those of the settings, those made through the API, and our own for the canary and for recording rules, made anew at each start."""
+    own = (Key("canary", own_secret, services=(OWN_SERVICE,)), Key("recording", recording_secret(own_secret)))
+    return Keys(static_keys(settings), issued, own)
+
+
+def recording_secret(own_secret: str) -> str:
+    """Give the key of recording rules, whose samples are of any service."""
+    return hashlib.sha256(b"recording" + own_secret.encode()).hexdigest()
 
 
 def body_limits(settings: Settings) -> Limits:

@@ -22,6 +22,7 @@ from collector.alerting import answers, standing
 from collector.alerting.courier import Courier
 from collector.alerting.dispatch import Dispatcher
 from collector.alerting.evaluation.groups import Done, GroupEvaluator
+from collector.alerting.evaluation.recording import Recorder, RecordingDoor
 from collector.alerting.evaluator import LEASE, Evaluator, Round
 from collector.alerting.guard import Egress, Resolve, resolve_host
 from collector.alerting.inputs import BreakerStates
@@ -119,6 +120,7 @@ class Alerting:
         self._dispatch = Dispatcher(Egress(settings.egress_allow, resolve))
         self._couriers = tuple(map(self._courier, settings.receivers))
         self._receivers = {receiver.name: receiver for receiver in settings.receivers}
+        self._recorder = Recorder(state, lambda tx, now: lease.held(tx, LEASE, holder, now))
         self._registered = False
         with suppress(Unavailable):  # a PostgreSQL that is away is told by `State`; each round tries again
             self._register()
@@ -139,6 +141,11 @@ class Alerting:
             clock=self._clock,
             public_url=self._settings.public_url,
         )
+
+    def listen(self, host: str, port: int, secret: str) -> None:
+        """Say where we listen, and with which key, for what recording rules send."""
+        inside = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+        self._recorder.door = RecordingDoor(inside, port, secret)
 
     def start(self) -> None:
         """Start the threads; what a killed predecessor left pending is sent first."""
@@ -179,6 +186,10 @@ class Alerting:
         if done.outcome != "no_lease":
             self.ask_due()
         return done
+
+    def record_due(self) -> int:
+        """Send what recording rules brought; give the number of groups' samples that are acknowledged."""
+        return self._recorder.send_all(self._clock())
 
     def ask_due(self) -> int:
         """Evaluate the groups that are due; give their number."""
@@ -290,6 +301,7 @@ class Alerting:
         while not self._stop.wait(ASK_S):
             try:
                 self.ask_due()
+                self.record_due()
             except Exception as error:  # noqa: BLE001 - what was not committed is asked again
                 self._failed("alerting_groups_failed", error)
 

@@ -43,6 +43,12 @@ def hold(tx: Connection, name: str, holder: str, now: datetime, ttl_s: float) ->
     return True
 
 
+def held(tx: Connection, name: str, holder: str, now: datetime) -> bool:
+    """Whether *holder* has the lease *name*; changes nothing."""
+    mine = (leases.c.name == name, leases.c.holder == holder, leases.c.expires_at > now)
+    return tx.execute(select(leases.c.name).where(*mine)).one_or_none() is not None
+
+
 def release(tx: Connection, name: str, holder: str) -> None:
     """Give the lease *name* back, if *holder* has it, so that another need not wait."""
     tx.execute(delete(leases).where(leases.c.name == name, leases.c.holder == holder))

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from collector.alerting import history
 from collector.alerting.evaluate import Alert, Change
-from collector.alerting.evaluation import progress
+from collector.alerting.evaluation import progress, recording
 from collector.alerting.evaluation.labelling import Fill, Finding, findings, labelled
 from collector.alerting.evaluation.progress import Evaluated
 from collector.alerting.evaluation.settings import GroupSettings
@@ -64,6 +64,12 @@ class Done:
     def write(self, tx: Connection) -> None:
         """Write all but the changes."""
         history.note(tx, [note for outcome in self.outcomes for note in outcome.step.notes])
+        samples: dict[str, list[Finding]] = {}
+        for outcome in self.outcomes:
+            if outcome.samples:
+                samples.setdefault(outcome.rule.name, []).extend(outcome.samples)
+        if samples:
+            recording.write(tx, [recording.recording(self.group.id, self.slot, samples)])
 
     def evaluated(self, at: datetime) -> Evaluated:
         """Give what is remembered of it."""
