@@ -37,6 +37,7 @@ from collector.canary.memory import Memory
 from collector.canary.watch import Canary
 from collector.catalogue.book import Book
 from collector.catalogue.file import CatalogueFile
+from collector.deploys import Deploys
 from collector.engine.process import Engine
 from collector.engine.remote import Server
 from collector.errors import Unavailable
@@ -224,6 +225,7 @@ def build(settings: Settings, tour: str = "") -> Collector:
             tail=tail if settings.tail_viewers else None,
             catalogue=catalogue,
             views=Views(state),
+            deploys=Deploys(state),
             silences=alerting.silences,
             export_rows=settings.export_rows,
             authenticate=_authenticator(keys),

@@ -6,6 +6,8 @@ from __future__ import annotations
 _MANAGED = ("/v1/keys", "/v1/users", "/v1/settings")
 # A statement is a question, though it is sent.
 _ASKED = ("/v1/sql",)
+# What a pipeline tells: it holds an ingest key.
+_TOLD = ("/v1/deploys",)
 _SESSION = "/v1/session"
 
 
@@ -14,7 +16,7 @@ def action_of(method: str, path: str) -> str | None:
     Say what a key has to be allowed to.
 
     Returns:
-        ``read``, ``change``, ``manage``; ``None`` = nothing: signing in is for those who have nothing yet.
+        ``read``, ``tell``, ``change``, ``manage``; ``None`` = nothing: signing in is for those who have nothing yet.
     """
     path = path.removeprefix("/api")
     if path == _SESSION and method == "POST":
@@ -23,7 +25,7 @@ def action_of(method: str, path: str) -> str | None:
         return "manage"
     if method in {"GET", "HEAD"} or path in _ASKED or _is_at(path, (_SESSION,)):
         return "read"
-    return "change"
+    return "tell" if path in _TOLD else "change"
 
 
 def _is_at(path: str, places: tuple[str, ...]) -> bool:

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from collector.access import Access
 from collector.alerting.silences.service import Silences
 from collector.boards import Boards
+from collector.deploys import Deploys
 from collector.errors import Unavailable
 from collector.query.search import Condition
 from collector.read.sql import Answer, Store
@@ -138,6 +139,7 @@ class ApiParts:
         authenticate: Called with each request for data; puts who asks into its scope (`CALLER`); raises `Unauthenticated` or `Forbidden`.
         clock_ns: Nanoseconds since the epoch; what ``now`` means.
         views: Saved views; ``None`` = there are none.
+        deploys: What is told of deploys; ``None`` = nothing keeps it.
         silences: Silences and maintenance windows; ``None`` = there are none.
         export_rows: Records of one export.
         limits: What one request may take of ClickHouse.
@@ -159,6 +161,7 @@ class ApiParts:
     authenticate: Callable[[Request], None] = nobody_asked
     clock_ns: Callable[[], int] = field(default=time.time_ns)
     views: Views | None = None
+    deploys: Deploys | None = None
     silences: Silences | None = None
     export_rows: int = 1_000_000
     limits: QueryLimits = field(default_factory=QueryLimits)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from collector.query.window import Window
 from collector.read.sql import Reader, Row
 
@@ -27,3 +29,29 @@ def deploys(reader: Reader, window: Window, env: str, service: str, limit: int) 
         }
         for row in rows
     ]
+
+
+_HISTORY = """
+SELECT service, env, groupArray((seen.version, seen.began)) AS versions
+FROM (
+    SELECT service, env, version, toUnixTimestamp64Nano(min(d.first_seen)) AS began
+    FROM deploys AS d
+    WHERE service IN {services:Array(String)}
+    GROUP BY service, env, version
+    ORDER BY began DESC
+    LIMIT 200 BY service, env
+) AS seen
+GROUP BY service, env
+LIMIT 5000
+"""
+
+
+def history(reader: Reader, services: Sequence[str]) -> dict[tuple[str, str], list[tuple[str, int]]]:
+    """Return ``(version, first seen in nanoseconds since the epoch)`` by service and env, the newest 200 first."""
+    rows = reader.rows(_HISTORY, {"services": list(services)})
+    return {
+        (row["service"], row["env"]): sorted(
+            ((version, began) for version, began in row["versions"]), key=lambda each: -each[1]
+        )
+        for row in rows
+    }

@@ -128,6 +128,23 @@ def transitions(reader: Reader, window: Window, chosen: Chosen) -> list[Transiti
     return reconcile(_transition(row) for row in reader.rows(_TRANSITIONS, params))
 
 
+_OF = """
+SELECT at, service, env, breaker, target, instance, from_state, to_state, reason, failure_rate, slow_call_rate, calls,
+       not_permitted, derived, interval_ms, trace_id, span_id, source
+FROM breaker_transitions
+WHERE at >= {start:DateTime64(9, 'UTC')} AND at < {end:DateTime64(9, 'UTC')}
+  AND (service IN {about:Array(String)} OR target IN {about:Array(String)} OR breaker IN {about:Array(String)})
+ORDER BY at DESC
+LIMIT {limit:UInt32}
+"""
+
+
+def of(reader: Reader, window: Window, services: Sequence[str]) -> list[Transition]:
+    """Return the reconciled transitions of *window* of breakers that *services* hold or that others hold on them, newest first."""
+    rows = reader.rows(_OF, {**window.params(), "about": list(services), "limit": MOST})
+    return reconcile(_transition(row) for row in rows)
+
+
 def _transition(row: Row) -> Transition:
     fields = {name: value for name, value in row.items() if name not in ("at", "derived")}
     return Transition(at_ns=parse_time(row["at"], "at", 0), derived=bool(row["derived"]), **fields)

@@ -87,6 +87,7 @@ ANYONE = Key(name="", secret="", role="admin")
 _MAY = {
     "write": frozenset({"ingest", "admin"}),
     "read": frozenset({"read", "editor", "admin"}),
+    "tell": frozenset({"ingest", "editor", "admin"}),
     "change": frozenset({"editor", "admin"}),
     "manage": frozenset({"admin"}),
 }

@@ -187,6 +187,23 @@ jobs = Table(
     Column("planned_until", Instant, nullable=False),
 )
 
+deploy_markers = Table(
+    "deploy_markers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("told_as", Text, nullable=False, unique=True),
+    Column("digest", Text, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("env", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("told_by", Text, nullable=False),
+    Column("commit_id", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("received_at", Instant, nullable=False),
+)
+
 catalogue = Table(
     "catalogue",
     metadata,

@@ -59,6 +59,7 @@ def test_the_page_says_what_is_not_a_get(paths: dict[str, dict[str, Any]]) -> No
         "/v1/catalogue/{service}",
         "/v1/dashboards",
         "/v1/dashboards/{dashboard_id}",
+        "/v1/deploys",
         "/v1/keys",
         "/v1/keys/{key_id}",
         "/v1/keys/{key_id}/rotate",
