@@ -113,7 +113,7 @@ class CallerApi:
             return Section(problem=Problem(500, "api_broke", text))
         return read_answer(response)
 
-    async def change(self, method: str, *segments: str, content: Mapping[str, str] | None = None) -> Section:
+    async def change(self, method: str, *segments: str, content: Mapping[str, Any] | None = None) -> Section:
         """Send ``/api/v1/<segments…>`` something that changes it; *content* is its JSON body."""
         path = "/".join([BASE, *(quote(segment, safe="") for segment in segments)])
         try:

@@ -2,7 +2,7 @@
 The dashboards as one ASGI application.
 
 ``create_app(api)`` is all that another program needs: the collector mounts it behind its own
-routes, ``python -m dashboards`` serves it alone. Pages only read; the forms that save and delete views are POSTs (``saving.py``).
+routes, ``python -m dashboards`` serves it alone. Pages only read; forms are POSTs (``forms.py``, ``saving.py``); ``doors.py`` signs in.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from dashboards import saving
-from dashboards.api import Api, CallerApi, Section
+from dashboards import doors, saving
+from dashboards.api import Api, CallerApi, Problem, Section
+from dashboards.forms import Action, Post, read_form
 from dashboards.leaving import Leaving
 from dashboards.marks import answer_marks
-from dashboards.pages import PAGES
+from dashboards.pages import ACTIONS, PAGES
 from dashboards.pages.page import Page, Part, Visit, path_segments
 from dashboards.render import STATIC, Frame, Help, Renderer
 from dashboards.site import existing
@@ -44,7 +45,6 @@ PAGE_HEADERS = {
 }
 """No inline script or style runs, nothing is loaded from or sent to another host."""
 
-LOGIN = {"WWW-Authenticate": 'Basic realm="Fuseboard: a read key as the password", charset="UTF-8"'}
 QUERY_COOKIE = "fuseboard-query"
 """How ``static/waiting.js`` calls the page that is being opened."""
 WINDOW_PARAMETERS = ("start", "end", "env")
@@ -76,11 +76,15 @@ def create_app(
     routes += [
         Route("/views", site.save_view, methods=["POST"]),
         Route("/views/{view_id}/delete", site.forget_view, methods=["POST"]),
+        Route("/sign-in", site.sign_in, methods=["GET", "POST"]),
+        Route("/sign-out", site.sign_out, methods=["POST"]),
     ]
+    routes += [Route(action.path, site.action(action), methods=["POST"]) for action in ACTIONS]
     return Starlette(
         routes=[*routes, Mount("/static", _Assets(directory=STATIC), name="static")],
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts)),
+            Middleware(doors.Doors),
             Middleware(Leaving),
         ],
         exception_handlers={
@@ -142,12 +146,53 @@ class _Site:
     async def _answer(self, page: Page, deciding: Sequence[str], request: Request) -> Response:
         visit = self._visit(request)
         now, api = visit.now, visit.api
-        context, pipeline = await asyncio.gather(page.load(visit), api.get("pipeline"))
+        context, pipeline, who = await asyncio.gather(
+            page.load(visit), api.get("pipeline"), api.get("session")
+        )
         sections = [pipeline, *_sections(context)]
-        frame = replace(_frame(request, visit.window, now, pipeline, page.nav), refused=_refused(sections))
+        frame = _frame(request, visit.window, now, pipeline, page.nav, who)
+        frame = replace(frame, refused=_refused(sections))
         status = page_status(sections, [getattr(context, name) for name in deciding])
+        if status == 401:
+            return doors.sign_in_page(self._renderer, request, 401, PAGE_HEADERS, _said_of(sections, request))
         html = self._renderer.html(page.template, frame=frame, page=context)
-        return HTMLResponse(html, status, {**PAGE_HEADERS, **(LOGIN if status == 401 else {})})
+        return HTMLResponse(html, status, PAGE_HEADERS)
+
+    def action(self, action: Action) -> Callable[[Request], Any]:
+        """Give the endpoint of one form."""
+
+        async def answer(request: Request) -> Response:
+            fields = await read_form(request)
+            if fields is None:
+                text = "The form came from another site, or is too large."
+                return await self._failure(request, 403, "Nothing was changed", text)
+            outcome = await action.run(Post(fields, self._visit(request)))
+            if outcome.problem is not None:
+                return await self._failure(
+                    request, outcome.problem.status, outcome.what, outcome.problem.message
+                )
+            if outcome.template:
+                return await self._shown(action, outcome.template, outcome.context, request)
+            return RedirectResponse(doors.inside(outcome.to), 303, PAGE_HEADERS)
+
+        return answer
+
+    async def _shown(self, action: Action, template: str, context: Any, request: Request) -> Response:
+        """Show what became of a form where an address could not say it."""
+        visit = self._visit(request)
+        pipeline, who = await asyncio.gather(visit.api.get("pipeline"), visit.api.get("session"))
+        frame = _frame(request, visit.window, visit.now, pipeline, action.nav, who)
+        return HTMLResponse(self._renderer.html(template, frame=frame, page=context), 200, PAGE_HEADERS)
+
+    async def sign_in(self, request: Request) -> Response:
+        """Show the sign-in, or take its form."""
+        if request.method == "POST":
+            return await doors.sign_in(self._api, self._renderer, request, PAGE_HEADERS)
+        return doors.sign_in_page(self._renderer, request, 200, PAGE_HEADERS)
+
+    async def sign_out(self, request: Request) -> Response:
+        """End the session."""
+        return await doors.sign_out(self._api, request, PAGE_HEADERS)
 
     async def marks(self, request: Request) -> Response:
         """Answer what stands on the charts of a time range."""
@@ -260,7 +305,17 @@ def _refused(sections: Sequence[Section]) -> bool:
     return any(each.problem is not None and each.problem.code == "engine_unavailable" for each in sections)
 
 
-def _frame(request: Request, window: Window, now: datetime, pipeline: Section, nav: str) -> Frame:
+def _said_of(sections: Sequence[Section], request: Request) -> Problem | None:
+    """Give what is wrong with what was shown; nothing to those who showed nothing yet."""
+    found = next((each.problem for each in sections if each.problem and each.problem.status == 401), None)
+    return found if request.headers.get("authorization") else None
+
+
+def _frame(
+    request: Request, window: Window, now: datetime, pipeline: Section, nav: str, who: Section | None = None
+) -> Frame:
     own = {name: value for name, value in request.query_params.items() if name not in WINDOW_PARAMETERS}
     path = request.scope.get("raw_path", request.url.path.encode()).decode("latin-1").partition("?")[0]
-    return Frame(path, own, window, now, pipeline, refused=False, nav=nav)
+    return Frame(
+        path, own, window, now, pipeline, refused=False, nav=nav, who=(who.first if who else None) or {}
+    )

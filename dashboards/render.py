@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 
 from jinja2 import ChainableUndefined, Environment, FileSystemLoader
 
-from dashboards.api import Problem, Section
+from dashboards.api import Problem, Row, Section
 from dashboards.filters import all_filters
 from dashboards.site import Place
 from dashboards.units import unit_filters
@@ -50,6 +50,14 @@ class Frame:
     pipeline: Annotated[Section, Help("GET /pipeline: engine and journal state; the banner on every page.")]
     refused: Annotated[bool, Help("True if a section of the page was refused because the engine is away.")]
     nav: Annotated[str, Help("Which navigation item is current.")]
+    who: Annotated[Row, Help("GET /session: who the visitor is and what they may; empty while unknown.")] = (
+        field(default_factory=dict)
+    )
+
+    def may(self, action: str) -> bool:
+        """Say whether the visitor may ``change`` or ``manage``, as far as is known."""
+        allowed = self.who.get("may")
+        return isinstance(allowed, list) and action in allowed
 
     @property
     def engine(self) -> dict[str, Any]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from dashboards.api import Api
+from dashboards.forms import read_form
 
-FORM_BYTES = 64 << 10
-"""A search is at most 4,096 characters; quoted and with its name far below this."""
 _FIELDS = ("page", "name", "query", "env", "start", "end")
 
 Failure = Callable[[Request, int, str, str], Awaitable[Response]]
@@ -19,7 +18,7 @@ Failure = Callable[[Request, int, str, str], Awaitable[Response]]
 
 async def save(api: Api, request: Request, failure: Failure) -> Response:
     """Save the view that the form says and go back to its page."""
-    form = await _form(request)
+    form = await read_form(request)
     if form is None:
         return await failure(
             request, 403, "Nothing was saved", "The form came from another site, or is too large."
@@ -34,7 +33,7 @@ async def save(api: Api, request: Request, failure: Failure) -> Response:
 
 async def forget(api: Api, request: Request, failure: Failure) -> Response:
     """Delete a view and go back to the page the form was on."""
-    form = await _form(request)
+    form = await read_form(request)
     if form is None:
         return await failure(
             request, 403, "Nothing was deleted", "The form came from another site, or is too large."
@@ -46,21 +45,6 @@ async def forget(api: Api, request: Request, failure: Failure) -> Response:
             request, answer.problem.status, "The view was not deleted", answer.problem.message
         )
     return _back(form)
-
-
-async def _form(request: Request) -> Mapping[str, str] | None:
-    """Read a form of our own pages; None: of another site, or too large."""
-    origin = request.headers.get("origin", "")
-    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        return None
-    if origin and urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower():
-        return None
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > FORM_BYTES:
-            return None
-    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
 
 
 def _back(form: Mapping[str, str]) -> RedirectResponse:

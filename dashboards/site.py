@@ -49,7 +49,8 @@ PLACES = (
     Place("silences", "silences", "Silences", "mutes and maintenance windows"),
     Place("pipeline", "pipeline", "Pipeline", "agents, ledger, journal, engine"),
     Place("sql", "sql", "SQL", "read-only statements"),
-    Place("keys", "keys", "Keys", "keys and users"),
+    Place("keys", "keys", "Keys", "who may write and ask"),
+    Place("users", "users", "Users", "who may sign in; your password"),
     Place("settings", "settings", "Settings", "settings of this installation"),
 )
 

@@ -2,14 +2,18 @@
 One file per page: ``load(visit)`` asks the API and fills the page's frozen ``Context``.
 
 ``page.py`` says what a page is, ``tile.py`` what a breaker looks like wherever it is shown.
-`PAGES` is the whole site; the routes are made from it and tests walk it.
+`ACTIONS` are the forms that pages send. `PAGES` is the whole site; the routes are made from it and tests walk it.
 """
 
 from dashboards.pages import (
     alerts,
     breaker,
     breakers,
+    catalogue,
+    databases,
+    endpoints,
     find,
+    keys,
     log_context,
     logs,
     map_page,
@@ -18,8 +22,10 @@ from dashboards.pages import (
     pipeline,
     service,
     services,
+    settings,
     trace,
     traces,
+    users,
 )
 
 PAGES = (
@@ -37,4 +43,11 @@ PAGES = (
     alerts.PAGE,
     pipeline.PAGE,
     find.PAGE,
+    endpoints.PAGE,
+    databases.PAGE,
+    catalogue.PAGE,
+    keys.PAGE,
+    users.PAGE,
+    settings.PAGE,
 )
+ACTIONS = (*catalogue.ACTIONS, *keys.ACTIONS, *users.ACTIONS)

@@ -3,7 +3,7 @@ The collector's API as a recording: the contract's paths, answering with `record
 
 Not a mock of our code: the dashboards only know HTTP, and this is a program that speaks it.
 ``create_recorded_api(variant)``: ``shop``, ``empty``, ``down`` (503 for data, the pipeline says so),
-``slow`` (answers late), ``hostile`` (markup in every text), ``locked`` (401 without the key).
+``slow`` (answers late), ``hostile`` (markup in every text), ``locked`` (401 without the key; a person may sign in for it).
 By hand: ``python -m tests.dashboards.recorded_api VARIANT PORT`` serves it with the pages, for looking at.
 """
 
@@ -28,6 +28,7 @@ from tests.dashboards.recorded_shop import DEAD, NOW, PIPELINE, answer
 
 HOSTILE = "<script>window.hacked=1</script><img src=x onerror=window.hacked=1>\"'{{7*7}}</details>"
 KEY = "read-key"
+PASSWORD = "correct horse battery"
 LISTS = (
     "breakers/transitions",
     "logs/histogram",
@@ -40,6 +41,8 @@ LISTS = (
     "courses/breakers",
 )
 _VERBATIM = (
+    "resultType",
+    "may",
     "state",
     "health",
     "status",
@@ -65,7 +68,8 @@ def create_recorded_api(variant: str = "shop", delay_s: float = 30.0) -> Starlet
         "locked": locked,
         "slow": partial(late, delay_s=delay_s),
     }
-    return Starlette(routes=[Route("/api/v1/{path:path}", handlers[variant])])
+    methods = ["GET", "POST", "PUT", "DELETE"]
+    return Starlette(routes=[Route("/api/v1/{path:path}", handlers[variant], methods=methods)])
 
 
 async def shop(request: Request) -> JSONResponse:
@@ -76,6 +80,8 @@ async def shop(request: Request) -> JSONResponse:
     data = answer(path, query)
     if data is None:
         return refuse(404, "not_found", f"Nothing is called {path} in this time range.")
+    if path.startswith("metrics/"):
+        return as_prometheus(data)
     return reply(data, "next-1" if path == "logs" and "cursor" not in query else None)
 
 
@@ -84,6 +90,8 @@ async def empty(request: Request) -> JSONResponse:
     path = request.path_params["path"]
     if path == "pipeline":
         return reply([PIPELINE])
+    if path.startswith("metrics/"):
+        return as_prometheus({"resultType": "matrix", "result": []} if path == "metrics/query_range" else [])
     if "/" in path and path not in LISTS:
         return refuse(404, "not_found", f"Nothing is called {path} in this time range.")
     return reply([{"nodes": [], "edges": []}] if path == "map" else [])
@@ -102,15 +110,25 @@ async def hostile(request: Request) -> JSONResponse:
     known = {
         "services": "services/checkout",
         "breakers": "breakers/checkout/payment",
+        "dashboards": "dashboards/b0a2d1",
         "logs": "logs/b1-3/context",
     }
+    if path.startswith("metrics/"):
+        return as_prometheus(spoiled(answer(path, {})))
     if "/" in path and path not in LISTS:
         path = known.get(path.partition("/")[0], path)
     return reply(spoiled(answer(path, {})))
 
 
 async def locked(request: Request) -> JSONResponse:
-    """Answer with the shop to those who bring the key."""
+    """Answer with the shop to those who bring the key, and give it to whoever signs in."""
+    if request.path_params["path"] == "session" and request.method == "POST":
+        sent = await request.json()
+        if sent != {"name": "ana", "password": PASSWORD}:
+            return refuse(401, "sign_in_wrong", "No such name, or not its password.")
+        return reply(
+            [{"token": KEY, "kind": "person", "name": "ana", "role": "editor", "may": ["read", "change"]}]
+        )
     if request.headers.get("authorization") != f"Bearer {KEY}":
         return refuse(401, "unauthenticated", "No key, or one nobody issued.")
     return await shop(request)
@@ -130,9 +148,22 @@ def spoiled(value: Any) -> Any:
         return items | {HOSTILE: HOSTILE}
     if isinstance(value, list):
         return [spoiled(item) for item in value]
-    if isinstance(value, str) and not value.startswith("2026-"):
+    if isinstance(value, str) and not value.startswith("2026-") and not _is_number(value):
         return "javascript:window.hacked=1" if value.startswith("/") else HOSTILE
     return value
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def as_prometheus(data: Any) -> JSONResponse:
+    """Write an answer of the Prometheus API."""
+    return JSONResponse({"status": "success", "data": data})
 
 
 def reply(data: list[Any], cursor: str | None = None) -> JSONResponse:

@@ -6,7 +6,7 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.dashboards import recorded_traces
+from tests.dashboards import recorded_panels, recorded_traces
 
 NOW = datetime(2026, 11, 22, 3, 15, 0, tzinfo=UTC)
 OPENED = NOW - timedelta(minutes=4, seconds=20)
@@ -662,6 +662,7 @@ def answer(path: str, query: dict[str, str]) -> list[dict[str, Any]] | None:
         "deliveries": DELIVERIES,
         "pipeline": [PIPELINE],
         "ledger": LEDGER,
+        **recorded_panels.panels(at, NOW.timestamp(), TRACE),
         "agents": [agent(name) for name in ("cart", "checkout", "payment")],
         "quarantine": [
             {

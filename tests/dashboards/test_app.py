@@ -92,12 +92,13 @@ def test_names_with_slashes_stay_one_part_of_the_address() -> None:
     assert answer.page.tags("h1")[0].text == "a/b"
 
 
-def test_without_a_key_the_browser_is_asked_for_one() -> None:
-    """401 with a challenge a browser understands; nothing of the data is shown."""
-    answer = read(pages_over("locked"), "/")
+def test_without_a_key_the_visitor_is_asked_to_sign_in() -> None:
+    """401 with the form in the page's place, which leads back to it; nothing of the data is shown."""
+    answer = read(pages_over("locked"), "/breakers?start=-6h")
 
     assert answer.status == 401
-    assert answer.response.headers["www-authenticate"].startswith("Basic ")
+    assert answer.page.having(name="to")[0].attributes["value"] == "/breakers?start=-6h"
+    assert not answer.page.having(data_testid="sign-in-problem")
     assert "checkout" not in answer.page.text
 
 

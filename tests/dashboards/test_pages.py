@@ -35,6 +35,12 @@ URLS = {
     "alerts.html": "/alerts",
     "pipeline.html": "/pipeline",
     "find.html": "/find?query=checkout",
+    "endpoints.html": "/endpoints",
+    "databases.html": "/databases",
+    "catalogue.html": "/catalogue?edit=payment",
+    "keys.html": "/keys",
+    "users.html": "/users",
+    "settings.html": "/settings",
 }
 EXPECTED = {
     "/": (
@@ -66,6 +72,12 @@ EXPECTED = {
         "clock 1 min 30 s ahead",
     ),
     "/find?query=checkout": ("checkout › payment", "search the logs for it"),
+    "/endpoints": ("1 safe to delete", "GET /v1/cart", "0 calls in this range", "gateway"),
+    "/databases": ("1 of 2 shared", "several of them write orders", "one service's own"),
+    "/catalogue?edit=payment": ("team-pay", "25 % of what an on-call engineer needs", "Edit payment"),
+    "/keys": ("cart in prod", "settings", "1 revoked key", "Make a key"),
+    "/users": ("ana", "disabled", "Add a person"),
+    "/settings": ("admin_key", "********", "not set"),
 }
 EMPTY = {
     "/": ("No agent has reported", "fuseboard up --demo"),
@@ -82,6 +94,12 @@ EMPTY = {
     "/alerts": ("No alert is pending", "No rule is loaded"),
     "/pipeline": ("Nothing was emitted", "No agent reported", "Nothing is lost"),
     "/find?query=checkout": ("Nothing of this name", "longer range"),
+    "/endpoints": ("No endpoint was called",),
+    "/databases": ("No database call was traced",),
+    "/catalogue?edit=payment": ("No service is known",),
+    "/keys": ("No key was made",),
+    "/users": ("Nobody was added",),
+    "/settings": ("tells no settings",),
 }
 MISSING = ("/logs/context?id=b1-3", "/services/checkout", "/breakers/checkout/payment", f"/traces/{TRACE}")
 ALL_URLS = pytest.mark.parametrize("url", URLS.values())
