@@ -227,6 +227,7 @@ def build(settings: Settings, tour: str = "") -> Collector:
             views=Views(state),
             deploys=Deploys(state),
             silences=alerting.silences,
+            deliveries=alerting.sent,
             export_rows=settings.export_rows,
             authenticate=_authenticator(keys),
             limits=wiring.query_limits(settings),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +14,6 @@ from collector.alerting.evaluate import Alert, sentence
 from collector.alerting.events import alert_url
 from collector.alerting.outbox import PENDING
 from collector.alerting.rules import Rule
-from collector.alerting.settings import Receiver
 from collector.alerting.timestamps import rfc3339
 from collector.state.tables import outbox
 
@@ -45,28 +44,6 @@ def rules(tx: Connection, known: Sequence[Rule]) -> list[dict[str, Any]]:
             "annotations": dict(rule.annotations),
         }
         for rule in known
-    ]
-
-
-def deliveries(tx: Connection, known: Mapping[str, Receiver], limit: int) -> list[dict[str, Any]]:
-    """Give the newest deliveries, newest first."""
-    rows = tx.execute(select(outbox).order_by(outbox.c.id.desc()).limit(limit))
-    return [
-        {
-            "id": row.id,
-            "webhook_id": row.webhook_id,
-            "receiver": row.receiver,
-            "type": row.type,
-            "url": known[row.receiver].shown_url if row.receiver in known else None,
-            "status": row.status,
-            "attempts": row.attempts,
-            "last_status": row.last_status,
-            "last_error": row.last_error,
-            "created_at": rfc3339(row.created_at),
-            "next_attempt_at": rfc3339(row.next_attempt_at) if row.status == "pending" else None,
-            "delivered_at": row.delivered_at and rfc3339(row.delivered_at),
-        }
-        for row in rows
     ]
 
 

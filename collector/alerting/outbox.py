@@ -230,6 +230,12 @@ def hasten(tx: Connection, receiver: str, now: datetime) -> int:
     return tx.execute(update(outbox).where(*waiting, fault).values(next_attempt_at=now)).rowcount
 
 
+def revive(tx: Connection, delivery_id: int, now: datetime) -> None:
+    """Make a failed delivery due, with three days ahead of it; what was attempted stays on record."""
+    values = {"status": "pending", "next_attempt_at": now, "created_at": now}
+    tx.execute(update(outbox).where(outbox.c.id == delivery_id, outbox.c.status == "failed").values(values))
+
+
 def fail_waiting(tx: Connection, receiver: str) -> None:
     """Fail what waits for a receiver that was disabled, with its notice."""
     notice = standing.disabled(tx).get(receiver, "")

@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry
 
 from collector.alerting import answers, standing
 from collector.alerting.courier import Courier
+from collector.alerting.deliveries import Deliveries, Wanted
 from collector.alerting.dispatch import Dispatcher
 from collector.alerting.evaluation.groups import Done, GroupEvaluator
 from collector.alerting.evaluation.recording import Recorder, RecordingDoor
@@ -32,7 +33,7 @@ from collector.alerting.plan import nobody_on_call
 from collector.alerting.rules import RuleBook
 from collector.alerting.settings import AlertingSettings, Receiver
 from collector.alerting.silences.service import Silences
-from collector.errors import FuseboardError, NotFound, Unavailable
+from collector.errors import FuseboardError, Unavailable
 from collector.read.sql import Reader
 from collector.state import State, lease
 
@@ -118,6 +119,13 @@ class Alerting:
             settings.groups, self.book, state, sources or Sources(_nothing_to_ask), self._commit
         )
         self._dispatch = Dispatcher(Egress(settings.egress_allow, resolve))
+        self.sent = Deliveries(
+            settings.receivers,
+            state=state,
+            dispatch=self._dispatch,
+            public_url=settings.public_url,
+            clock=clock,
+        )
         self._couriers = tuple(map(self._courier, settings.receivers))
         self._receivers = {receiver.name: receiver for receiver in settings.receivers}
         self._recorder = Recorder(state, lambda tx, now: lease.held(tx, LEASE, holder, now))
@@ -254,23 +262,8 @@ class Alerting:
             return answers.rules(tx, self.book.rules.all)
 
     def deliveries(self, limit: int = 100) -> list[dict[str, Any]]:
-        """Answer ``/api/v1/deliveries``, newest first."""
-        with self._state.read() as tx:
-            return answers.deliveries(tx, self._receivers, limit)
-
-    def enable_receiver(self, name: str) -> None:
-        """
-        Send to a receiver again that was disabled by its 410.
-
-        Raises:
-            NotFound: No such receiver (``unknown_receiver``).
-        """
-        if name not in self._receivers:
-            raise NotFound(
-                "unknown_receiver", f"no receiver {name!r}; known: {', '.join(self._receivers)}", "name"
-            )
-        with self._state.write() as tx:
-            standing.enable(tx, name)
+        """Give the newest deliveries, newest first."""
+        return self.sent.find(Wanted(limit=limit))
 
     def _register(self) -> None:
         """Have a row for each receiver; once is enough."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 # Whatever is done there: who has keys, who may sign in, how the collector is set.
 _MANAGED = ("/v1/keys", "/v1/users", "/v1/settings")
+# Only looking at them is for everybody: a test goes out into the world.
+_SENT = ("/v1/receivers",)
 # A statement is a question, though it is sent.
 _ASKED = ("/v1/sql",)
 # What a pipeline tells: it holds an ingest key.
@@ -25,6 +27,8 @@ def action_of(method: str, path: str) -> str | None:
         return "manage"
     if method in {"GET", "HEAD"} or path in _ASKED or _is_at(path, (_SESSION,)):
         return "read"
+    if _is_at(path, _SENT):
+        return "manage"
     return "tell" if path in _TOLD else "change"
 
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from starlette.requests import Request
 
 from collector.access import Access
+from collector.alerting.deliveries import Deliveries
 from collector.alerting.silences.service import Silences
 from collector.boards import Boards
 from collector.deploys import Deploys
@@ -31,9 +32,6 @@ class AlertAnswers(Protocol):
 
     def rules(self) -> Sequence[Mapping[str, Any]]:
         """Give the rules and their states."""
-
-    def deliveries(self, limit: int) -> Sequence[Mapping[str, Any]]:
-        """Give the newest *limit* deliveries."""
 
 
 class PipelineAnswers(Protocol):
@@ -140,6 +138,7 @@ class ApiParts:
         clock_ns: Nanoseconds since the epoch; what ``now`` means.
         views: Saved views; ``None`` = there are none.
         deploys: What is told of deploys; ``None`` = nothing keeps it.
+        deliveries: Receivers and what was sent to them; ``None`` = there are none.
         silences: Silences and maintenance windows; ``None`` = there are none.
         export_rows: Records of one export.
         limits: What one request may take of ClickHouse.
@@ -163,6 +162,7 @@ class ApiParts:
     views: Views | None = None
     deploys: Deploys | None = None
     silences: Silences | None = None
+    deliveries: Deliveries | None = None
     export_rows: int = 1_000_000
     limits: QueryLimits = field(default_factory=QueryLimits)
     sql_limits: QueryLimits = field(default_factory=lambda: QueryLimits(prefix="sql"))

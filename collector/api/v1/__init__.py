@@ -2,5 +2,5 @@
 Version 1 of the API: one file per resource, each with its row models and its routes.
 
 ``logs`` · ``traces`` · ``services`` · ``topology`` (``/map``) · ``breakers`` · ``ledger`` (and agents) · ``catalogue`` (endpoints,
-deploys) · ``alerts`` (rules, deliveries, pipeline) · ``views``
+deploys) · ``alerts`` (rules, pipeline) · ``receivers`` (deliveries) · ``views``
 """

@@ -1,4 +1,4 @@
-"""``/alerts``, ``/rules``, ``/deliveries`` and ``/pipeline``: they answer while the engine is dead."""
+"""``/alerts``, ``/rules`` and ``/pipeline``: they answer while the engine is dead."""
 
 from __future__ import annotations
 
@@ -39,23 +39,6 @@ class Rule(BaseModel):
     state: str
 
 
-class Delivery(BaseModel):
-    """A webhook on its way or delivered."""
-
-    id: int | str
-    webhook_id: str
-    receiver: str
-    type: str
-    url: str
-    status: str = Field(description="pending, delivered, failed.")
-    attempts: int
-    last_status: int | None
-    last_error: str | None
-    created_at: str
-    next_attempt_at: str | None
-    delivered_at: str | None
-
-
 class Pipeline(BaseModel):
     """The collector's own pipeline."""
 
@@ -78,12 +61,6 @@ class Pipeline(BaseModel):
     )
 
 
-class DeliveriesAsked(Asked):
-    """Parameters of ``/deliveries``."""
-
-    limit: int = Field(100, ge=1, le=1000, description="Most deliveries.")
-
-
 @router.get("/alerts", response_model=Page[Alert], tags=["alerts"])
 def list_alerts(ask: Ask, asked: Annotated[Asked, Query()]) -> Response:
     """Alerts: pending, firing, lately resolved."""
@@ -96,12 +73,6 @@ def list_rules(ask: Ask, asked: Annotated[Asked, Query()]) -> Response:
     """Rules and their states."""
     del asked
     return answer(list(ask.parts.alerts.rules()))
-
-
-@router.get("/deliveries", response_model=Page[Delivery], tags=["alerts"])
-def list_deliveries(ask: Ask, asked: Annotated[DeliveriesAsked, Query()]) -> Response:
-    """Webhook deliveries, newest first."""
-    return answer(list(ask.parts.alerts.deliveries(asked.limit)))
 
 
 @router.get("/pipeline", response_model=Page[Pipeline], tags=["pipeline"])

@@ -137,14 +137,14 @@ def test_410_disables_the_receiver_with_a_notice(start, receiving, breakers, clo
     assert (code, notice.split(":")[0]) == ("receiver_disabled", "pager")
 
     again = start()
-    again.enable_receiver("pager")
+    again.sent.enable("pager")
     breakers.now = (*breakers.now, replace(breakers.now[0], breaker="catalog"))
     again.round()
     again.deliver_due()
     assert again.health().ok
     assert newest(again)["status"] == "delivered"
     with pytest.raises(NotFound, match="no receiver 'nobody'; known: pager"):
-        again.enable_receiver("nobody")
+        again.sent.enable("nobody")
 
 
 def test_a_disabled_receiver_with_another_url_begins_anew(start, receiving, receiver, breakers, clock):

@@ -28,8 +28,12 @@ class FixedAlerts:
     def rules(self):
         return []
 
-    def deliveries(self, limit):
-        return [{"id": str(number)} for number in range(limit)]
+
+class FixedDeliveries:
+    """As many deliveries as are asked for."""
+
+    def find(self, wanted):
+        return [{"id": str(number)} for number in range(wanted.limit)]
 
 
 class FixedPipeline:
@@ -78,6 +82,7 @@ def served_client(store):
     parts = ApiParts(
         store=store,
         alerts=FixedAlerts(),
+        deliveries=FixedDeliveries(),
         pipeline=FixedPipeline(),
         sql=FixedSql(),
         tail=tail,

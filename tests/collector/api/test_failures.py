@@ -2,7 +2,7 @@ import pytest
 
 from collector.api import ApiParts
 from collector.errors import StoreRejected, StoreUnavailable, Unauthenticated
-from tests.collector.api.conftest import FixedAlerts, FixedPipeline, FixedSql, served
+from tests.collector.api.conftest import FixedAlerts, FixedDeliveries, FixedPipeline, FixedSql, served
 
 
 class DeadStore:
@@ -24,7 +24,12 @@ def nobody(_request):
 def parts(error, **more):
     """Parts over a store that raises *error*."""
     return ApiParts(
-        store=DeadStore(error), alerts=FixedAlerts(), pipeline=FixedPipeline(), sql=FixedSql(), **more
+        store=DeadStore(error),
+        alerts=FixedAlerts(),
+        deliveries=FixedDeliveries(),
+        pipeline=FixedPipeline(),
+        sql=FixedSql(),
+        **more,
     )
 
 
