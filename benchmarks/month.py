@@ -1,5 +1,6 @@
 """
-A month of a large system as rollup rows: 200 services, 2,000 edges, 60 databases, 40 queues, three versions of each service.
+A month of a large system as rollup rows: 200 services, 2,000 edges, 60 databases, 40 queues, three versions of each service; 5,000 breakers in two
+instances each that open three times a day, 1,000 bulkheads.
 
 The rows are made in ClickHouse by SQL, seeded by their numbers, straight into the rollups (no spans, no segments): what the views would have
 left. The newest *dense* days have every minute of every service and edge; of the days before, one minute in `THIN` (a busy system has all of
@@ -94,9 +95,41 @@ SELECT concat('svc-', leftPad(toString(number), 3, '0')), '{ENV}', concat('1.', 
 FROM numbers({{services:UInt64}})
 WHERE number % 10 = {{day:UInt64}} % 10
 """
+# 25 breakers per service, two instances of each, three openings a day of 30 s: 90,000 transitions. Fifty are still open at the end.
+_TRANSITIONS = f"""
+INSERT INTO breaker_transitions (at, service, env, breaker, target, instance, from_state, to_state, reason, failure_rate, calls, not_permitted, derived,
+                                 trace_id, observed_at, batch_id, source, retention_days)
+WITH intDiv(number, 9) AS holder, intDiv(number % 9, 3) AS opening, number % 3 AS step, intDiv(holder, 50) AS from, intDiv(holder, 2) % 25 AS nth,
+     sipHash64(holder, opening, {{day:UInt64}}) AS h, holder % 200 = 0 AND opening = 0 AND {{day:UInt64}} = {{days:UInt64}} AS lasting
+SELECT if(lasting, toDateTime64({{minute:DateTime('UTC')}}, 9, 'UTC') - 500 + step,
+          toDateTime64({{minute:DateTime('UTC')}}, 9, 'UTC') - 3700 - opening * 27000 - h % 20000 + [0, 30, 32][step + 1]) AS at,
+       concat('svc-', leftPad(toString(from), 3, '0')), '{ENV}', concat('breaker-', toString(nth)),
+       concat('svc-', leftPad(toString((from + 1 + nth * 7 + nth * nth) % {{services:UInt64}}), 3, '0')), concat('i-', toString(holder % 2)),
+       ['closed', 'open', 'half_open'][step + 1], ['open', 'half_open', 'closed'][step + 1], '6 of 10 calls failed', if(step = 0, 0.6, NULL), if(step = 0, 10, NULL),
+       if(step = 1, h % 20, NULL), false, '', at + 1, 'month', 'post', 60
+FROM numbers({{services:UInt64}} * 50 * 9)
+WHERE NOT lasting OR step = 0
+"""
+# Five bulkheads per service with three series each, a sample every 15 s of the last two hours; the series were there all month.
+_BULKHEAD_SERIES = f"""
+INSERT INTO metric_series (series_id, name, type, unit, temporality, service, env, labels, first_seen, last_seen)
+WITH intDiv(number, 3) AS bulkhead
+SELECT 7000000000 + number, ['bulkhead_in_use', 'bulkhead_limit', 'bulkhead_rejected_total'][number % 3 + 1], 'gauge', '', '',
+       concat('svc-', leftPad(toString(intDiv(bulkhead, 5)), 3, '0')), '{ENV}', map('name', concat('pool-', toString(bulkhead % 5)), 'instance', 'i-0'),
+       toDateTime64({{minute:DateTime('UTC')}}, 3, 'UTC') - 86400 * 29, toDateTime64({{minute:DateTime('UTC')}}, 3, 'UTC') + 59
+FROM numbers({{services:UInt64}} * 15)
+WHERE {{day:UInt64}} = {{days:UInt64}}
+"""
+_BULKHEAD_SAMPLES = """
+INSERT INTO metric_samples (series_id, at, value, retention_days)
+WITH number % ({services:UInt64} * 15) AS series, intDiv(number, {services:UInt64} * 15) AS nth
+SELECT 7000000000 + series, toDateTime64({minute:DateTime('UTC')}, 3, 'UTC') + 50 - nth * 15, [sipHash64(number) % 18, 20, 1000 - nth][series % 3 + 1], 60
+FROM numbers({services:UInt64} * 15 * 480)
+WHERE {day:UInt64} = {days:UInt64}
+"""
 _BY_MINUTE = (_SERVICES, _EDGE_MINUTES, _LOG_MINUTES)
-_BY_DAY = (_ENDPOINTS, _CALLERS, _DATABASES, _DEPLOYS)
-TABLES = ("service_minutes", "edge_minutes", "log_minutes", "endpoint_usage", "endpoint_callers", "database_usage", "deploys")  # fmt: skip
+_BY_DAY = (_ENDPOINTS, _CALLERS, _DATABASES, _DEPLOYS, _TRANSITIONS, _BULKHEAD_SERIES, _BULKHEAD_SAMPLES)
+TABLES = ("service_minutes", "edge_minutes", "log_minutes", "endpoint_usage", "endpoint_callers", "database_usage", "deploys", "breaker_transitions", "metric_series", "metric_samples")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +156,7 @@ def fill(store: Store, size: Size, end_s: int) -> Iterator[str]:
             "minutes": DAY_S // MINUTE_S // every,
             "every": every,
             "day": size.days - day,
+            "days": size.days,
             "services": size.services,
             "edges": size.edges,
         }

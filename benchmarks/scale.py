@@ -45,6 +45,10 @@ QUESTIONS: dict[str, dict[str, str]] = {
     "/deploys": {},
     "/databases": {},
     "/catalogue": {},
+    "/breakers": {},
+    "/breakers/svc-004/breaker-0": {},
+    "/breakers/transitions": {"limit": "1000"},
+    "/bulkheads": {},
 }
 _UNITS_S = {"m": 60, "h": 3600, "d": 86_400}
 

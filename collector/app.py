@@ -66,7 +66,7 @@ from collector.metrics import (
 )
 from collector.pipeline import Pipeline
 from collector.probes import Probes
-from collector.read.breakers import Breakers
+from collector.read.present import Present
 from collector.read.sql import Reader
 from collector.receive.app import (
     Receiver as IngestReceiver,
@@ -181,10 +181,11 @@ def build(settings: Settings, tour: str = "") -> Collector:
         settings.state.get_secret_value() if settings.state is not None else f"sqlite:///{data / 'state.db'}"
     )
     catalogue = Book(state, CatalogueFile(settings.catalogue_file))
+    present = Present(store, time.time_ns, wiring.query_limits(settings))
     alerting = Alerting(
         wiring.alerting(settings),
         state=state,
-        breakers=Breakers(store, time.time_ns, wiring.query_limits(settings)),
+        breakers=present,
         registry=metrics,
         holder=journal.uuid,
         sources=Sources(lambda: Reader(store, limits=wiring.query_limits(settings))),
@@ -234,6 +235,7 @@ def build(settings: Settings, tour: str = "") -> Collector:
             sql_limits=console.limits,
             bulkhead=bulkhead,
             questions=questions,
+            present=present,
             progress=partial(progress, store),
             boards=Boards(state),
             access=access,

@@ -80,7 +80,11 @@ class Asker:
         self.caller: Key = request.scope.get(CALLER, ANYONE)
         self.question: Question | None = request.scope.get(QUESTION)
         self.reader = Reader(
-            parts.store, limits=parts.limits, question=self.question, bulkhead=parts.bulkhead
+            parts.store,
+            limits=parts.limits,
+            question=self.question,
+            bulkhead=parts.bulkhead,
+            present=parts.present,
         )
 
     def unhurried(self) -> Reader:

@@ -16,7 +16,7 @@ from collector.boards import Boards
 from collector.deploys import Deploys
 from collector.errors import Unavailable
 from collector.query.search import Condition
-from collector.read.sql import Answer, Store
+from collector.read.sql import Answer, Present, Store
 from collector.store.bulkhead import Bulkhead
 from collector.store.limits import QueryLimits
 from collector.store.processes import Progress
@@ -145,6 +145,7 @@ class ApiParts:
         sql_limits: What one with a statement of a person may take.
         bulkhead: Where statements of requests wait for their turn.
         questions: The requests that are being answered.
+        present: Who keeps the states of breakers as they are now; ``None`` = they are read.
         progress: Says how far statements are, by their ids.
         boards: Dashboards that people compose; ``None`` = there are none.
         access: Keys and people; ``None`` = those of the settings alone.
@@ -168,6 +169,7 @@ class ApiParts:
     sql_limits: QueryLimits = field(default_factory=lambda: QueryLimits(prefix="sql"))
     bulkhead: Bulkhead = field(default_factory=Bulkhead)
     questions: Questions = field(default_factory=Questions)
+    present: Present | None = None
     progress: Callable[[Collection[str]], Progress] = nothing_known
     boards: Boards | None = None
     access: Access | None = None

@@ -7,17 +7,15 @@ An instance's state is the ``to`` of its last transition before the window's end
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from collector.query.window import SECOND_NS, Window, parse_time, sql_time
+from collector.query.window import SECOND_NS, Window, sql_time
 from collector.read.breaker_metrics import WAYS
-from collector.read.sql import Reader, Store
-from collector.read.transitions import Chosen, Holder, Transition, transitions
-from collector.store.limits import QueryLimits
+from collector.read.last_states import last_states
+from collector.read.sql import Reader
+from collector.read.transitions import AROUND_NS, Chosen, Holder, Transition, transitions
 
 # Services report at least every scrape interval or heartbeat; five minutes are many of both.
 STALE_NS = 300 * SECOND_NS
@@ -26,27 +24,10 @@ STUCK_NS = 60 * SECOND_NS
 # Flapping: opened three times out of closed within ten minutes, in one instance.
 FLAPPING_OPENS, FLAPPING_NS = 3, 600 * SECOND_NS
 HOUR_NS = 3600 * SECOND_NS
-# A state holds until the next transition, however long ago it began; this is the longest default retention.
-_LOOK_BACK_NS = 30 * 24 * HOUR_NS
 
 # Of instances that disagree, the worst is the breaker's state.
 _WORST_FIRST = ("open", "forced_open", "half_open", "unknown", "disabled", "metrics_only", "closed")
 OPEN_STATES = ("open", "forced_open")
-
-
-@dataclass(frozen=True, slots=True)
-class BreakerNow:
-    """One instance's view of one breaker; fits ``collector.alerting.BreakerNow``."""
-
-    service: str
-    env: str
-    breaker: str
-    target: str
-    instance: str
-    state: str
-    since: datetime
-    reason: str
-    trace_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,21 +131,8 @@ class BreakerState:
         return all(it.stale for it in self.instances)
 
 
-_LAST_BY_INSTANCE = """
-SELECT service, env, breaker, instance,
-       argMax((at, target, from_state, to_state, reason, derived, trace_id, span_id), (at, NOT derived)) AS last,
-       max(observed_at) AS heard
-FROM breaker_transitions
-WHERE at >= {since:DateTime64(9, 'UTC')} AND at < {end:DateTime64(9, 'UTC')}
-  AND ({env:String} = '' OR env = {env:String})
-  AND ({service:String} = '' OR service = {service:String})
-  AND ({breaker:String} = '' OR breaker = {breaker:String})
-GROUP BY service, env, breaker, instance
-ORDER BY env, service, breaker, instance
-LIMIT 20000
-"""
 _HEARD = """
-SELECT service, env, max(last_at) AS heard
+SELECT service, env, toUnixTimestamp64Nano(max(toDateTime64(last_at, 9, 'UTC'))) AS heard_ns
 FROM (SELECT service, env, last_at FROM log_minutes
       WHERE minute >= toDateTime({recent:DateTime64(9, 'UTC')}) AND minute < {end:DateTime64(9, 'UTC')}
       UNION ALL
@@ -173,12 +141,12 @@ FROM (SELECT service, env, last_at FROM log_minutes
       UNION ALL
       SELECT service, env, m.last_seen AS last_at FROM metric_series AS m
       WHERE name IN {metrics:Array(String)} AND m.last_seen >= {recent:DateTime64(9, 'UTC')} AND m.last_seen < {end:DateTime64(9, 'UTC')})
+WHERE ({env:String} = '' OR env = {env:String}) AND (empty({services:Array(String)}) OR service IN {services:Array(String)})
 GROUP BY service, env
 LIMIT 20000
 """
-
-
 _EVERY = Chosen()
+_OF_METRICS = sorted({way.metric for way in WAYS})
 
 
 def states(reader: Reader, end: Window, chosen: Chosen = _EVERY) -> list[BreakerState]:
@@ -186,67 +154,62 @@ def states(reader: Reader, end: Window, chosen: Chosen = _EVERY) -> list[Breaker
     Return every chosen breaker as it stood at the end of *end*.
 
     Args:
-        reader: The store.
+        reader: The store; whoever keeps the present states (`Reader.present`) answers where *end* is now.
         end: Only its end counts.
         chosen: ``services`` may name one service.
     """
     now = min(end.end_ns, end.now_ns)
-    params = {
-        **end.params(),
-        "since": _sql(now - _LOOK_BACK_NS),
-        "recent": _sql(now - STALE_NS - 60 * SECOND_NS),
-        "env": chosen.env,
-        "service": chosen.services[0] if chosen.services else "",
-        "breaker": chosen.breaker,
-        "metrics": sorted({way.metric for way in WAYS}),
-    }
-    rows = reader.rows(_LAST_BY_INSTANCE, params)
-    if not rows:
+    if reader.present is not None and end.end_ns >= end.now_ns and not chosen.trace_id:
+        return [state for state in reader.present.states() if _chosen(state, chosen)]
+    lasts = last_states(reader, now, end.end_ns, chosen)
+    if not lasts:
         return []
-    heard = {(row["env"], row["service"]): _ns(row["heard"]) for row in reader.rows(_HEARD, params)}
-    for row in rows:
-        key = (row["env"], row["service"])
-        heard[key] = max(heard.get(key, 0), _ns(row["heard"]))
-    hour = transitions(reader, Window(now - HOUR_NS, end.end_ns, now), chosen)
+    around = transitions(reader, Window(now - HOUR_NS - AROUND_NS, end.end_ns, now), chosen)
     newest: dict[Holder, Transition] = {}
-    for each in hour:
+    for each in around:
         newest.setdefault(each.holder, each)
-    lasts = [newest.get(last.holder, last) for last in map(_last, rows)]
+    hour = [each for each in around if each.at_ns >= now - HOUR_NS]
+    told = [newest.get(last.holder, last) for last in lasts]
+    heard = heard_of(reader, now, end.end_ns, chosen)
+    for each in (*lasts, *around):
+        key = (each.env, each.service)
+        heard[key] = max(heard.get(key, 0), each.observed_ns)
     quiet = {key for key, at_ns in heard.items() if at_ns < now - STALE_NS}
-    return list(_grouped(lasts, hour, quiet, now))
+    return list(grouped(told, hour, quiet, now))
 
 
-def _sql(at_ns: int) -> str:
-    return sql_time(max(at_ns, 0))
-
-
-def _ns(text: str) -> int:
-    return parse_time(text, "at", 0)
-
-
-def _last(row: dict[str, object]) -> Transition:
-    told = row["last"]
-    assert isinstance(told, list)
-    at, target, from_state, to_state, reason, derived, trace_id, span_id = told
-    return Transition(
-        at_ns=_ns(at),
-        service=str(row["service"]),
-        env=str(row["env"]),
-        breaker=str(row["breaker"]),
-        target=target,
-        instance=str(row["instance"]),
-        from_state=from_state,
-        to_state=to_state,
-        reason=reason,
-        derived=bool(derived),
-        trace_id=trace_id,
-        span_id=span_id,
+def _chosen(state: BreakerState, chosen: Chosen) -> bool:
+    return (
+        chosen.env in ("", state.env)
+        and (not chosen.services or state.service in chosen.services)
+        and chosen.breaker in ("", state.breaker)
     )
 
 
-def _grouped(
-    lasts: Iterable[Transition], hour: list[Transition], quiet: set[tuple[str, str]], now_ns: int
+def heard_of(reader: Reader, now_ns: int, end_ns: int, chosen: Chosen = _EVERY) -> dict[tuple[str, str], int]:
+    """Return when each (env, service) was last heard of by anything but transitions, nanoseconds, where it was within the last minutes."""
+    params = {
+        "recent": sql_time(max(now_ns - STALE_NS - 60 * SECOND_NS, 0)),
+        "end": sql_time(end_ns),
+        "env": chosen.env,
+        "services": list(chosen.services),
+        "metrics": _OF_METRICS,
+    }
+    return {(row["env"], row["service"]): row["heard_ns"] for row in reader.rows(_HEARD, params)}
+
+
+def grouped(
+    lasts: Iterable[Transition], hour: Iterable[Transition], quiet: Collection[tuple[str, str]], now_ns: int
 ) -> Iterable[BreakerState]:
+    """
+    Put instances together to breakers.
+
+    Args:
+        lasts: What each instance's state rests on.
+        hour: Transitions of the last hour, newest first.
+        quiet: (env, service) that were not heard of.
+        now_ns: For what is counted in minutes.
+    """
     instances: dict[tuple[str, str, str], list[InstanceState]] = defaultdict(list)
     for last in lasts:
         state = "unknown" if (last.env, last.service) in quiet else last.to_state
@@ -256,56 +219,3 @@ def _grouped(
         of_hour[each.env, each.service, each.breaker].append(each)
     for (env, service, breaker), group in instances.items():
         yield BreakerState(service, env, breaker, tuple(group), tuple(of_hour[env, service, breaker]), now_ns)
-
-
-class Breakers:
-    """
-    The present states, for the alert evaluator.
-
-    Args:
-        store: ClickHouse.
-        clock_ns: Nanoseconds since the epoch.
-        limits: What a look at them may take.
-    """
-
-    def __init__(
-        self,
-        store: Store,
-        clock_ns: Callable[[], int] = time.time_ns,
-        limits: QueryLimits | None = None,
-    ) -> None:
-        self._store = store
-        self._clock_ns = clock_ns
-        self._limits = limits or QueryLimits()
-
-    def current(self) -> list[BreakerNow]:
-        """
-        Return the state of every breaker in every instance now.
-
-        Raises:
-            StoreUnavailable: The engine is away.
-        """
-        now = self._clock_ns()
-        # A little ahead: a service's clock may be ahead of ours, and its last word counts.
-        end = Window(now, now + 60 * SECOND_NS, now)
-        return [
-            _now(it)
-            for breaker in states(Reader(self._store, limits=self._limits), end)
-            for it in breaker.instances
-        ]
-
-
-def _now(it: InstanceState) -> BreakerNow:
-    last = it.last
-    since = datetime.fromtimestamp(last.at_ns / SECOND_NS, UTC)
-    return BreakerNow(
-        last.service,
-        last.env,
-        last.breaker,
-        last.target,
-        last.instance,
-        it.state,
-        since,
-        last.reason,
-        last.trace_id,
-    )

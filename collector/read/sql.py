@@ -59,6 +59,13 @@ class Store(Protocol):
         """Run a SELECT without a FORMAT clause, known in ClickHouse as *query_id*."""
 
 
+class Present(Protocol):
+    """The part of `collector.read.present.Present` that questions about now use."""
+
+    def states(self) -> list[Any]:
+        """Give every `BreakerState`."""
+
+
 @dataclass(slots=True)
 class Cost:
     """What the statements behind one answer cost together."""
@@ -86,6 +93,7 @@ class Reader:
         limits: What a statement may take where there is no question.
         question: Whose statements these are: they share its time, and end when its asker goes away; ``None`` = each stands for itself.
         bulkhead: Where they wait for their turn; ``None`` = they do not wait (alerts, the canary).
+        present: Who keeps the states of breakers as they are now; ``None`` = they are read.
     """
 
     store: Store
@@ -93,6 +101,7 @@ class Reader:
     limits: QueryLimits = field(default_factory=QueryLimits)
     question: Question | None = None
     bulkhead: Bulkhead | None = None
+    present: Present | None = None
 
     def rows(
         self,

@@ -17,7 +17,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from collector.query.window import SECOND_NS, Window, parse_time, rfc_3339
+from collector.query.window import SECOND_NS, Window, rfc_3339
 from collector.read.sql import Reader, Row
 
 # Two ways of telling differ by the clock reads of one process; a second breaker cycle within it is not possible
@@ -25,6 +25,8 @@ from collector.read.sql import Reader, Row
 _SAME_NS = SECOND_NS
 # The longest scrape interval in common use; a derived transition is at most this late, or as late as its own samples are apart.
 _SAMPLING_NS = 60 * SECOND_NS
+# A derived transition is judged beside the explicit ones around it: who looks at a range looks this much further back.
+AROUND_NS = 2 * _SAMPLING_NS
 # Most transitions one answer is reconciled from.
 MOST = 20_000
 
@@ -57,6 +59,7 @@ class Transition:
     trace_id: str = ""
     span_id: str = ""
     source: str = ""
+    observed_ns: int = 0
 
     @property
     def holder(self) -> Holder:
@@ -101,17 +104,19 @@ class Chosen:
     trace_id: str = ""
 
 
-_TRANSITIONS = """
-SELECT at, service, env, breaker, target, instance, from_state, to_state, reason, failure_rate, slow_call_rate, calls,
-       not_permitted, derived, interval_ms, trace_id, span_id, source
+# The columns of a `Transition`, for whoever reads some.
+COLUMNS = """toUnixTimestamp64Nano(at) AS at_ns, service, env, breaker, target, instance, from_state, to_state, reason, failure_rate, slow_call_rate, calls,
+       not_permitted, derived, interval_ms, trace_id, span_id, source, toUnixTimestamp64Nano(observed_at) AS observed_ns"""
+_TRANSITIONS = f"""
+SELECT {COLUMNS}
 FROM breaker_transitions
-WHERE at >= {start:DateTime64(9, 'UTC')} AND at < {end:DateTime64(9, 'UTC')}
-  AND ({env:String} = '' OR env = {env:String})
-  AND (empty({services:Array(String)}) OR service IN {services:Array(String)})
-  AND ({breaker:String} = '' OR breaker = {breaker:String})
-  AND ({trace_id:String} = '' OR trace_id = {trace_id:String})
+WHERE at >= {{start:DateTime64(9, 'UTC')}} AND at < {{end:DateTime64(9, 'UTC')}}
+  AND ({{env:String}} = '' OR env = {{env:String}})
+  AND (empty({{services:Array(String)}}) OR service IN {{services:Array(String)}})
+  AND ({{breaker:String}} = '' OR breaker = {{breaker:String}})
+  AND ({{trace_id:String}} = '' OR trace_id = {{trace_id:String}})
 ORDER BY at DESC
-LIMIT {limit:UInt32}
+LIMIT {{limit:UInt32}}
 """
 
 
@@ -125,29 +130,23 @@ def transitions(reader: Reader, window: Window, chosen: Chosen) -> list[Transiti
         "trace_id": chosen.trace_id,
         "limit": MOST,
     }
-    return reconcile(_transition(row) for row in reader.rows(_TRANSITIONS, params))
+    return reconcile(Transition(**row) for row in reader.rows(_TRANSITIONS, params))
 
 
-_OF = """
-SELECT at, service, env, breaker, target, instance, from_state, to_state, reason, failure_rate, slow_call_rate, calls,
-       not_permitted, derived, interval_ms, trace_id, span_id, source
+_OF = f"""
+SELECT {COLUMNS}
 FROM breaker_transitions
-WHERE at >= {start:DateTime64(9, 'UTC')} AND at < {end:DateTime64(9, 'UTC')}
-  AND (service IN {about:Array(String)} OR target IN {about:Array(String)} OR breaker IN {about:Array(String)})
+WHERE at >= {{start:DateTime64(9, 'UTC')}} AND at < {{end:DateTime64(9, 'UTC')}}
+  AND (service IN {{about:Array(String)}} OR target IN {{about:Array(String)}} OR breaker IN {{about:Array(String)}})
 ORDER BY at DESC
-LIMIT {limit:UInt32}
+LIMIT {{limit:UInt32}}
 """
 
 
 def of(reader: Reader, window: Window, services: Sequence[str]) -> list[Transition]:
     """Return the reconciled transitions of *window* of breakers that *services* hold or that others hold on them, newest first."""
     rows = reader.rows(_OF, {**window.params(), "about": list(services), "limit": MOST})
-    return reconcile(_transition(row) for row in rows)
-
-
-def _transition(row: Row) -> Transition:
-    fields = {name: value for name, value in row.items() if name not in ("at", "derived")}
-    return Transition(at_ns=parse_time(row["at"], "at", 0), derived=bool(row["derived"]), **fields)
+    return reconcile(Transition(**row) for row in rows)
 
 
 def reconcile(told: Iterable[Transition]) -> list[Transition]:
@@ -175,6 +174,17 @@ def _of_one(told: list[Transition]) -> list[Transition]:
         else:
             kept[twin] = _merged(kept[twin], each)
     return _with_origins(kept)
+
+
+def settled(last: Transition, told: Transition | None) -> Transition:
+    """
+    Return which of two is what an instance's state rests on, where only they are known.
+
+    Args:
+        last: The newest of all.
+        told: The newest explicit one, if any.
+    """
+    return told if told is not None and last.derived and _betters(told, last) else last
 
 
 def _betters(explicit: Transition, derived: Transition) -> bool:

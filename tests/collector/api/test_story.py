@@ -6,7 +6,7 @@ import pytest
 
 from collector.api.answer import Page
 from collector.api.v1 import breakers, deploys, endpoints, ledger, services, topology, traces
-from collector.read.breakers import Breakers
+from collector.read.present import Present
 from tests.collector.read.real_store import NOW_NS, at, log, span, transition
 
 TRACE = "ab" * 16
@@ -177,8 +177,8 @@ def test_traces_are_searched_by_their_spans_and_paged(shop):
 
 @pytest.mark.usefixtures("shop")
 def test_the_alert_evaluator_gets_every_instance(store):
-    """Breakers.current() says per instance what state it is in since when."""
-    now = Breakers(store, lambda: NOW_NS).current()
+    """Present.current() says per instance what state it is in since when."""
+    now = Present(store, lambda: NOW_NS).current()
 
     states = {(it.service, it.breaker, it.instance): it for it in now}
     open_ = states["checkout", "payment", "checkout-1"]

@@ -18,7 +18,7 @@ import pytest
 from collector.api import ApiParts, build_api
 from collector.api.parts import nobody_asked
 from collector.api.prometheus import Prometheus, PrometheusParts
-from collector.read.breakers import Breakers
+from collector.read.present import Present
 from collector.sql.console import Console
 from collector.store.bulkhead import Bulkhead
 from collector.store.client import Store
@@ -175,7 +175,7 @@ def test_a_crowd_waits_and_the_rest_is_told_at_once(client, store, poll) -> None
     began = time.monotonic()
     refused = client.get("/api/v1/logs")
     pipeline, alerts = client.get("/api/v1/pipeline"), client.get("/api/v1/alerts")
-    breakers = Breakers(store).current()  # what rules ask
+    breakers = Present(store).current()  # what rules ask
     took_s = time.monotonic() - began
     for connection in connections:
         connection.close()

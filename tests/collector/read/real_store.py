@@ -108,8 +108,9 @@ def transition(seconds: float, service: str, breaker: str, change: str, **fields
 
 
 _FED_BY = {
-    "logs": ("log_minutes", "deploys", "batch_rows", "breaker_transitions"),
-    "spans": ("trace_index", "service_minutes", "edge_minutes", "endpoint_usage", "database_usage", "deploys", "batch_rows", "breaker_transitions"),
+    "breaker_transitions": ("breaker_instances",),
+    "logs": ("log_minutes", "deploys", "batch_rows", "breaker_transitions", "breaker_instances"),
+    "spans": ("trace_index", "service_minutes", "edge_minutes", "endpoint_usage", "database_usage", "deploys", "batch_rows", "breaker_transitions", "breaker_instances"),
 }  # fmt: skip
 
 

@@ -1,0 +1,359 @@
+"""
+The states of all breakers as they are now, kept up with what arrives instead of read again and again.
+
+Kept per instance of a breaker: its transitions of the last hour (and those ahead of our clock), and what the older ones leave, the newest and the newest
+explicit one. That is what a look at the tables (`breakers.states`) goes by, so both say the same.
+
+Each look asks how many rows there are, which ClickHouse answers from its parts' heads. Only when that differs the new rows are read: a row's
+``_block_number`` tells which insert of its partition it came by, whatever its times say, so late rows are new rows. Whatever does not add up (rows
+that are gone, a restart, another server) is answered by reading everything once, and so is a quarter of an hour, in case: as many rows gone as came
+between two looks add up. What time alone changes, a
+transition that leaves the hour or a service that goes quiet, is noticed by the clock. Where the rows do not say their block (a cluster's
+Distributed table) each look reads everything.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import structlog
+
+from collector.errors import StoreError, StoreUnavailable
+from collector.query.window import SECOND_NS, Window, sql_time
+from collector.read.breakers import HOUR_NS, STALE_NS, BreakerState, InstanceState, heard_of, states
+from collector.read.last_states import LAST, LOOK_BACK_NS, OF_EACH, pair_of
+from collector.read.sql import Reader, Row, Store
+from collector.read.transitions import AROUND_NS, COLUMNS, Holder, Transition, reconcile, settled
+from collector.store.limits import QueryLimits
+
+log = structlog.get_logger()
+
+# A service's clock may be ahead of ours, and its last word counts.
+AHEAD_NS = 60 * SECOND_NS
+_KEPT_NS = HOUR_NS + AROUND_NS
+# Whatever this file forgot to think of is wrong for no longer than this.
+_READ_AGAIN_NS = 900 * SECOND_NS
+# That a quiet service speaks again is looked for so often; a transition of its is seen at once.
+_HEARD_EVERY_NS = 5 * SECOND_NS
+# More new rows than this are a new month: everything is read.
+_NEW_MOST = 50_000
+_RECENT_MOST = 200_000
+# The projection by time does not know the table's block numbers.
+_BY_BLOCK = {"optimize_use_projections": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerNow:
+    """One instance's view of one breaker; fits ``collector.alerting.BreakerNow``."""
+
+    service: str
+    env: str
+    breaker: str
+    target: str
+    instance: str
+    state: str
+    since: datetime
+    reason: str
+    trace_id: str
+
+
+@dataclass(slots=True)
+class _Held:
+    """
+    One instance of one breaker.
+
+    Attributes:
+        rows: What is younger than an hour, by time.
+        last: The newest of what is older; *told* the newest explicit one of that.
+        shown: What its state rests on; None = nothing within a month.
+        hour: Reconciled, newest first.
+        until_ns: When time alone changes that.
+    """
+
+    rows: list[Transition] = field(default_factory=list)
+    last: Transition | None = None
+    told: Transition | None = None
+    heard_ns: int = 0
+    shown: Transition | None = None
+    hour: tuple[Transition, ...] = ()
+    until_ns: int = 0
+
+    def take(self, row: Transition) -> None:
+        """Add a new row."""
+        self.rows.append(row)
+        self.until_ns = 0
+
+    def look(self, now_ns: int) -> None:
+        """Bring *shown* and *hour* up to *now_ns*."""
+        self.rows.sort(key=lambda row: (row.at_ns, row.derived))
+        while self.rows and self.rows[0].at_ns < now_ns - _KEPT_NS:
+            self._age(self.rows.pop(0))
+        end_ns = now_ns + AHEAD_NS
+        visible = [row for row in self.rows if row.at_ns < end_ns]
+        around = reconcile(visible)
+        self.shown = around[0] if around else self._older(now_ns)
+        self.hour = tuple(each for each in around if each.at_ns >= now_ns - HOUR_NS)
+        heard = (row.observed_ns for row in visible)
+        self.heard_ns = max(self.heard_ns, *heard, 0)
+        self.until_ns = self._next_ns(now_ns, len(visible))
+
+    def _age(self, row: Transition) -> None:
+        if self.last is None or (row.at_ns, not row.derived) >= (self.last.at_ns, not self.last.derived):
+            self.last = row
+        if not row.derived and (self.told is None or row.at_ns >= self.told.at_ns):
+            self.told = row
+
+    def _older(self, now_ns: int) -> Transition | None:
+        if self.last is None or self.last.at_ns < now_ns - LOOK_BACK_NS:
+            return None
+        return settled(self.last, self.told)
+
+    def _next_ns(self, now_ns: int, visible: int) -> int:
+        """Give when time alone changes something; *visible* rows are not ahead of us."""
+        changes = [now_ns + LOOK_BACK_NS]
+        changes += [row.at_ns + _KEPT_NS + 1 for row in self.rows[:1]]
+        changes += [each.at_ns + HOUR_NS + 1 for each in self.hour[-1:]]
+        changes += [row.at_ns - AHEAD_NS + 1 for row in self.rows[visible : visible + 1]]
+        changes += [row.at_ns + LOOK_BACK_NS + 1 for row in (self.last,) if row is not None]
+        return min(change for change in changes if change > now_ns)
+
+
+# Rows of inserts that were not seen: behind the last block of their partition; of a partition that was not there, all.
+_BEHIND = "transform(_partition_id, {partitions:Array(String)}, {blocks:Array(Int64)}, toInt64(-1))"
+_COUNT = "SELECT count() AS rows FROM breaker_transitions LIMIT 1"
+_MARKS = """
+SELECT _partition_id AS partition, toInt64(max(_block_number)) AS block, count() AS rows
+FROM breaker_transitions
+GROUP BY partition
+LIMIT 10000
+"""
+_NEW = f"""
+SELECT _partition_id AS partition, toInt64(_block_number) AS block, {COLUMNS}
+FROM breaker_transitions
+WHERE _block_number > {_BEHIND}
+LIMIT {_NEW_MOST}
+"""
+_RECENT = f"""
+SELECT {COLUMNS}
+FROM breaker_transitions
+WHERE at >= {{since:DateTime64(9, 'UTC')}} AND _block_number <= {_BEHIND}
+ORDER BY at DESC
+LIMIT {_RECENT_MOST}
+"""
+_OLDER = LAST + f"  AND _block_number <= {_BEHIND}\n" + OF_EACH
+
+
+class Present:
+    """
+    The present states, for the alert evaluator and for questions about now. Thread-safe.
+
+    Args:
+        store: ClickHouse.
+        clock_ns: Nanoseconds since the epoch.
+        limits: What a look at the tables may take.
+        heard_every_ns: How often it is looked whether a quiet service speaks again.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock_ns: Callable[[], int] = time.time_ns,
+        limits: QueryLimits | None = None,
+        heard_every_ns: int = _HEARD_EVERY_NS,
+    ) -> None:
+        self._store = store
+        self._clock_ns = clock_ns
+        self._limits = limits or QueryLimits()
+        self._heard_every_ns = heard_every_ns
+        self._lock = threading.Lock()
+        self._by_block = True
+        self._held: dict[Holder, _Held] = {}
+        self._dirty: set[Holder] = set()
+        self._rows = -1
+        self._blocks: dict[str, int] = {}
+        self._read_ns = 0
+        self._soonest_ns = 0
+        self._spoke: dict[tuple[str, str], int] = {}
+        self._heard_ns = 0
+        self._quiet: frozenset[tuple[str, str]] = frozenset()
+        self._now: dict[Holder, BreakerNow] = {}
+
+    def current(self) -> list[BreakerNow]:
+        """
+        Return the state of every breaker in every instance now.
+
+        Raises:
+            StoreUnavailable: The engine is away.
+        """
+        now_ns = self._clock_ns()
+        with self._lock:
+            if self._update(now_ns):
+                return list(self._now.values())
+        return [_now(it.last, it.state) for breaker in self._looked(now_ns) for it in breaker.instances]
+
+    def states(self) -> list[BreakerState]:
+        """
+        Return every breaker over all its instances now, by env, service and breaker.
+
+        Raises:
+            StoreUnavailable: The engine is away.
+        """
+        now_ns = self._clock_ns()
+        with self._lock:
+            if self._update(now_ns):
+                return self._together(now_ns)
+        return self._looked(now_ns)
+
+    def _looked(self, now_ns: int) -> list[BreakerState]:
+        return states(self._reader(), Window(now_ns, now_ns + AHEAD_NS, now_ns))
+
+    def _reader(self) -> Reader:
+        return Reader(self._store, limits=self._limits)
+
+    def _update(self, now_ns: int) -> bool:
+        """Catch up; False = the rows do not say which are new."""
+        reader = self._reader()
+        if self._by_block:
+            self._by_block = self._refresh(reader, now_ns)
+        if not self._by_block:
+            return False
+        self._look(now_ns)
+        self._hear(reader, now_ns)
+        for holder in self._dirty:
+            self._tell(holder)
+        self._dirty.clear()
+        return True
+
+    def _refresh(self, reader: Reader, now_ns: int) -> bool:
+        rows = reader.rows(_COUNT)[0]["rows"]
+        known = self._rows >= 0 and now_ns - self._read_ns < _READ_AGAIN_NS
+        if known and (rows == self._rows or (rows > self._rows and self._take_new(reader, rows))):
+            return True
+        try:
+            marks = reader.rows(_MARKS, settings=_BY_BLOCK)
+        except StoreUnavailable:
+            raise
+        except StoreError as error:
+            log.warning("breaker_rows_without_blocks", error=error.message[:200])
+            return False
+        self._read_all(reader, marks, now_ns)
+        return True
+
+    def _take_new(self, reader: Reader, rows: int) -> bool:
+        """Read what came since; False = that is not all, or too much."""
+        found = reader.rows(_NEW, self._behind(), _BY_BLOCK)
+        if len(found) < rows - self._rows or len(found) == _NEW_MOST:
+            return False
+        for row in found:
+            partition, block = row.pop("partition"), row.pop("block")
+            self._blocks[partition] = max(self._blocks.get(partition, -1), block)
+            self._take(Transition(**row))
+        self._rows += len(found)
+        return True
+
+    def _take(self, row: Transition) -> None:
+        self._held.setdefault(row.holder, _Held()).take(row)
+        self._dirty.add(row.holder)
+
+    def _read_all(self, reader: Reader, marks: list[Row], now_ns: int) -> None:
+        self._rows = -1
+        self._blocks = {mark["partition"]: mark["block"] for mark in marks}
+        self._dirty |= self._held.keys()
+        self._held, self._spoke = {}, {}
+        cut = sql_time(now_ns - _KEPT_NS)
+        older = {"since": sql_time(max(now_ns - LOOK_BACK_NS, 0)), "end": cut, **self._behind()}
+        for row in reader.rows(_OLDER, older, _BY_BLOCK):
+            last, told = pair_of(row)
+            self._held[last.holder] = _Held(last=last, told=told, heard_ns=last.observed_ns)
+        for row in reader.rows(_RECENT, {"since": cut, **self._behind()}, _BY_BLOCK):
+            self._take(Transition(**row))
+        self._dirty |= self._held.keys()
+        self._rows = sum(mark["rows"] for mark in marks)
+        self._read_ns, self._soonest_ns = now_ns, now_ns
+        log.info("breakers_read", rows=self._rows, instances=len(self._held))
+
+    def _behind(self) -> dict[str, object]:
+        # an array may not be empty here: no partition is called "-"
+        blocks = self._blocks or {"-": -1}
+        return {"partitions": list(blocks), "blocks": list(blocks.values())}
+
+    def _look(self, now_ns: int) -> None:
+        """Look at whatever is new, or changed by time."""
+        if now_ns >= self._soonest_ns:
+            self._dirty |= {holder for holder, held in self._held.items() if held.until_ns <= now_ns}
+        for holder in self._dirty & self._held.keys():
+            held = self._held[holder]
+            held.look(now_ns)
+            who = (holder[0], holder[1])
+            self._spoke[who] = max(self._spoke.get(who, 0), held.heard_ns)
+        if now_ns >= self._soonest_ns:
+            self._soonest_ns = min((held.until_ns for held in self._held.values()), default=now_ns)
+        else:
+            changes = (self._held[holder].until_ns for holder in self._dirty & self._held.keys())
+            self._soonest_ns = min([self._soonest_ns, *changes])
+
+    def _hear(self, reader: Reader, now_ns: int) -> None:
+        """Find who has gone quiet; the tables are asked only when somebody seems to have."""
+        late = self._late(now_ns)
+        if late and now_ns - self._heard_ns >= self._heard_every_ns:
+            for who, heard_ns in heard_of(reader, now_ns, now_ns + AHEAD_NS).items():
+                if who in self._spoke:
+                    self._spoke[who] = max(self._spoke[who], heard_ns)
+            self._heard_ns = now_ns
+            late = self._late(now_ns)
+        turned = late ^ self._quiet
+        self._quiet = late
+        if turned:
+            self._dirty |= {holder for holder in self._held if (holder[0], holder[1]) in turned}
+
+    def _late(self, now_ns: int) -> frozenset[tuple[str, str]]:
+        return frozenset(who for who, heard_ns in self._spoke.items() if heard_ns < now_ns - STALE_NS)
+
+    def _tell(self, holder: Holder) -> None:
+        held = self._held.get(holder)
+        if held is None or held.shown is None:
+            self._now.pop(holder, None)
+        else:
+            self._now[holder] = _now(held.shown, self._state(held.shown))
+
+    def _state(self, shown: Transition) -> str:
+        return "unknown" if (shown.env, shown.service) in self._quiet else shown.to_state
+
+    def _together(self, now_ns: int) -> list[BreakerState]:
+        groups: dict[tuple[str, str, str], list[_Held]] = {}
+        for holder in sorted(self._held):
+            if self._held[holder].shown is not None:
+                groups.setdefault(holder[:3], []).append(self._held[holder])
+        return [
+            BreakerState(service, env, breaker, _instances(group, self._state), _hour(group), now_ns)
+            for (env, service, breaker), group in groups.items()
+        ]
+
+
+def _instances(group: Iterable[_Held], state: Callable[[Transition], str]) -> tuple[InstanceState, ...]:
+    return tuple(InstanceState(held.shown, state(held.shown)) for held in group if held.shown is not None)
+
+
+def _hour(group: list[_Held]) -> tuple[Transition, ...]:
+    if len(group) == 1:
+        return group[0].hour
+    return tuple(sorted((each for held in group for each in held.hour), key=lambda each: -each.at_ns))
+
+
+def _now(last: Transition, state: str) -> BreakerNow:
+    since = datetime.fromtimestamp(last.at_ns / SECOND_NS, UTC)
+    return BreakerNow(
+        last.service,
+        last.env,
+        last.breaker,
+        last.target,
+        last.instance,
+        state,
+        since,
+        last.reason,
+        last.trace_id,
+    )
