@@ -1,18 +1,21 @@
-"""The breakers' board: each breaker with its instances, its last hour, its cause and who feels it."""
+"""The breakers' board: each breaker with its instances, its last hour, its cause, who feels it, and hints about its configuration."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 from collector.errors import NotFound
 from collector.query.window import SECOND_NS, Window, rfc_3339
 from collector.read import breakers as breaker_reads
+from collector.read.blast import Opening, blast_radii
 from collector.read.breakers import BreakerState
-from collector.read.causes import cause
-from collector.read.edges import blast_radius
+from collector.read.causes import causes
+from collector.read.hints import hints
 from collector.read.sql import Reader, Row
 from collector.read.transitions import Chosen, transitions
 
-# Causes and blast radii cost three statements per open breaker; beyond this many the board shows states only.
-EXPLAINED_MOST = 30
+# Beyond this many open breakers something else is the matter, and the board shows states only.
+EXPLAINED_MOST = 50
 # The calls that opened it count too, and a minute is what the rollups can tell apart.
 LEAD_NS = 60 * SECOND_NS
 
@@ -21,7 +24,7 @@ def breakers(reader: Reader, window: Window, env: str, service: str = "") -> lis
     """Return every breaker as it stands at the end of *window*, open ones first."""
     chosen = Chosen(env=env, services=(service,) if service else ())
     states = sorted(breaker_reads.states(reader, window, chosen), key=_urgency)
-    return [_row(reader, state, window, explain=place < EXPLAINED_MOST) for place, state in enumerate(states)]
+    return _rows(reader, states, window, env, service)
 
 
 def breaker(reader: Reader, window: Window, env: str, service: str, name: str) -> list[Row]:
@@ -35,13 +38,37 @@ def breaker(reader: Reader, window: Window, env: str, service: str, name: str) -
     if not states:
         raise NotFound("not_found", f"service {service!r} has no breaker {name!r}", "breaker")
     timeline = transitions(reader, window, Chosen(env=env, services=(service,), breaker=name))
+    rows = _rows(reader, states, window, env, service)
+    return [{**row, "timeline": [each.row() for each in timeline if each.env == row["env"]]} for row in rows]
+
+
+def _rows(
+    reader: Reader, states: Sequence[BreakerState], window: Window, env: str, service: str
+) -> list[Row]:
+    opened = [state for state in states if state.opened is not None][:EXPLAINED_MOST]
+    explained = _explained(reader, opened, window)
+    advised = hints(reader, states, min(window.end_ns, window.now_ns), env, service)
     return [
         {
-            **_row(reader, state, window, explain=True),
-            "timeline": [each.row() for each in timeline if each.env == state.env],
+            **_row(state),
+            **explained.get(_key(state), {"cause": None, "blast_radius": None}),
+            "hints": advised.get(_key(state), []),
         }
         for state in states
     ]
+
+
+def _explained(
+    reader: Reader, states: Sequence[BreakerState], window: Window
+) -> Mapping[tuple[str, str, str], Row]:
+    openings = [state.opened for state in states if state.opened is not None]
+    began = [Opening(each.env, each.service, each.at_ns - LEAD_NS) for each in openings]
+    told = zip(states, causes(reader, openings), blast_radii(reader, began, window), strict=True)
+    return {_key(state): {"cause": cause, "blast_radius": radius} for state, cause, radius in told}
+
+
+def _key(state: BreakerState) -> tuple[str, str, str]:
+    return state.env, state.service, state.breaker
 
 
 def _urgency(state: BreakerState) -> tuple[int, str, str, str]:
@@ -49,15 +76,8 @@ def _urgency(state: BreakerState) -> tuple[int, str, str, str]:
     return order.index(state.state), state.env, state.service, state.breaker
 
 
-def _row(reader: Reader, state: BreakerState, window: Window, *, explain: bool) -> Row:
-    last, opened = state.shown.last, state.opened
-    explained: Row = {"cause": None, "blast_radius": None}
-    if opened is not None and explain:
-        during = Window(opened.at_ns - LEAD_NS, max(window.end_ns, opened.at_ns + 1), window.now_ns)
-        explained = {
-            "cause": cause(reader, opened),
-            "blast_radius": blast_radius(reader, state.service, state.env, during),
-        }
+def _row(state: BreakerState) -> Row:
+    last = state.shown.last
     return {
         "service": state.service,
         "env": state.env,
@@ -78,5 +98,4 @@ def _row(reader: Reader, state: BreakerState, window: Window, *, explain: bool) 
         "reason": last.reason,
         "derived": last.derived,
         "trace_id": last.trace_id,
-        **explained,
     }

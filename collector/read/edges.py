@@ -1,4 +1,4 @@
-"""Edges: who calls whom, over which protocol, how often, how well; and who feels it when a service fails."""
+"""Edges: who calls whom, over which protocol, how often, how well."""
 
 from __future__ import annotations
 
@@ -91,42 +91,3 @@ def _seconds(reader: Reader, window: Window, env: str) -> float:
         return window.seconds
     first_s: int = found[0]["first"]
     return max(min(window.seconds, window.end_ns / 1e9 - first_s), 1.0)
-
-
-_CALLERS = """
-SELECT caller AS service, sum(e.calls) AS requests, sum(e.calls) / sum(sum(e.calls)) OVER () AS share
-FROM edge_minutes AS e
-WHERE callee = {service:String} AND ({env:String} = '' OR env = {env:String})
-  AND minute >= toStartOfMinute({start:DateTime64(9, 'UTC')}) AND minute < {end:DateTime64(9, 'UTC')}
-GROUP BY caller
-ORDER BY requests DESC, service
-LIMIT 100
-"""
-_FAILING_ROUTES = """
-SELECT route, sum(s.calls) AS requests, sum(s.errors) AS failed
-FROM service_minutes AS s
-WHERE service = {service:String} AND ({env:String} = '' OR env = {env:String}) AND kind IN ('server', 'consumer')
-  AND minute >= toStartOfMinute({start:DateTime64(9, 'UTC')}) AND minute < {end:DateTime64(9, 'UTC')}
-GROUP BY route
-ORDER BY failed DESC, route
-LIMIT 1000
-"""
-
-
-def blast_radius(reader: Reader, service: str, env: str, during: Window) -> Row:
-    """
-    Return who feels that *service* has lost a dependency *during* the opening.
-
-    Returns:
-        ``callers``: ``{service, share, requests}``, *share* of the requests *service* got; ``endpoints``: its routes that
-        failed; ``share``: of all its requests, those that failed, 0 to 1.
-    """
-    params = {**during.params(), "service": service, "env": env}
-    routes = reader.rows(_FAILING_ROUTES, params)
-    requests = sum(route["requests"] for route in routes)
-    failed = sum(route["failed"] for route in routes)
-    return {
-        "callers": reader.rows(_CALLERS, params),
-        "endpoints": [route["route"] for route in routes if route["failed"]],
-        "share": failed / requests if requests else 0.0,
-    }

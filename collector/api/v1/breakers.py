@@ -52,8 +52,22 @@ class InstanceState(BaseModel):
     since: str
 
 
+class TrippedBy(BaseModel):
+    """The calls to the target in the opening's minute and the one before, and what was usual in the quarter of an hour before that."""
+
+    kind: str = Field(
+        description="errors, latency, or unknown: nothing of the calls that spans tell of was unusual."
+    )
+    calls: int
+    failed: int
+    error_ratio: float
+    usual_error_ratio: float | None
+    p95_ms: float
+    usual_p95_ms: float | None
+
+
 class Cause(BaseModel):
-    """The first failing span that led to the opening."""
+    """The first failing span that led to the opening, and what of the callee tripped it; ids are empty where only the latter is known."""
 
     service: str
     trace_id: str
@@ -62,6 +76,7 @@ class Cause(BaseModel):
     status_message: str
     at: str
     message: str
+    tripped_by: TrippedBy | None
 
 
 class CallerShare(BaseModel):
@@ -72,12 +87,51 @@ class CallerShare(BaseModel):
     requests: int
 
 
+class Felt(BaseModel):
+    """A service upstream that feels it."""
+
+    service: str
+    distance: int = Field(description="Calls between it and the breaker's service.")
+    share: float = Field(description="Of its requests, those that are hit.")
+
+
+class EntryRoute(BaseModel):
+    """A route by which users come in, with failures since it opened."""
+
+    route: str
+    requests: int
+    failed: int
+
+
+class Entry(BaseModel):
+    """A service that users call and nobody else does."""
+
+    service: str
+    share: float = Field(description="Of its requests, those that are hit.")
+    requests: int
+    routes: list[EntryRoute] = Field(description="The ten that failed most.")
+
+
 class BlastRadius(BaseModel):
-    """Who feels that the service has lost this dependency, since it opened (whole minutes)."""
+    """Who feels that the service has lost this dependency, since it opened (whole minutes), weighted where traces are sampled."""
 
     callers: list[CallerShare]
     endpoints: list[str] = Field(description="The service's routes that failed.")
     share: float = Field(description="Of the requests the service got, those that failed.")
+    upstream: list[Felt] = Field(description="Nearest first.")
+    entries: list[Entry]
+    users_share: float = Field(description="Of all requests that enter the system, those that are hit.")
+
+
+class Hint(BaseModel):
+    """Something about the breaker's configuration that its history speaks against."""
+
+    code: str = Field(
+        description="never_opens, small_sample, threshold_100, probes_fail, wait_short, wait_long, disabled."
+    )
+    message: str
+    evidence: dict[str, float]
+    change: str = Field(description="What to change.")
 
 
 class Breaker(BaseModel):
@@ -105,6 +159,7 @@ class Breaker(BaseModel):
     trace_id: str
     cause: Cause | None
     blast_radius: BlastRadius | None = Field(description="null unless open or half open.")
+    hints: list[Hint]
 
 
 class BreakerWithTimeline(Breaker):
