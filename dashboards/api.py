@@ -15,7 +15,7 @@ import asyncio
 import base64
 import binascii
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
@@ -97,6 +97,23 @@ class CallerApi:
             segments: Path parts; quoted here.
             params: Query parameters; empty values are left out.
         """
+        return await self._get(read_answer, segments, params)
+
+    async def prometheus(self, *segments: str, params: Mapping[str, str] | None = None) -> Section:
+        """
+        Ask Prometheus' API, ``/api/v1/metrics/<segments…>``.
+
+        Returns:
+            Rows: the objects of the result; a text as ``{"value": text}``; of an object of lists (``metadata``) the first of each, with its ``name``.
+        """
+        return await self._get(read_prometheus, ("metrics", *segments), params)
+
+    async def _get(
+        self,
+        read: Callable[[httpx.Response], Section],
+        segments: Sequence[str],
+        params: Mapping[str, str] | None,
+    ) -> Section:
         path = "/".join([BASE, *(quote(segment, safe="") for segment in segments)])
         asked = {name: value for name, value in (params or {}).items() if value != ""}
         try:
@@ -111,7 +128,7 @@ class CallerApi:
         except Exception:  # noqa: BLE001 -- served together, a crash of the API arrives here through ASGI
             text = "The API broke on this question; the collector's log has the details."
             return Section(problem=Problem(500, "api_broke", text))
-        return read_answer(response)
+        return read(response)
 
     async def change(self, method: str, *segments: str, content: Mapping[str, Any] | None = None) -> Section:
         """Send ``/api/v1/<segments…>`` something that changes it; *content* is its JSON body."""
@@ -161,6 +178,34 @@ def read_answer(response: httpx.Response) -> Section:
         next_cursor=str(body.get("next_cursor") or ""),
         warnings=_warnings(body),
     )
+
+
+def read_prometheus(response: httpx.Response) -> Section:
+    """Turn an answer of Prometheus' API into rows or a problem."""
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    if not isinstance(body, dict) or body.get("status") != "success":
+        said = body if isinstance(body, dict) else {}
+        if "error" in said and isinstance(said["error"], str):
+            return Section(
+                problem=Problem(response.status_code, str(said.get("errorType", "")), said["error"])
+            )
+        return Section(problem=_problem(response.status_code, body))
+    data = body.get("data")
+    if isinstance(data, dict) and "result" in data:
+        data = data["result"]
+    if isinstance(data, dict):
+        data = [
+            {**found[0], "name": name}
+            for name, found in data.items()
+            if isinstance(found, list) and found and isinstance(found[0], dict)
+        ]
+    rows = (
+        [row if isinstance(row, dict) else {"value": row} for row in data] if isinstance(data, list) else []
+    )
+    return Section(rows=tuple(rows), warnings=_warnings(body))
 
 
 def bearer_of(authorization: str) -> str:

@@ -28,7 +28,9 @@ from dashboards.forms import Action, Post, read_form
 from dashboards.leaving import Leaving
 from dashboards.marks import answer_marks
 from dashboards.pages import ACTIONS, PAGES
+from dashboards.pages.metrics import complete
 from dashboards.pages.page import Page, Part, Visit, path_segments
+from dashboards.pages.sql import export
 from dashboards.render import STATIC, Frame, Help, Renderer
 from dashboards.site import existing
 from dashboards.streams import STREAMS, relay
@@ -76,6 +78,8 @@ def create_app(
     routes += [
         Route("/views", site.save_view, methods=["POST"]),
         Route("/views/{view_id}/delete", site.forget_view, methods=["POST"]),
+        Route("/graph/complete", site.complete, methods=["GET"]),
+        Route("/sql/export", site.export_sql, methods=["GET"]),
         Route("/sign-in", site.sign_in, methods=["GET", "POST"]),
         Route("/sign-out", site.sign_out, methods=["POST"]),
     ]
@@ -183,6 +187,14 @@ class _Site:
         pipeline, who = await asyncio.gather(visit.api.get("pipeline"), visit.api.get("session"))
         frame = _frame(request, visit.window, visit.now, pipeline, action.nav, who)
         return HTMLResponse(self._renderer.html(template, frame=frame, page=context), 200, PAGE_HEADERS)
+
+    async def complete(self, request: Request) -> Response:
+        """Answer what may be written at a place of a PromQL query."""
+        return await complete(self._caller(request), request, self._clock())
+
+    async def export_sql(self, request: Request) -> Response:
+        """Give a statement's rows as a file."""
+        return await export(self._caller(request), request)
 
     async def sign_in(self, request: Request) -> Response:
         """Show the sign-in, or take its form."""

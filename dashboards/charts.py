@@ -68,6 +68,21 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Exemplar:
+    """One request behind a number: a mark on the chart that leads to its trace."""
+
+    at: float
+    value: float
+    label: str
+    url: str
+
+    @property
+    def moment(self) -> datetime:
+        """When it was."""
+        return moment(round(self.at * NS_PER_S))
+
+
+@dataclass(frozen=True)
 class Chart:
     """
     One chart of a page.
@@ -80,6 +95,7 @@ class Chart:
         start: Left end of the time axis (the page's, so that all charts align).
         end: Right end.
         links: (words, URL) of pages that explain a point; a click on the chart offers them for the minutes around it.
+        exemplars: Requests behind the numbers.
     """
 
     name: str
@@ -90,6 +106,7 @@ class Chart:
     start: float
     end: float
     links: tuple[tuple[str, str], ...] = ()
+    exemplars: tuple[Exemplar, ...] = ()
 
     @property
     def step_s(self) -> float:
@@ -125,6 +142,10 @@ class Chart:
                 for line in self.lines
             ],
             "links": self.links,
+            "exemplars": [
+                {"at": each.at, "value": _short(each.value), "label": each.label, "url": each.url}
+                for each in self.exemplars
+            ],
         }
 
 

@@ -36,7 +36,7 @@ PLACES = (
     Place("map", "map", "Map", "who calls whom", first=True),
     Place("logs", "logs", "Logs", "search, live tail, histogram", first=True),
     Place("traces", "traces", "Traces", "search, heatmap, what sets slow ones apart", first=True),
-    Place("metrics", "metrics", "Metrics", "PromQL, graphs, exemplars", first=True),
+    Place("metrics", "graph", "Metrics", "PromQL, graphs, exemplars", first=True),
     Place("alerts", "alerts", "Alerts", "firing, pending, rules, deliveries", first=True),
     Place("incidents", "incidents", "Incidents", "time line, cause, notes", first=True),
     Place("boards", "boards", "Boards", "saved dashboards of panels"),

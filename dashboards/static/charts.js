@@ -180,7 +180,27 @@
   });
 
   /* --- marks --- */
+  const placeExemplars = (plot) => {
+    plot.over.querySelectorAll(".chart-exemplar").forEach((each) => each.remove());
+    for (const one of plot.exemplars || []) {
+      const x = plot.valToPos(one.at, "x");
+      const y = plot.valToPos(one.value, "y");
+      if (!(x >= 0 && x <= plot.over.clientWidth)) continue;
+      const link = document.createElement("a");
+      link.className = "chart-exemplar";
+      link.href = one.url;
+      link.tabIndex = -1;
+      link.title = `${utc(one.at).slice(11, 19)} ${one.label}: open its trace`;
+      link.setAttribute("aria-hidden", "true");
+      link.textContent = "◇";
+      link.style.left = `${x}px`;
+      link.style.top = `${Math.min(Math.max(y, 0), plot.over.clientHeight)}px`;
+      link.addEventListener("mousedown", (event) => event.stopPropagation());
+      plot.over.append(link);
+    }
+  };
   const placeMarks = (plot) => {
+    placeExemplars(plot);
     plot.over.querySelectorAll(".chart-mark").forEach((each) => each.remove());
     for (const mark of marks) {
       const x = plot.valToPos(mark.at, "x");
@@ -247,6 +267,7 @@
     const shape = JSON.stringify([data.unit, data.step > 0, data.series.map((series) => [series.label, series.tone])]);
     if (known && known.shape === shape && known.theme === theme && known.width === place.clientWidth) {
       known.text = source.text;
+      known.plot.exemplars = data.exemplars;
       known.plot.batch(() => {
         known.plot.setData(values, false);
         known.plot.setScale("x", { min: data.start, max: data.end });
@@ -256,6 +277,7 @@
     }
     if (known) known.plot.destroy();
     const plot = new uPlot(options(place, data, place.closest(".tall") ? TALL : PLOT_HEIGHT), values, place);
+    plot.exemplars = data.exemplars;
     place.setAttribute("data-drawn", "");
     drawn.set(place, { plot, theme, shape, text: source.text, width: place.clientWidth });
     placeMarks(plot);
