@@ -35,7 +35,17 @@ _RETENTION_CLASSES = 4
 
 
 # Of a receiver, whose other fields may be secrets or hold one.
-_SHOWN = (".name", ".kind", ".types", ".timeout_s", ".rate_per_minute", ".allow_private", ".starttls")
+_SHOWN = (
+    ".name",
+    ".kind",
+    ".types",
+    ".timeout_s",
+    ".rate_per_minute",
+    ".allow_private",
+    ".starttls",
+    ".interval_s",
+    ".receiver",
+)
 
 
 class SettingsError(Exception):
@@ -160,6 +170,19 @@ class InhibitSettings(_Frozen):
     equal: tuple[str, ...] = Field((), description="Labels in which both agree.")
 
 
+class HeartbeatSettings(_Frozen):
+    """``[heartbeat]``: a sign of life of the alerting, for a dead-man's switch elsewhere."""
+
+    receiver: str = Field("", description="Name of the receiver it goes to; or give a URL of its own.")
+    url: SecretStr | None = Field(
+        None, description="Where it is posted, in Alertmanager's form as an alert 'Watchdog'."
+    )
+    url_env: str = Field("", description="Name of the environment variable that holds the URL.")
+    url_file: str = Field("", description="Path of the file that holds the URL.")
+    interval_s: float = Field(60.0, description="Seconds between beats, 5 to 86400.")
+    allow_private: bool = Field(default=False, description="The URL's address may be loopback or private.")
+
+
 class RetentionSettings(_Frozen):
     """``[[retention]]``: how long some rows are kept; the first that fits a row wins."""
 
@@ -272,6 +295,9 @@ class Settings(_Frozen):
     )
     rule_files: tuple[str, ...] = Field((), description="Paths or globs of alert rule files.")
     receivers: tuple[ReceiverSettings, ...] = Field((), description="Where alerts go.")
+    heartbeat: HeartbeatSettings | None = Field(
+        None, description="A sign of life while alerts are evaluated, for a dead-man's switch elsewhere."
+    )
     route: tuple[RouteSettings, ...] = Field(
         (), description="Who is told of which alerts, grouped how; none = every receiver, each alert at once."
     )
@@ -530,6 +556,7 @@ def _parsed(variable: str, name: str, text: str) -> Any:
         "allowed_hosts",
         "egress_allow",
         "external_labels",
+        "heartbeat",
     }:
         return text
     if not text.lstrip().startswith(("[", "{")):
@@ -544,7 +571,7 @@ def _sentence(problem: Mapping[str, Any]) -> str:
     where = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         return f"{where}: unknown setting; 'fuseboard check' lists the known ones"
-    words = ("key", "secret", "clickhouse", "state", "receivers")
+    words = ("key", "secret", "clickhouse", "state", "receivers", "heartbeat")
     secret = any(word in where for word in words) and not where.endswith(_SHOWN)
     value = "" if secret or not where else f" (got {problem['input']!r})"
     text = str(problem["msg"]).removeprefix("Value error, ")

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pydantic import SecretStr
 
 from collector.alerting.evaluation.settings import GroupSettings
+from collector.alerting.heartbeat_settings import HeartbeatSettings as Heartbeat
 from collector.alerting.receivers.secrets import SECRETS, read_secret
 from collector.alerting.routing.tree import build_inhibitions, build_tree
 from collector.alerting.settings import AlertingSettings, Receiver
+from collector.errors import Malformed
 from collector.load.retention import LONGEST_DAYS, Retention, Rule
 from collector.read.own import OWN_SERVICE
 from collector.receive.authenticate import Issued, Key, Keys
 from collector.receive.decompress import Limits
-from collector.settings import ReceiverSettings, Settings
+from collector.settings import HeartbeatSettings, ReceiverSettings, Settings
 from collector.store.client import Target
 from collector.store.limits import QueryLimits
 from collector.store.storage import Storage
@@ -71,6 +73,7 @@ def alerting(settings: Settings, environ: Mapping[str, str] = os.environ) -> Ale
         interval_s=settings.evaluation_interval_s,
         public_url=settings.public_url or f"http://{settings.host}:{settings.port}",
         egress_allow=settings.egress_allow,
+        heartbeat=_heartbeat(settings.heartbeat, receivers, environ),
         routes=routes,
         inhibit=build_inhibitions([rule.model_dump() for rule in settings.inhibit]),
         flap_damping=bool(routes) if settings.flap_damping is None else settings.flap_damping,
@@ -83,6 +86,34 @@ def alerting(settings: Settings, environ: Mapping[str, str] = os.environ) -> Ale
             external_url=settings.public_url or f"http://{settings.host}:{settings.port}",
         ),
     )
+
+
+def _heartbeat(
+    told: HeartbeatSettings | None, receivers: Sequence[Receiver], environ: Mapping[str, str]
+) -> Heartbeat | None:
+    if told is None:
+        return None
+    url = read_secret("heartbeat", "url", _opened(told.url), told.url_env, told.url_file, environ)
+    if bool(url) == bool(told.receiver):
+        raise Malformed(
+            "bad_setting", "heartbeat: give the name of a receiver or a url, one of them", "heartbeat"
+        )
+    named = {receiver.name: receiver for receiver in receivers}
+    if url and "heartbeat" in named:
+        raise Malformed(
+            "bad_setting", "receivers: with heartbeat.url the name 'heartbeat' is taken", "receivers"
+        )
+    if url:
+        own = Receiver("heartbeat", url, kind="alertmanager", allow_private=told.allow_private)
+        return Heartbeat(own, told.interval_s)
+    if told.receiver not in named:
+        known = ", ".join(named) or "none"
+        raise Malformed(
+            "bad_setting",
+            f"heartbeat.receiver = {told.receiver!r}: no such receiver; known: {known}",
+            "heartbeat.receiver",
+        )
+    return Heartbeat(named[told.receiver], told.interval_s)
 
 
 def _receiver(told: ReceiverSettings, environ: Mapping[str, str]) -> Receiver:

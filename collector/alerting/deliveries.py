@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, func, select
 from collector.alerting import outbox, standing
 from collector.alerting.dispatch import Dispatch
 from collector.alerting.events import Event
+from collector.alerting.heartbeat_settings import HeartbeatSettings
 from collector.alerting.outbox import PENDING
 from collector.alerting.receivers import Message, Receiver
 from collector.alerting.standing import Standing
@@ -50,6 +51,7 @@ class Deliveries:
         dispatch: Sends a test.
         public_url: Where people open the dashboards.
         clock: Current time, aware.
+        heartbeat: Whose receiver, if it is of its own, stands with the others.
     """
 
     def __init__(
@@ -60,8 +62,11 @@ class Deliveries:
         dispatch: Dispatch,
         public_url: str,
         clock: Callable[[], datetime],
+        heartbeat: HeartbeatSettings | None = None,
     ) -> None:
-        self._receivers = {receiver.name: receiver for receiver in receivers}
+        own = (heartbeat.receiver,) if heartbeat else ()
+        self._receivers: dict[str, Receiver] = {one.name: one for one in (*receivers, *own)}
+        self._heartbeat = {heartbeat.receiver.name: heartbeat.interval_s} if heartbeat else {}
         self._state = state
         self._dispatch = dispatch
         self._public_url = public_url
@@ -72,7 +77,7 @@ class Deliveries:
         now = self._clock()
         with self._state.read() as tx:
             waiting = _waiting(tx)
-            return [_stands(tx, receiver, waiting, now) for receiver in self._receivers.values()]
+            return [self._stands(tx, receiver, waiting, now) for receiver in self._receivers.values()]
 
     def find(self, wanted: Wanted) -> list[dict[str, Any]]:
         """Give the deliveries *wanted*, newest first, each with its last attempts."""
@@ -130,7 +135,7 @@ class Deliveries:
         with self._state.write() as tx:
             standing.enable(tx, name)
             outbox.hasten(tx, name, now)
-            return _stands(tx, receiver, _waiting(tx), now)
+            return self._stands(tx, receiver, _waiting(tx), now)
 
     def test(self, name: str) -> dict[str, Any]:
         """
@@ -173,6 +178,11 @@ class Deliveries:
             known = ", ".join(self._receivers) or "none"
             raise NotFound("unknown_receiver", f"no receiver {name!r}; known: {known}", "name")
         return self._receivers[name]
+
+    def _stands(
+        self, tx: Connection, receiver: Receiver, waiting: Mapping[str, tuple[int, datetime]], now: datetime
+    ) -> dict[str, Any]:
+        return {**_stands(tx, receiver, waiting, now), "heartbeat_s": self._heartbeat.get(receiver.name)}
 
     def _shown(self, tx: Connection, rows: Sequence[Row[Any]], most: int) -> list[dict[str, Any]]:
         made = _attempts(tx, [row.id for row in rows], most)

@@ -57,3 +57,9 @@ class AlertingMetrics:
             ["receiver", "to"],
             registry=registry,
         )
+        self.heartbeats = Counter(
+            "fuseboard_alerting_heartbeats_total",
+            "Beats of the dead-man's heartbeat, by outcome: sent, failed, withheld (evaluation does not work).",
+            ["outcome"],
+            registry=registry,
+        )

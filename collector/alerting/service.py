@@ -26,6 +26,7 @@ from collector.alerting.evaluation.groups import Done, GroupEvaluator
 from collector.alerting.evaluation.recording import Recorder, RecordingDoor
 from collector.alerting.evaluator import LEASE, Evaluator, Round
 from collector.alerting.guard import Egress, Resolve, resolve_host
+from collector.alerting.heartbeat import Heartbeat
 from collector.alerting.inputs import BreakerStates
 from collector.alerting.kinds.asking import Sources
 from collector.alerting.metrics import AlertingMetrics
@@ -45,6 +46,8 @@ POLL_S = 0.5
 ASK_S = 0.25
 # Without a finished round for this long (and three intervals) evaluation is reported as stuck.
 STUCK_S = 15.0
+# The same for the rules that ask: a question may take its time, and several take turns.
+ASKING_STUCK_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,7 @@ class Alerting:
             dispatch=self._dispatch,
             public_url=settings.public_url,
             clock=clock,
+            heartbeat=settings.heartbeat,
         )
         self._couriers = tuple(map(self._courier, settings.receivers))
         self._receivers = {receiver.name: receiver for receiver in settings.receivers}
@@ -135,8 +139,10 @@ class Alerting:
         self.silences = Silences(state, clock)
         self._stop = threading.Event()
         self._wakes = tuple(threading.Event() for _ in self._couriers)
+        self._heartbeat = self._make_heartbeat()
         self._threads: list[threading.Thread] = []
-        self._finished = time.monotonic()
+        self._finished = self._asked = time.monotonic()
+        self._holds = False
         self._problem: tuple[str, str] | None = None
 
     def _courier(self, receiver: Receiver) -> Courier:
@@ -155,9 +161,22 @@ class Alerting:
         inside = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
         self._recorder.door = RecordingDoor(inside, port, secret)
 
+    def _make_heartbeat(self) -> Heartbeat | None:
+        if self._settings.heartbeat is None:
+            return None
+        return Heartbeat(
+            self._settings.heartbeat,
+            state=self._state,
+            dispatch=self._dispatch,
+            metrics=self._metrics,
+            clock=self._clock,
+            public_url=self._settings.public_url,
+            alive=self.evaluates,
+        )
+
     def start(self) -> None:
         """Start the threads; what a killed predecessor left pending is sent first."""
-        self._finished = time.monotonic()
+        self._finished = self._asked = time.monotonic()
         self._threads = [
             threading.Thread(target=self._evaluate_forever, name="alerting-evaluate", daemon=True),
             threading.Thread(target=self._ask_forever, name="alerting-ask", daemon=True),
@@ -168,6 +187,13 @@ class Alerting:
                 target=self._deliver_forever, args=(courier, wake), name=name, daemon=True
             )
             self._threads.append(thread)
+        if self._heartbeat is not None:
+            beating = (self._heartbeat,)
+            self._threads.append(
+                threading.Thread(
+                    target=self._beat_forever, args=beating, name="alerting-heartbeat", daemon=True
+                )
+            )
         for thread in self._threads:
             thread.start()
 
@@ -201,7 +227,9 @@ class Alerting:
 
     def ask_due(self) -> int:
         """Evaluate the groups that are due; give their number."""
-        return self._groups.round(self._clock())
+        count = self._groups.round(self._clock())
+        self._asked = time.monotonic()
+        return count
 
     def _tick(self) -> Round:
         """Look at the breakers; what a thread does every ``interval_s``."""
@@ -215,6 +243,7 @@ class Alerting:
         self._metrics.evaluations.labels(outcome=done.outcome).inc()
         self._metrics.evaluation_seconds.observe(time.monotonic() - begun)
         self._finished = time.monotonic()
+        self._holds = done.outcome == "done"
         self._note("engine_unavailable" if done.outcome == "engine_unavailable" else "", done.problem)
         self._wake(done)
         return done
@@ -228,6 +257,17 @@ class Alerting:
         brought = self._evaluator.commit(done, now)
         self._wake(brought)
         return brought.outcome == "done"
+
+    def evaluates(self) -> bool:
+        """Whether the whole of evaluation works now: breakers looked at, rules that ask asked, the lease held."""
+        silent_s = time.monotonic() - self._finished
+        asking_s = time.monotonic() - self._asked
+        return (
+            self._holds
+            and self._problem is None
+            and silent_s <= max(STUCK_S, 3 * self._settings.interval_s)
+            and asking_s <= ASKING_STUCK_S
+        )
 
     def deliver_due(self) -> int:
         """Attempt every delivery that is due, now; give the number of attempts. For one-shot use, not beside start()."""
@@ -297,6 +337,15 @@ class Alerting:
                 self.record_due()
             except Exception as error:  # noqa: BLE001 - what was not committed is asked again
                 self._failed("alerting_groups_failed", error)
+
+    def _beat_forever(self, heartbeat: Heartbeat) -> None:
+        pause_s = min(heartbeat.settings.interval_s, POLL_S + self._settings.interval_s)
+        while not self._stop.wait(pause_s):
+            try:
+                pause_s = heartbeat.beat()
+            except Exception as error:  # noqa: BLE001 - silence is what it says when something is wrong
+                pause_s = heartbeat.settings.interval_s
+                self._failed("alerting_heartbeat_failed", error)
 
     def _deliver_forever(self, courier: Courier, wake: threading.Event) -> None:
         while not self._stop.is_set():

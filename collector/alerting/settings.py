@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from collector.alerting.evaluation.settings import GroupSettings
 from collector.alerting.guard import parse_allow
+from collector.alerting.heartbeat_settings import HeartbeatSettings
 from collector.alerting.inhibition import InhibitRule
 from collector.alerting.receivers import ALERT_TYPES, EVENT_TYPES, Receiver, check_body
 from collector.alerting.routing.route import Tree
@@ -42,6 +43,8 @@ class AlertingSettings:
     """Which alerts nobody is told of while which others fire."""
     flap_damping: bool = False
     """Whether an alert that comes and goes is told once."""
+    heartbeat: HeartbeatSettings | None = None
+    """The dead-man's; None = none."""
     history_days: int = 90
     """How long resolved alerts and finished deliveries are kept."""
 

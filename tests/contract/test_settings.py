@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from agents import __main__ as agent_cli
 from agents.settings_tables import LISTS, TABLES, TOP
 from collector.settings import (
+    HeartbeatSettings,
     InhibitSettings,
     KeySettings,
     ReceiverSettings,
@@ -27,7 +28,15 @@ AGENT_FIELDS = [
 
 @pytest.mark.parametrize(
     "model",
-    [Settings, KeySettings, ReceiverSettings, RetentionSettings, RouteSettings, InhibitSettings],
+    [
+        Settings,
+        KeySettings,
+        HeartbeatSettings,
+        ReceiverSettings,
+        RetentionSettings,
+        RouteSettings,
+        InhibitSettings,
+    ],
 )
 def test_the_collectors_settings_have_help(model: type[BaseModel]) -> None:
     """Each field has a description of its own, a sentence that ends."""

@@ -47,6 +47,7 @@ class Receiver(BaseModel):
     last_failure_at: str | None
     last_error: str | None
     breaker: Breaker
+    heartbeat_s: float | None = Field(description="Seconds between beats of the heartbeat, if it goes here.")
 
 
 class Attempt(BaseModel):

@@ -82,6 +82,7 @@ def test_a_receiver_is_shown_as_it_stands(start, receiving, receiver, breakers, 
         "last_failure_at": None,
         "last_error": None,
         "breaker": {"state": "closed", "failures": 0, "since": None, "retry_at": None},
+        "heartbeat_s": None,
     }
     assert (limited["state"], limited["waiting"], limited["last_error"]) == ("limited", 1, "answered 429")
     assert limited["oldest_waiting_at"] == "2026-11-22T03:00:15.000000000Z"
