@@ -47,6 +47,7 @@ from collector.jobs.breaker_states import BREAKER_STATES
 from collector.jobs.calls import CALLS
 from collector.jobs.progress import Progress
 from collector.jobs.runner import Jobs
+from collector.journal.attendance import loaded, wait_loaded
 from collector.journal.segment import SealedSegment
 from collector.journal.writer import Journal, JournalSettings
 from collector.listeners import Listeners
@@ -166,7 +167,10 @@ def build(settings: Settings, tour: str = "") -> Collector:
 
     journal = Journal(
         JournalSettings(
-            data / "journal", settings.journal_max_bytes, {p.group: p.seal_age_s for p in formats.PROTOCOLS}
+            data / "journal",
+            settings.journal_max_bytes,
+            {p.group: p.seal_age_s for p in formats.PROTOCOLS},
+            quiet_s=wiring.quiet_s(settings),
         ),
         on_sealed=take,
         frozen=frozen,
@@ -188,7 +192,7 @@ def build(settings: Settings, tour: str = "") -> Collector:
         breakers=present,
         registry=metrics,
         holder=journal.uuid,
-        sources=Sources(lambda: Reader(store, limits=wiring.query_limits(settings))),
+        sources=Sources(_attending(journal, lambda: Reader(store, limits=wiring.query_limits(settings)))),
         on_call=catalogue.receivers,
     )
     own_secret = secrets.token_urlsafe(24)
@@ -197,7 +201,7 @@ def build(settings: Settings, tour: str = "") -> Collector:
     received = ReceiveMetrics(metrics)
     canary = Canary(
         Memory(state, journal.uuid), store, CanaryMetrics(metrics), settings.canary_interval_s, _unloaded(journal, loader, formats_lines.PROTOCOL.group),
-        own_secret if keys.required else "",
+        own_secret if keys.required else "", partial(journal.attend, formats_lines.PROTOCOL.group),
     )  # fmt: skip
     jobs = Jobs(
         (CALLS, BREAKER_STATES),
@@ -215,7 +219,9 @@ def build(settings: Settings, tour: str = "") -> Collector:
     console = Console(store, wiring.sql_limits(settings))
     query_metrics = QueryMetrics(metrics)
     questions = Questions(partial(cancel, store), query_metrics.cancelled.inc)
-    tail = Tail(store, TailLimits(settings.tail_viewers, settings.tail_searches), TailMetrics(metrics))
+    tail = Tail(
+        store, TailLimits(settings.tail_viewers, settings.tail_searches), TailMetrics(metrics), journal.attend
+    )
     bulkhead = _bulkhead(settings, query_metrics)
     api = build_api(
         ApiParts(
@@ -262,7 +268,9 @@ def build(settings: Settings, tour: str = "") -> Collector:
     )
     root = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     root.mount("/api", api)
-    inner = Router(receiver, probes, root, people, prometheus, settings.query_at_once)
+    inner = Router(
+        receiver, probes, root, people, prometheus, settings.query_at_once, partial(loaded, journal)
+    )
     allowed = settings.allowed_hosts if settings.allowed_hosts or is_loopback(settings.host) else ("*",)
     collector = Collector(
         settings,
@@ -334,6 +342,16 @@ def _unloaded_of(journal: Journal, loader: Loader) -> Callable[[str], int | None
         return min((at for at in found if at is not None), default=None)
 
     return first_ns
+
+
+def _attending(journal: Journal, make: Callable[[], Reader]) -> Callable[[], Reader]:
+    """Make readers that find what waited for one."""
+
+    def reader() -> Reader:
+        wait_loaded(journal)
+        return make()
+
+    return reader
 
 
 def _bulkhead(settings: Settings, metrics: QueryMetrics) -> Bulkhead:

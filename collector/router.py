@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import structlog
@@ -61,7 +62,7 @@ class Runs(Protocol):
 
 class Router:
     """
-    Path -> application, and the lifespan.
+    Path -> application, and the lifespan. Whoever reads waits until what waited for a reader is loaded.
 
     Args:
         receiver: Ingest paths.
@@ -70,6 +71,7 @@ class Router:
         people: ``/clickhouse/``.
         prometheus: ``/prometheus/`` and ``/api/v1/metrics/``.
         at_once: Statements of readers that may run at once.
+        loaded: Returns when what waited for a reader can be read.
 
     Attributes:
         pages: Everything else; ``None`` = not installed.
@@ -84,6 +86,7 @@ class Router:
         people: ClickHouse,
         prometheus: Prometheus,
         at_once: int,
+        loaded: Callable[[], Awaitable[None]],
     ) -> None:
         self._receiver = receiver
         self._probes = probes
@@ -91,6 +94,7 @@ class Router:
         self._people = people
         self._prometheus = prometheus
         self._at_once = at_once
+        self._loaded = loaded
         self.pages: App | None = None
         self.collector: Runs | None = None
 
@@ -107,10 +111,13 @@ class Router:
         elif path in PROBES:
             await self._probes(scope, receive, send)
         elif self._prometheus.serves(path):
+            await self._loaded()
             await self._prometheus(scope, receive, send)
         elif path == "/api" or path.startswith("/api/"):
+            await self._loaded()
             await self._api(scope, receive, send)
         elif path == PREFIX or path.startswith(f"{PREFIX}/"):
+            await self._loaded()
             await self._people(scope, receive, send)
         elif self.pages is not None and not path.startswith(("/v1/", "/loki/")):
             await self.pages(scope, receive, send)

@@ -57,6 +57,11 @@ def retention(settings: Settings) -> Retention:
     return Retention(min(settings.retention_days, LONGEST_DAYS), rules)
 
 
+def quiet_s(settings: Settings) -> float:
+    """Give how long records may wait for a reader: behind a server of somebody else's there may be readers that we do not see."""
+    return settings.quiet_gather_s if settings.clickhouse is None else 0.0
+
+
 def alerting(settings: Settings, environ: Mapping[str, str] = os.environ) -> AlertingSettings:
     """
     Give rule files, receivers, and where pages are.

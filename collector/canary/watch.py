@@ -114,6 +114,7 @@ class Canary:
         interval_s: Seconds between numbers; 0 = off.
         unloaded_ns: When the first line arrived that is not loaded yet, epoch nanoseconds; ``None`` = all are.
         secret: Key of our own for the front door; "" = none is required.
+        attend: Told that a number will be looked for soon.
     """
 
     def __init__(
@@ -124,6 +125,7 @@ class Canary:
         interval_s: float,
         unloaded_ns: Callable[[], int | None],
         secret: str = "",
+        attend: Callable[[], object] = lambda: None,
     ) -> None:
         self._memory = memory
         self._reader = Reader(store)
@@ -131,6 +133,7 @@ class Canary:
         self._interval_s = interval_s
         self._unloaded_ns = unloaded_ns
         self._secret = secret
+        self._attend = attend
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._flight = _Flight()
@@ -209,6 +212,7 @@ class Canary:
     def _round(self, door: Door, until: float) -> None:
         """Send the next number (or the last one again, until it is acknowledged), then look for it until it is time for another."""
         sent = self._next()
+        self._attend()
         send_line(door, sent)
         self._refusal = None
         acknowledged = time.monotonic()

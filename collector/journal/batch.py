@@ -18,11 +18,13 @@ class Batch:
         group: Target group, the directory of its segments.
         frames: The record's two zstd frames.
         info: What the sidecar keeps.
+        waits: Nothing acts upon its records by itself: they may wait to be loaded until somebody reads.
     """
 
     group: str
     frames: bytes
     info: BatchInfo
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)

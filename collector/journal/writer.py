@@ -5,7 +5,8 @@ Requests hand over a `Batch` and get a future. The thread takes whatever has gat
 open segments of its groups, fsyncs each touched segment once and resolves the futures: concurrent requests share one fsync
 without waiting for a timer. A segment is sealed at 8 MiB or 50 MiB raw (fewer parts for ClickHouse to merge) or by age: at one second when it holds
 2 MiB raw, and a smaller one at its group's age, since its load costs the same as if it held that much. A line is searchable two seconds after
-its 2xx. No segment is sealed before the group's earlier segment is loaded: when ClickHouse is
+its 2xx by whoever asks: while nobody does, a small segment of records that nothing acts upon (`Batch.waits`) gathers for ``quiet_s``, and whoever
+asks then (`attend`) has it sealed at once. No segment is sealed before the group's earlier segment is loaded: when ClickHouse is
 slow or away, segments grow instead of queueing, and each load of a fixed cost carries more.
 
 Bounded: `room()` says no when the journal's files exceed ``max_bytes``, and while the disk has no space for the reserve (``reserve``);
@@ -48,6 +49,10 @@ SEAL_AGE_S = 1.0
 """Of a small segment, unless its group has an age of its own (`JournalSettings.seal_ages_s`)."""
 # From so many raw bytes on the fixed cost of a load is a small part of it, and waiting longer gains nothing.
 _LARGE_RAW_BYTES = 2 << 20
+# What may wait for a reader holds less than this: a load that is mostly its fixed cost, and one that a reader waits for.
+_QUIET_RAW_BYTES = 256 << 10
+# After a reader this long there may be another question: a page that refreshes itself, a live tail.
+_ATTENDED_S = 10.0
 _SEAL_LARGE_S = 1.0
 # How soon a group whose earlier segment is still being loaded is looked at again.
 _ASK_AGAIN_S = 0.02
@@ -69,12 +74,22 @@ class JournalSettings:
         max_bytes: More than this on disk and new requests are refused with 429.
         seal_ages_s: By group, seconds a small segment gathers before it is sealed; a large one gathers for one second at most.
         reserve_bytes: Space kept for seals and marks on a full disk.
+        quiet_s: Seconds a small segment gathers instead while nobody reads and nothing acts upon its records; 0 = no longer than usual.
     """
 
     path: Path
     max_bytes: int = 4 << 30
     seal_ages_s: Mapping[str, float] = field(default_factory=dict)
     reserve_bytes: int = RESERVE_BYTES
+    quiet_s: float = 0.0
+
+
+class _Wake:
+    """Put into the queue: there is something to seal, though nothing to write."""
+
+
+_WAKE = _Wake()
+_Item = tuple[Batch, Future[Accepted]] | _Wake | None
 
 
 class Journal:
@@ -116,9 +131,12 @@ class Journal:
         self.identities = Identities(settings.path / "identities.db")
         self._epoch = f"{time.time_ns():016x}{secrets.token_hex(2)}"
         self._sequence = itertools.count(1)
-        self._queue: queue.SimpleQueue[tuple[Batch, Future[Accepted]] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._open: dict[str, tuple[OpenSegment, float]] = {}
         self._aside: list[tuple[str, OpenSegment]] = []
+        self._hurried: set[str] = set()  # groups whose open segment holds what something acts upon
+        self._attended = -_ATTENDED_S
+        self._attended_groups: dict[str, float] = {}
         self._repeats = Repeats(self.identities)
         self._lock = threading.Lock()
         self._bytes = 0
@@ -184,6 +202,34 @@ class Journal:
         self._queue.put((batch, future))
         return future
 
+    def attend(self, group: str | None = None) -> list[str]:
+        """
+        Hear that somebody is about to read, of all groups or of *group*: small segments gather no longer than usual for a while.
+
+        Returns:
+            Groups whose open segment has gathered longer than usual: it is sealed now, and `awaits` says until when it is not loaded.
+        """
+        now = time.monotonic()
+        if group is None:
+            self._attended = now
+        else:
+            self._attended_groups[group] = now
+        overdue = [
+            name
+            for name, (segment, opened) in list(self._open.items())
+            if (group is None or name == group)
+            and now - opened >= self._usual_age_s(name, segment)
+            and self._idle(name)
+        ]
+        if overdue:
+            self._queue.put(_WAKE)
+        return overdue
+
+    def awaits(self, group: str, received_by: float) -> bool:
+        """Say whether anything of *group* whose segment was begun by *received_by* (monotonic seconds) is not loaded yet."""
+        opened = self._open.get(group)
+        return (opened is not None and opened[1] <= received_by) or not self._idle(group)
+
     def no_space(self) -> None:
         """Hear that something found no space on the journal's disk: give the reserve up, take no requests until it is back."""
         self._reserve.release()
@@ -244,6 +290,9 @@ class Journal:
         if item is None:
             self._seal_all()
             return False
+        if isinstance(item, _Wake):
+            self._seal_aged()
+            return True
         batches, ended = self._gather(item)
         self._commit(batches)
         self._seal_aged()
@@ -267,6 +316,8 @@ class Journal:
                 break
             if item is None:
                 return batches, True
+            if isinstance(item, _Wake):
+                continue  # what is old is sealed after every commit
             batches.append(item)
             size += len(item[0].frames)
         return batches, False
@@ -300,6 +351,8 @@ class Journal:
             segment = self._segment(group)
             for batch, future in members:
                 segment.append(batch.frames, batch.info)
+                if not batch.waits:
+                    self._hurried.add(group)
                 written.append((batch, future))
         except JournalError as error:
             self._fail(members[len(written) :], error)
@@ -364,6 +417,7 @@ class Journal:
     def _end_spoiled(self, group: str) -> None:
         """Seal what of a spoiled segment is durable; it stays aside for later when even that is refused."""
         segment, _ = self._open.pop(group)
+        self._hurried.discard(group)
         if not segment.records:
             segment.discard()
             return
@@ -388,6 +442,16 @@ class Journal:
         return max(_ASK_AGAIN_S, min(times) - time.monotonic()) if times else None
 
     def _seal_age_s(self, group: str, segment: OpenSegment) -> float:
+        usual_s = self._usual_age_s(group, segment)
+        if group in self._hurried or segment.raw_bytes >= _QUIET_RAW_BYTES or self._is_attended(group):
+            return usual_s
+        return max(usual_s, self._settings.quiet_s)
+
+    def _is_attended(self, group: str) -> bool:
+        last = max(self._attended, self._attended_groups.get(group, -_ATTENDED_S))
+        return time.monotonic() - last < _ATTENDED_S
+
+    def _usual_age_s(self, group: str, segment: OpenSegment) -> float:
         age_s = self._settings.seal_ages_s.get(group, SEAL_AGE_S)
         return min(age_s, _SEAL_LARGE_S) if segment.raw_bytes >= _LARGE_RAW_BYTES else age_s
 
@@ -407,7 +471,7 @@ class Journal:
         segment, _ = self._open[group]
         if not segment.records:  # its first records were refused; recovery would delete it
             segment.discard()
-            del self._open[group]
+            self._forget(group)
             return
         try:
             sealed = segment.seal(self._frozen(group))
@@ -417,8 +481,14 @@ class Journal:
             self._trouble = str(error)
             self._open[group] = (segment, time.monotonic())  # tried again at the next age
             return
+        self._on_sealed(
+            sealed
+        )  # before it is forgotten here: whoever asks what is not loaded yet finds it in one place or the other
+        self._forget(group)
+
+    def _forget(self, group: str) -> None:
         del self._open[group]
-        self._on_sealed(sealed)
+        self._hurried.discard(group)
 
     def _count(self, delta: int) -> None:
         with self._lock:

@@ -54,6 +54,9 @@ _INLINE_BYTES = 16 << 10
 _EXPLICIT_TTL_NS = 7 * 86_400 * 1_000_000_000
 _IMPLICIT_TTL_NS = 300 * 1_000_000_000
 _KEY_LENGTH = 256
+# Looked through for transitions, which alerts wait for: some microseconds at most.
+_WAITING_BYTES = 64 << 10
+_BREAKER = b"circuit_breaker"
 # A client declares a handful; a thousand are an attack or a bug.
 _MOST_PARAMETERS = 64
 # Services that an answer names, and how much of each: it is kept with the batch's identity.
@@ -272,12 +275,17 @@ class Receiver:
             },
             lacks=judged.lacks,
         )
-        return Batch(protocol.group, frame + body_frame, info)
+        return Batch(protocol.group, frame + body_frame, info, _waits(protocol, kept))
 
     def _refusal(self, protocol: Protocol, error: FuseboardError) -> Response:
         self._metrics.refused(protocol.name, error.code)
         own = protocol.refuse(error) if protocol.refuse and error.status not in {405, 415} else None
         return own or error_response(error)
+
+
+def _waits(protocol: Protocol, body: bytes) -> bool:
+    """Say whether nothing acts upon what *body* says; a large one waits for nobody, so it is not looked through."""
+    return protocol.waits and len(body) < _WAITING_BYTES and _BREAKER not in body
 
 
 def _overridden(head: envelope.Head, judged: Judged, body: bytes) -> dict[str, Any]:

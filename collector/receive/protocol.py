@@ -64,6 +64,7 @@ class Protocol:
         encoding: What a body without ``Content-Encoding`` is taken for.
         seal_age_s: Seconds a small segment gathers before it is sealed: what people wait for is sealed soon; each load costs
             the engine a fixed analysis of its statement, so the rest gathers longer. Large ones gather for a second.
+        waits: While nobody reads, its records may wait to be loaded, but for those that tell of a breaker.
     """
 
     name: str
@@ -82,3 +83,4 @@ class Protocol:
     probe: Callable[[str, str, Mapping[bytes, bytes]], Response | None] | None = None
     declare: Callable[[str, Mapping[str, str]], Mapping[str, str]] | None = None
     seal_age_s: float = 1.0
+    waits: bool = True

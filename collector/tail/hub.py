@@ -104,6 +104,7 @@ class Tail:
         store: ClickHouse.
         limits: Bounds.
         metrics: Counters.
+        attend: Told before each tick that somebody reads.
         clock_ns: Nanoseconds since the epoch.
     """
 
@@ -112,11 +113,13 @@ class Tail:
         store: Store,
         limits: TailLimits,
         metrics: TailMetrics,
+        attend: Callable[[], object] = lambda: None,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self.limits = limits
         self._asking = Asking(store)
         self._metrics = metrics
+        self._attend = attend
         self._clock_ns = clock_ns
         self._groups: dict[Wanted, _Group] = {}
         self._ticking: asyncio.Task[None] | None = None
@@ -238,6 +241,7 @@ class Tail:
     async def _run(self) -> None:
         while not self._closed:
             began = time.monotonic()
+            self._attend()
             try:
                 async with self._turn:
                     await self._tick()

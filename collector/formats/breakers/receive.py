@@ -117,4 +117,5 @@ PROTOCOL = Protocol(
     answer=answer,
     respond=respond,
     seal_age_s=0.5,
+    waits=False,
 )

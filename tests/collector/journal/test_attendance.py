@@ -1,0 +1,138 @@
+"""Small segments that nothing acts upon wait for a reader; whoever reads waits for them, and nobody waits longer than usual otherwise."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from collector.journal.attendance import loaded, wait_loaded
+from collector.journal.segment import SealedSegment
+from collector.journal.writer import Journal, JournalSettings
+from tests.collector.journal.batches import FROZEN, NOW_NS, batch
+from tests.conftest import eventually
+
+USUAL_S = 0.1
+
+
+class Held:
+    """A journal whose records wait for a minute, and a loader that takes its time."""
+
+    def __init__(self, path: Path) -> None:
+        self.sealed: list[SealedSegment] = []
+        self.done = threading.Event()
+        self.done.set()
+        self.journal = Journal(
+            JournalSettings(path, seal_ages_s={"lines": USUAL_S, "breakers": USUAL_S}, quiet_s=60.0),
+            self.sealed.append,
+            lambda _: FROZEN,
+            lambda: NOW_NS,
+            idle=lambda _: not self.sealed or self.done.is_set(),
+        )
+        self.journal.start()
+
+    def write(self, name: str, *, body: bytes = b"line", group: str = "lines", waits: bool = True) -> None:
+        """Make one batch durable."""
+        made = batch(name, body, group)
+        self.journal.submit(type(made)(made.group, made.frames, made.info, waits)).result(10)
+
+    def batches(self) -> list[str]:
+        """Batches of what was sealed."""
+        return [record.batch.batch_id for segment in self.sealed for record in segment.side.records]
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Iterator[Held]:
+    """One that is ended."""
+    made = Held(tmp_path)
+    yield made
+    made.journal.seal()
+    made.journal.stop()
+
+
+def test_without_a_reader_it_gathers_and_a_reader_has_it_at_once(held: Held) -> None:
+    """Several times the usual age goes by; then one call has it sealed, all in one segment."""
+    held.write("a")
+    time.sleep(5 * USUAL_S)
+    held.write("b")
+    before = held.batches()
+
+    wait_loaded(held.journal)
+
+    assert (before, held.batches(), len(held.sealed)) == ([], ["a", "b"], 1)
+
+
+def test_a_reader_waits_until_it_is_loaded(held: Held) -> None:
+    """Sealed is not yet in the tables: the reader goes on when the loader says so."""
+    held.write("a")
+    time.sleep(2 * USUAL_S)
+    held.done.clear()
+    threading.Timer(0.2, held.done.set).start()
+    began = time.monotonic()
+
+    asyncio.run(loaded(held.journal))
+
+    assert 0.15 < time.monotonic() - began < 0.9
+    assert held.batches() == ["a"]
+
+
+def test_a_reader_does_not_wait_for_an_engine_that_is_away(held: Held) -> None:
+    """After a second the answer is what is there; the next one does not wait again."""
+    held.write("a")
+    time.sleep(2 * USUAL_S)
+    held.done.clear()
+    began = time.monotonic()
+    wait_loaded(held.journal)
+    first_s = time.monotonic() - began
+
+    wait_loaded(held.journal)
+
+    assert 0.9 < first_s < 2
+    assert time.monotonic() - began - first_s < 0.5
+
+
+def test_after_a_reader_the_usual_age_holds(held: Held) -> None:
+    """A page that refreshes itself, or a tail, finds what came in between."""
+    wait_loaded(held.journal)
+
+    held.write("a")
+
+    eventually(lambda: held.batches() == ["a"])
+
+
+def test_a_reader_of_one_group_leaves_the_others(held: Held) -> None:
+    """The canary looks for its own line: nothing else is loaded for that."""
+    held.write("a")
+    held.write("b", group="other")
+    time.sleep(2 * USUAL_S)
+
+    held.journal.attend("lines")
+
+    eventually(lambda: held.batches() == ["a"])
+    assert held.journal.first_open_ns("other") is not None
+
+
+@pytest.mark.parametrize(
+    "given", [{"waits": False}, {"body": b"x" * (256 << 10)}], ids=["acted upon", "large"]
+)
+def test_what_is_acted_upon_or_large_waits_for_nobody(held: Held, given: dict[str, object]) -> None:
+    """A transition is an alert's cause; a large segment's load is worth its cost."""
+    held.write("a", **given)  # type: ignore[arg-type]
+
+    eventually(lambda: held.batches() == ["a"])
+
+
+def test_one_hurried_batch_takes_the_others_of_its_segment_along_and_no_later_ones(held: Held) -> None:
+    """The next segment waits again."""
+    held.write("a")
+    held.write("b", waits=False)
+    eventually(lambda: held.batches() == ["a", "b"])
+
+    held.write("c")
+    time.sleep(5 * USUAL_S)
+
+    assert held.batches() == ["a", "b"]

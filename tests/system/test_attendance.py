@@ -1,0 +1,51 @@
+"""A quiet collector loads little, and whoever asks finds everything all the same."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from tests.conftest import Served, eventually
+
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system")]
+
+_LOADED = re.compile(r'^fuseboard_load_segments_total\{group="lines"\} (\S+)$', re.MULTILINE)
+
+
+def _loaded(served: Served) -> float:
+    """Segments of lines loaded so far; asking this makes nobody a reader."""
+    found = _LOADED.search(httpx.get(f"{served.url}/metrics").text)
+    return float(found[1]) if found else 0.0
+
+
+def test_the_first_question_finds_what_nobody_had_asked_for(serve: Callable[..., Served]) -> None:
+    """Lines of several seconds wait unloaded; one question, asked once, has all of them."""
+    served = serve()
+    before = _loaded(served)
+    for number in range(3):
+        answer = served.client.post("/v1/lines", content=f'{{"message":"quiet {number}"}}'.encode())
+        assert answer.status_code == 200
+        time.sleep(1.2)
+    waiting = _loaded(served) - before
+
+    found = served.data("/logs", query='"quiet"')
+
+    assert waiting == 0
+    assert [row["body"] for row in found] == ["quiet 2", "quiet 1", "quiet 0"]
+
+
+def test_a_transition_in_a_line_is_loaded_without_a_reader(serve: Callable[..., Served]) -> None:
+    """Alerts wait for it."""
+    served = serve()
+    before = _loaded(served)
+
+    served.client.post(
+        "/v1/lines",
+        content=b'{"event":"circuit_breaker.transition","service":"cart","breaker":"to-payment","from":"closed","to":"open"}',
+    )
+
+    eventually(lambda: _loaded(served) > before)
