@@ -50,6 +50,24 @@ SELECT {{minute:DateTime('UTC')}} - toIntervalMinute(intDiv(number, {{edges:UInt
        5 + h % 40 AS calls, if(h % 50 = 0, 1, 0), calls * (2000000 + h % 30000000), {_TOOK}, toDateTime64(minute, 9, 'UTC') + 59
 FROM numbers({{edges:UInt64}} * {{minutes:UInt64}})
 """
+# Forty queues, a producer and a consumer each.
+_QUEUES = f"""
+INSERT INTO queue_minutes (minute, env, system, queue, role, service, consumer_group, kind, operation, retention_days, calls, errors, messages, duration_ns_sum, last_at)
+WITH number % 80 AS row, sipHash64(number, {{minute:DateTime('UTC')}}) AS h, if(row < 40, 'producer', 'consumer') AS end
+SELECT {{minute:DateTime('UTC')}} - toIntervalMinute(intDiv(number, 80) * {{every:UInt64}}) AS minute, '{ENV}', 'rabbitmq', concat('queue-', toString(row % 40)), end,
+       concat('svc-', leftPad(toString(row), 3, '0')), '', end, '', 60, 10 + h % 50 AS calls, 0, calls, calls * 3000000, toDateTime64(minute, 9, 'UTC') + 59
+FROM numbers(80 * {{minutes:UInt64}})
+"""
+# Ten services at the entry, fifty clients in each of two views, five routes.
+_ENTRIES = f"""
+INSERT INTO entry_minutes (minute, env, service, by, client, method, route, retention_days, calls, errors, weighted_calls, weighted_errors, duration_ns, last_at)
+WITH number % 1010 AS row, intDiv(row, 101) AS service, row % 101 AS client, sipHash64(number, {{minute:DateTime('UTC')}}) AS h
+SELECT {{minute:DateTime('UTC')}} - toIntervalMinute(intDiv(number, 1010) * {{every:UInt64}}) AS minute, '{ENV}', concat('svc-', leftPad(toString(service), 3, '0')),
+       multiIf(client = 100, '', client < 50, 'client', 'address') AS by, if(by = '', '', concat('client-', toString(client))), 'GET',
+       concat('/v1/', ['orders', 'items', 'carts', 'users', 'prices'][h % 5 + 1], '/{{id}}'), 60, 5 + h % 20 AS calls, if(h % 40 = 0, 1, 0) AS errors, calls, errors,
+       {_TOOK}, toDateTime64(minute, 9, 'UTC') + 59
+FROM numbers(1010 * {{minutes:UInt64}})
+"""
 _LOG_MINUTES = f"""
 INSERT INTO log_minutes (minute, service, env, severity, retention_days, records, bytes, last_at)
 WITH number % ({{services:UInt64}} * 3) AS row, sipHash64(number, {{minute:DateTime('UTC')}}) AS h
@@ -127,9 +145,22 @@ SELECT 7000000000 + series, toDateTime64({minute:DateTime('UTC')}, 3, 'UTC') + 5
 FROM numbers({services:UInt64} * 15 * 480)
 WHERE {day:UInt64} = {days:UInt64}
 """
-_BY_MINUTE = (_SERVICES, _EDGE_MINUTES, _LOG_MINUTES)
+_BY_MINUTE = (_SERVICES, _EDGE_MINUTES, _LOG_MINUTES, _QUEUES, _ENTRIES)
 _BY_DAY = (_ENDPOINTS, _CALLERS, _DATABASES, _DEPLOYS, _TRANSITIONS, _BULKHEAD_SERIES, _BULKHEAD_SAMPLES)
-TABLES = ("service_minutes", "edge_minutes", "log_minutes", "endpoint_usage", "endpoint_callers", "database_usage", "deploys", "breaker_transitions", "metric_series", "metric_samples")  # fmt: skip
+TABLES = ("service_minutes", "edge_minutes", "log_minutes", "endpoint_usage", "endpoint_callers", "database_usage", "deploys", "breaker_transitions", "metric_series", "metric_samples", "queue_minutes", "entry_minutes")  # fmt: skip
+# The lengths of the queues: an hour of samples, one each 15 s.
+_SERIES = f"""
+INSERT INTO metric_series (series_id, name, type, unit, temporality, service, env, labels, first_seen, last_seen)
+SELECT cityHash64('queue', number), ['rabbitmq_queue_messages_ready', 'rabbitmq_queue_messages_unacked', 'rabbitmq_queue_consumers'][number % 3 + 1], 'gauge', '', '',
+       'rabbitmq', '{ENV}', map('queue', concat('queue-', toString(intDiv(number, 3))), 'vhost', '/'), {{minute:DateTime('UTC')}} - 3600, {{minute:DateTime('UTC')}} + 59
+FROM numbers(120)
+"""
+_SAMPLES = """
+INSERT INTO metric_samples (series_id, at, value, retention_days)
+SELECT cityHash64('queue', number % 120), toDateTime64({minute:DateTime('UTC')} + 45 - intDiv(number, 120) * 15, 3, 'UTC'), sipHash64(number) % 1000, 60
+FROM numbers(120 * 240)
+"""
+_ONCE = (_SERIES, _SAMPLES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +191,7 @@ def fill(store: Store, size: Size, end_s: int) -> Iterator[str]:
             "services": size.services,
             "edges": size.edges,
         }
-        for statement in (*_BY_MINUTE, *_BY_DAY):
+        for statement in (*_BY_MINUTE, *_BY_DAY, *(() if day else _ONCE)):
             store.command(statement, params, {"max_partitions_per_insert_block": 0})
         yield f"day {day + 1} of {size.days}"
 

@@ -43,6 +43,8 @@ QUESTIONS: dict[str, dict[str, str]] = {
     "/map": {},
     "/endpoints": {"limit": "1000"},
     "/deploys": {},
+    "/queues": {},
+    "/gateway": {},
     "/databases": {},
     "/catalogue": {},
     "/breakers": {},

@@ -45,6 +45,8 @@ from collector.formats import registry as formats
 from collector.formats.lines import receive as formats_lines
 from collector.jobs.breaker_states import BREAKER_STATES
 from collector.jobs.calls import CALLS
+from collector.jobs.entries import ENTRIES
+from collector.jobs.messages import MESSAGES
 from collector.jobs.progress import Progress
 from collector.jobs.runner import Jobs
 from collector.journal.attendance import loaded, wait_loaded
@@ -204,7 +206,7 @@ def build(settings: Settings, tour: str = "") -> Collector:
         own_secret if keys.required else "", partial(journal.attend, formats_lines.PROTOCOL.group),
     )  # fmt: skip
     jobs = Jobs(
-        (CALLS, BREAKER_STATES),
+        (CALLS, MESSAGES, ENTRIES, BREAKER_STATES),
         store,
         Progress(state, journal.uuid),
         _unloaded_of(journal, loader),
