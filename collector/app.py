@@ -237,6 +237,7 @@ def build(settings: Settings, tour: str = "") -> Collector:
             deploys=Deploys(state),
             silences=alerting.silences,
             deliveries=alerting.sent,
+            incidents=alerting.incidents,
             export_rows=settings.export_rows,
             authenticate=_authenticator(keys),
             limits=wiring.query_limits(settings),

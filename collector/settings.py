@@ -310,6 +310,19 @@ class Settings(_Frozen):
     inhibit: tuple[InhibitSettings, ...] = Field(
         (), description="Which alerts nobody is told of while which others fire."
     )
+    topology_inhibition: bool | None = Field(
+        None,
+        description="Tell nobody of callers' alerts while the alert of what they depend on is told; unset = with routes.",
+    )
+    incident_severities: tuple[str, ...] = Field(
+        ("page", "critical"), description="Values of the label 'severity' whose alerts open incidents."
+    )
+    incident_reopen_s: float = Field(
+        1800.0,
+        ge=0,
+        le=604800,
+        description="Seconds after its end within which another page of the same root opens an incident again.",
+    )
     flap_damping: bool | None = Field(
         None, description="Tell once of an alert that comes and goes; unset = with routes."
     )

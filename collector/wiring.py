@@ -14,7 +14,9 @@ from pydantic import SecretStr
 
 from collector.alerting.evaluation.settings import GroupSettings
 from collector.alerting.heartbeat_settings import HeartbeatSettings as Heartbeat
+from collector.alerting.incidents.step import IncidentSettings
 from collector.alerting.receivers.secrets import SECRETS, read_secret
+from collector.alerting.routing.route import Tree
 from collector.alerting.routing.tree import build_inhibitions, build_tree
 from collector.alerting.settings import AlertingSettings, Receiver
 from collector.errors import Malformed
@@ -81,7 +83,6 @@ def alerting(settings: Settings, environ: Mapping[str, str] = os.environ) -> Ale
         heartbeat=_heartbeat(settings.heartbeat, receivers, environ),
         routes=routes,
         inhibit=build_inhibitions([rule.model_dump() for rule in settings.inhibit]),
-        flap_damping=bool(routes) if settings.flap_damping is None else settings.flap_damping,
         groups=GroupSettings(
             interval_s=settings.rule_interval_s,
             offset_s=settings.rule_offset_s,
@@ -90,6 +91,9 @@ def alerting(settings: Settings, environ: Mapping[str, str] = os.environ) -> Ale
             external_labels=settings.external_labels,
             external_url=settings.public_url or f"http://{settings.host}:{settings.port}",
         ),
+        topology_inhibition=_with_routes(settings.topology_inhibition, routes),
+        incidents=IncidentSettings(settings.incident_severities, settings.incident_reopen_s),
+        flap_damping=_with_routes(settings.flap_damping, routes),
     )
 
 
@@ -157,6 +161,10 @@ def _opened(secret: SecretStr | tuple[SecretStr, ...] | None) -> str:
         return ""
     several = secret if isinstance(secret, tuple) else (secret,)
     return " ".join(one.get_secret_value() for one in several)
+
+
+def _with_routes(wanted: bool | None, routes: Tree) -> bool:
+    return bool(routes) if wanted is None else wanted
 
 
 def static_keys(settings: Settings) -> list[Key]:

@@ -60,6 +60,7 @@ def _alert(alert: Alert, now: datetime, public_url: str) -> dict[str, Any]:
     if alert.state != "resolved":
         value = max(value, (now - alert.pending_since).total_seconds())
     return {
+        "id": alert.id,
         "rule": alert.rule,
         "rule_id": alert.rule_id,
         "state": alert.state,

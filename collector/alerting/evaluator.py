@@ -17,6 +17,7 @@ from collector.alerting.evaluate import Change, evaluate
 from collector.alerting.evaluation import progress
 from collector.alerting.evaluation.groups import Done
 from collector.alerting.events import Event, breaker_event
+from collector.alerting.incidents import store as incidents
 from collector.alerting.inputs import BreakerNow, BreakerStates
 from collector.alerting.metrics import AlertingMetrics
 from collector.alerting.plan import Planner, after, nobody_on_call
@@ -60,6 +61,9 @@ class Evaluator:
         holder: This collector's name in the lease.
         metrics: Counts changes.
         on_call: Gives service -> its receiver, as the catalogue says.
+
+    Attributes:
+        planner: Says what is told of the changes.
     """
 
     def __init__(
@@ -79,7 +83,7 @@ class Evaluator:
         self._breakers = breakers
         self._holder = holder
         self._metrics = metrics
-        self._planner = Planner(settings, on_call)
+        self.planner = Planner(settings, on_call)
         self._cleaned_at: datetime | None = None
 
     def round(self, now: datetime) -> Round:
@@ -134,6 +138,7 @@ class Evaluator:
         return brought
 
     def _decide(self, tx: Connection, breakers: Sequence[BreakerNow], now: datetime) -> Round:
+        self.planner.breakers = breakers
         rules = self._book.rules
         living = [*history.living(tx, [rule.id for rule in rules.ticked]), *history.orphans(tx, rules.by_id)]
         changes = tuple(evaluate(rules.ticked, living, breakers, now))
@@ -149,7 +154,7 @@ class Evaluator:
         """Write *changes* and what is told of them, with *events*; give the number of deliveries."""
         living = history.living(tx)
         history.apply(tx, changes)
-        told = self._planner.plan(tx, changes, after(living, changes), now)
+        told = self.planner.plan(tx, changes, after(living, changes), now)
         return outbox.enqueue(tx, [*told, *events], self._settings.receivers, now)
 
     def _tell(self, done: Round) -> None:
@@ -177,4 +182,5 @@ class Evaluator:
         outbox.forget(tx, before)
         history.forget_resolved(tx, before)
         silences.forget(tx, before)
+        incidents.forget(tx, before)
         self._cleaned_at = now

@@ -17,6 +17,7 @@ from urllib.parse import quote, urlencode
 
 from collector.alerting.announce import Announcement
 from collector.alerting.evaluate import Alert, Change, Subject, fingerprint, sentence
+from collector.alerting.incidents.incident import Entry, Incident, told
 from collector.alerting.timestamps import rfc3339
 
 # Of one group in one body: more than people read, less than receivers refuse.
@@ -122,6 +123,20 @@ def alert_data(alert: Alert, public_url: str) -> dict[str, Any]:
         "trace_id": alert.trace_id,
         "instances": list(alert.instances),
     }
+
+
+def incident_event(
+    incident: Incident, entry: Entry, number: int, firing: int, now: datetime, public_url: str
+) -> Event:
+    """Give the event of what happened to an incident, its *number*-th entry; *firing* counts its alerts that fire."""
+    kind = {"opened": "opened", "resolved": "resolved"}.get(entry.kind, "updated")
+    return _event(
+        event_type=f"incident.{kind}",
+        identity=f"incident/{incident.id}\0{number}\0{entry.kind}",
+        subject=f"incident/{incident.id}",
+        now=now,
+        data=told(incident, entry, firing, incident_url(incident.id, public_url)),
+    )
 
 
 def incident_url(incident_id: str, public_url: str) -> str:

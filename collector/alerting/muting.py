@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from collector.alerting.evaluate import Alert
 from collector.alerting.inhibition import Inhibition, InhibitRule
 from collector.alerting.silences.silence import Silence, silencing
+from collector.alerting.topology import Folding
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Muting:
         silences: The active ones.
         rules: ``[[inhibit]]``.
         firing: All firing alerts.
-        folded: Alert id -> id of the alert that leads its fold (topology.py); empty = topology mutes nothing.
+        folding: Where alerts belong (topology.py); None = topology mutes nothing.
     """
 
     def __init__(
@@ -38,11 +39,11 @@ class Muting:
         silences: Sequence[Silence],
         rules: Sequence[InhibitRule],
         firing: Sequence[Alert],
-        folded: Mapping[str, str],
+        folding: Folding | None,
     ) -> None:
         self._silences = silences
         self._inhibition = Inhibition(rules, firing) if rules else None
-        self._folded = folded
+        self._folding = folding
         self._known: dict[str, Muted] = {}
 
     def of(self, alert: Alert) -> Muted:
@@ -54,5 +55,5 @@ class Muting:
     def _of(self, alert: Alert) -> Muted:
         silenced = tuple(silencing(self._silences, alert.labels))
         inhibited = self._inhibition.inhibiting(alert) if self._inhibition else ()
-        lead = self._folded.get(alert.id)
+        lead = self._folding.lead(alert.id) if self._folding else None
         return Muted(silenced, (*inhibited, lead) if lead and lead not in inhibited else inhibited)

@@ -17,6 +17,7 @@ from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry
+from sqlalchemy import Connection
 
 from collector.alerting import answers, standing
 from collector.alerting.courier import Courier
@@ -24,11 +25,17 @@ from collector.alerting.deliveries import Deliveries, Wanted
 from collector.alerting.dispatch import Dispatcher
 from collector.alerting.evaluation.groups import Done, GroupEvaluator
 from collector.alerting.evaluation.recording import Recorder, RecordingDoor
-from collector.alerting.evaluator import LEASE, Evaluator, Round
+from collector.alerting.evaluator import LEASE, LEASE_S, Evaluator, Round
 from collector.alerting.guard import Egress, Resolve, resolve_host
 from collector.alerting.heartbeat import Heartbeat
+from collector.alerting.incidents.answers import Answers
+from collector.alerting.incidents.hands import Hands
+from collector.alerting.incidents.investigator import Investigator
+from collector.alerting.incidents.service import Incidents
+from collector.alerting.incidents.witness import Witness
 from collector.alerting.inputs import BreakerStates
 from collector.alerting.kinds.asking import Sources
+from collector.alerting.marks import marked
 from collector.alerting.metrics import AlertingMetrics
 from collector.alerting.plan import nobody_on_call
 from collector.alerting.rules import RuleBook
@@ -88,6 +95,7 @@ class Alerting:
 
     Attributes:
         silences: Silences and maintenance windows.
+        incidents: Alerts with one root.
     """
 
     def __init__(
@@ -137,6 +145,7 @@ class Alerting:
         with suppress(Unavailable):  # a PostgreSQL that is away is told by `State`; each round tries again
             self._register()
         self.silences = Silences(state, clock)
+        self.incidents = self._build_incidents(sources)
         self._stop = threading.Event()
         self._wakes = tuple(threading.Event() for _ in self._couriers)
         self._heartbeat = self._make_heartbeat()
@@ -144,6 +153,22 @@ class Alerting:
         self._finished = self._asked = time.monotonic()
         self._holds = False
         self._problem: tuple[str, str] | None = None
+
+    def _build_incidents(self, sources: Sources | None) -> Incidents:
+        def leads(tx: Connection, now: datetime) -> bool:
+            return lease.hold(tx, LEASE, self._holder, now, LEASE_S)
+
+        url = self._settings.public_url
+        investigator = (
+            Investigator(self._state, Witness(sources.reader), self._evaluator.planner, leads)
+            if sources
+            else None
+        )
+        return Incidents(
+            Answers(self._state, url),
+            Hands(self._state, self._settings.receivers, url, self._clock),
+            investigator,
+        )
 
     def _courier(self, receiver: Receiver) -> Courier:
         return Courier(
@@ -196,6 +221,7 @@ class Alerting:
             )
         for thread in self._threads:
             thread.start()
+        self.incidents.start()
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """
@@ -209,6 +235,7 @@ class Alerting:
         for wake in self._wakes:
             wake.set()
         until = time.monotonic() + timeout_s
+        self.incidents.stop(timeout_s)
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
         if all(not thread.is_alive() for thread in self._threads):
@@ -293,8 +320,10 @@ class Alerting:
 
     def alerts(self, limit: int = 500) -> list[dict[str, Any]]:
         """Answer ``/api/v1/alerts``: firing, pending, resolved within a day."""
+        now = self._clock()
         with self._state.read() as tx:
-            return answers.alerts(tx, self._clock(), self._settings.public_url, limit)
+            found = answers.alerts(tx, now, self._settings.public_url, limit)
+            return marked(tx, found, self._evaluator.planner, now)
 
     def rules(self) -> list[dict[str, Any]]:
         """Answer ``/api/v1/rules``."""

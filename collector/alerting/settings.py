@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from collector.alerting.evaluation.settings import GroupSettings
 from collector.alerting.guard import parse_allow
 from collector.alerting.heartbeat_settings import HeartbeatSettings
+from collector.alerting.incidents.step import IncidentSettings
 from collector.alerting.inhibition import InhibitRule
 from collector.alerting.receivers import ALERT_TYPES, EVENT_TYPES, Receiver, check_body
 from collector.alerting.routing.route import Tree
@@ -41,6 +42,10 @@ class AlertingSettings:
     """Who is told of which alerts, grouped how; without routes every receiver that asks, at once."""
     inhibit: tuple[InhibitRule, ...] = ()
     """Which alerts nobody is told of while which others fire."""
+    topology_inhibition: bool = False
+    """Whether nobody is told of callers' alerts that a failing dependency's alert explains."""
+    incidents: IncidentSettings = field(default_factory=IncidentSettings)
+    """When incidents begin."""
     flap_damping: bool = False
     """Whether an alert that comes and goes is told once."""
     heartbeat: HeartbeatSettings | None = None

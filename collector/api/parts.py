@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from collector.access import Access
 from collector.alerting.deliveries import Deliveries
+from collector.alerting.incidents.service import Incidents
 from collector.alerting.silences.service import Silences
 from collector.boards import Boards
 from collector.deploys import Deploys
@@ -140,6 +141,7 @@ class ApiParts:
         deploys: What is told of deploys; ``None`` = nothing keeps it.
         deliveries: Receivers and what was sent to them; ``None`` = there are none.
         silences: Silences and maintenance windows; ``None`` = there are none.
+        incidents: Incidents; ``None`` = there are none.
         export_rows: Records of one export.
         limits: What one request may take of ClickHouse.
         sql_limits: What one with a statement of a person may take.
@@ -164,6 +166,7 @@ class ApiParts:
     deploys: Deploys | None = None
     silences: Silences | None = None
     deliveries: Deliveries | None = None
+    incidents: Incidents | None = None
     export_rows: int = 1_000_000
     limits: QueryLimits = field(default_factory=QueryLimits)
     sql_limits: QueryLimits = field(default_factory=lambda: QueryLimits(prefix="sql"))

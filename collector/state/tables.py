@@ -345,3 +345,41 @@ flaps = Table(
     Column("ended_id", Text),
     Column("quiet_at", Instant),
 )
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("service", Text, nullable=False),
+    Column("env", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("opened_at", Instant, nullable=False),
+    Column("acknowledged_at", Instant),
+    Column("resolved_at", Instant),
+    Column("updated_at", Instant, nullable=False),
+    Column("merged_into", Text),
+    Column("pinned", JsonText, nullable=False),
+    Column("pinned_at", Instant),
+)
+
+incident_alerts = Table(
+    "incident_alerts",
+    metadata,
+    Column("incident_id", Text, ForeignKey("incidents.id", ondelete="CASCADE"), primary_key=True),
+    Column("alert_id", Text, primary_key=True),
+    Column("added_at", Instant, nullable=False),
+    Column("evidence", JsonText, nullable=False),
+)
+
+incident_entries = Table(
+    "incident_entries",
+    metadata,
+    Column("incident_id", Text, ForeignKey("incidents.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("text", Text, nullable=False),
+)

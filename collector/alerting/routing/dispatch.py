@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -12,20 +12,13 @@ from sqlalchemy import Connection
 from collector.alerting import history
 from collector.alerting.evaluate import Alert, Change
 from collector.alerting.events import Event, GroupTold, group_event
+from collector.alerting.incidents.step import Standing
 from collector.alerting.muting import Muting
 from collector.alerting.routing import store
 from collector.alerting.routing.group import LOOK_AGAIN, Group, MemberState, tell
 from collector.alerting.routing.route import CATALOGUE, UNROUTED, Route, Tree, digest
 
 OnCall = Callable[[], Mapping[str, str]]
-
-
-@dataclass(frozen=True)
-class Incidents:
-    """What routing knows of incidents: alert id -> incident id; the alerts whose incident is acknowledged."""
-
-    of: Mapping[str, str]
-    acknowledged: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -49,7 +42,7 @@ class Dispatch:
         changes: Sequence[Change],
         firing: Sequence[Alert],
         muting: Muting,
-        incidents: Incidents,
+        incidents: Standing,
         now: datetime,
     ) -> list[Event]:
         """Say what is told, and move the clocks of the groups."""
@@ -139,7 +132,7 @@ class _Known:
     tx: Connection
     alerts: dict[str, Alert]
     muting: Muting
-    incidents: Incidents
+    incidents: Standing
 
     def without_strays(self, group: Group) -> Group:
         """Load the group's alerts that do not live any more; those that history has forgotten leave."""

@@ -26,6 +26,20 @@ class Alert(BaseModel):
     value: float
     message: str
     url: str
+    id: str
+    silenced_by: list[str] = Field(
+        default=[], description="Ids of the silences because of which nobody is told."
+    )
+    inhibited_by: list[str] = Field(
+        default=[],
+        description="Ids of the alerts because of which nobody is told: `[[inhibit]]`, or its dependency's.",
+    )
+    folded: dict[str, Any] | None = Field(
+        default=None,
+        description="`{service, env, evidence}`: what explains it, by which breakers or failing calls.",
+    )
+    flapping: bool = False
+    incident: str | None = Field(default=None, description="Id of its living incident.")
 
 
 class Rule(BaseModel):

@@ -13,7 +13,7 @@ from collector.alerting import history, outbox
 from collector.alerting.evaluate import Alert, Change
 from collector.alerting.plan import Planner, after
 from collector.alerting.routing.tree import build_inhibitions, build_tree
-from collector.alerting.settings import EVENT_TYPES, AlertingSettings, Receiver
+from collector.alerting.settings import ALERT_TYPES, AlertingSettings, Receiver
 from collector.state import State, tables
 from tests.collector.alerting.conftest import SECRET, START
 
@@ -33,6 +33,7 @@ class World:
     inhibit: list[dict] = field(default_factory=list)
     on_call: dict[str, str] = field(default_factory=dict)
     more: dict = field(default_factory=dict)
+    types: tuple[str, ...] = ALERT_TYPES
     now: datetime = START
     changes: list[Change] = field(default_factory=list)
 
@@ -45,7 +46,7 @@ class World:
             setattr(self, name, value)
         receivers = tuple(
             Receiver(
-                name=name, url="http://127.0.0.1:9/", secret=SECRET, types=EVENT_TYPES, allow_private=True
+                name=name, url="http://127.0.0.1:9/", secret=SECRET, types=self.types, allow_private=True
             )
             for name in RECEIVERS
         )
@@ -60,24 +61,7 @@ class World:
 
     def fire(self, rule="Errors", severity="page", **labels):
         """Let an alert begin to fire in the next round."""
-        labels = {"alertname": rule, "severity": severity, **labels}
-        mark = hashlib.sha256(json.dumps(labels, sort_keys=True).encode()).hexdigest()[:16]
-        alert = Alert(
-            id=hashlib.sha256(f"{mark}{self.now}".encode()).hexdigest()[:24],
-            rule_id=hashlib.sha256(rule.encode()).hexdigest()[:16],
-            rule=rule,
-            fingerprint=mark,
-            state="firing",
-            pending_since=self.now,
-            fired_at=self.now,
-            resolved_at=None,
-            value=1.0,
-            labels=labels,
-            annotations={},
-            instances=(),
-            reason="",
-            trace_id="",
-        )
+        alert = an_alert(rule, severity, self.now, **labels)
         self.changes.append(Change("firing", alert, first=True))
         return alert
 
@@ -113,6 +97,29 @@ class World:
     def count(self):
         """Count the outbox."""
         return len(self.rows())
+
+
+def an_alert(rule, severity="page", at=START, fired_s=0.0, **labels):
+    """Give a firing alert; labels without env are of demo."""
+    at = at + timedelta(seconds=fired_s)
+    labels = {"alertname": rule, "severity": severity, "env": "demo", **labels}
+    mark = hashlib.sha256(json.dumps(labels, sort_keys=True).encode()).hexdigest()[:16]
+    return Alert(
+        id=hashlib.sha256(f"{mark}{at}".encode()).hexdigest()[:24],
+        rule_id=hashlib.sha256(rule.encode()).hexdigest()[:16],
+        rule=rule,
+        fingerprint=mark,
+        state="firing",
+        pending_since=at,
+        fired_at=at,
+        resolved_at=None,
+        value=1.0,
+        labels=labels,
+        annotations={},
+        instances=(),
+        reason="",
+        trace_id="",
+    )
 
 
 def summary(row):

@@ -335,7 +335,7 @@ def test_ten_thousand_alerts_are_planned_within_two_seconds(state):
         nothing = world.planner.plan(tx, [], living, world.now)
         second_s = time.process_time() - began
 
-    assert len(events) == 10_001
+    assert sum(event.type == "alert.firing" for event in events) == 10_001
     assert nothing == []
     # CPU seconds; on an idle machine half of what is promised, beside seven busy neighbours twice as much.
     assert first_s < 4

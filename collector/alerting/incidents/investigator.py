@@ -1,0 +1,99 @@
+"""
+Look at the store every quarter of a minute: draw the topology for the planner, and pin to open incidents what explains them.
+
+An incident is looked at while it lives and once after its end; what it had is kept when the engine is away. Only the collector that holds alerting's lease writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection
+
+from collector.alerting import history
+from collector.alerting.incidents import store
+from collector.alerting.incidents.incident import LIVING, Entry, Incident
+from collector.alerting.incidents.witness import Witness
+from collector.alerting.plan import Planner
+from collector.errors import FuseboardError
+from collector.state import State
+
+log = structlog.get_logger(__name__)
+
+EVERY_S = 15.0
+# Of one look: the newest; a storm of incidents must not keep the engine busy.
+LOOKED_AT_MOST = 10
+# The last words about an incident may arrive a little after its end.
+LATE = timedelta(seconds=60)
+
+
+@dataclass(frozen=True)
+class Investigator:
+    """
+    Looks once per call; used by one thread.
+
+    Attributes:
+        state: Where incidents stand.
+        witness: Asks the store.
+        planner: Gets the topology.
+        leads: Whether this collector holds the lease, asked in the transaction that writes.
+    """
+
+    state: State
+    witness: Witness
+    planner: Planner
+    leads: Callable[[Connection, datetime], bool]
+
+    def look(self, now: datetime) -> int:
+        """
+        Draw the topology and pin; give the number of incidents that were pinned.
+
+        A store that is away changes nothing, and while nothing fires and nothing is left to pin it is not asked.
+        """
+        with self.state.read() as tx:
+            idle = not history.states(tx)
+        try:
+            if idle and not self._wanted(now):
+                return 0
+            self.planner.topology = self.witness.topology(now)
+            return sum(self._pin(incident, now) for incident in self._wanted(now))
+        except FuseboardError as error:
+            log.info("incidents_unexplained", code=error.code, error=error.message)
+            return 0
+
+    def _wanted(self, now: datetime) -> list[Incident]:
+        with self.state.read() as tx:
+            ended = [
+                incident
+                for incident in store.resolved_since(tx, now - timedelta(hours=1))
+                if incident.resolved_at
+                and (incident.pinned_at is None or incident.pinned_at < incident.resolved_at + LATE)
+                and now >= incident.resolved_at + LATE
+            ]
+            return [*store.living(tx), *ended][-LOOKED_AT_MOST:]
+
+    def _pin(self, incident: Incident, now: datetime) -> bool:
+        found = self.witness.testimony(incident, now)
+        with self.state.write() as tx:
+            current = store.find(tx, incident.id)
+            if current is None or not self.leads(tx, now) or current.state == "merged":
+                return False
+            store.note(tx, incident.id, _health_entries(current, found, now))
+            store.change(tx, replace(current, pinned=found, pinned_at=now))
+        return True
+
+
+def _health_entries(incident: Incident, found: Mapping[str, Any], now: datetime) -> list[Entry]:
+    """Give the verdicts that changed since the last look, while the incident lives."""
+    before = incident.pinned.get("health") or {}
+    if incident.state not in LIVING:
+        return []
+    return [
+        Entry(now, "health", f"{service}: {before.get(service, 'not looked at')} → {health}")
+        for service, health in sorted(found["health"].items())
+        if before.get(service) != health
+    ]
