@@ -66,8 +66,10 @@ def _impact(impact: Row | None) -> Iterator[str]:
         return
     if impact.get("share"):
         yield f"- {impact['share']:.1%} of its requests failed"
+    if impact.get("users_share"):
+        yield f"- {impact['users_share']:.1%} of what users asked for was hit"
     for caller in impact.get("callers") or ():
-        yield f"- caller {_text(caller['service'])}: {caller['requests']} requests, {caller['share']:.0%} of all"
+        yield f"- caller {_text(caller['service'])}: {caller['share']:.0%} of its requests"
     for endpoint in impact.get("endpoints") or ():
         yield f"- endpoint {_text(endpoint)} failed"
 

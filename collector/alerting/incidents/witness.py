@@ -18,8 +18,8 @@ from collector.health.facts import board
 from collector.query.search import LOGS, compile_search
 from collector.query.window import SECOND_NS, Window
 from collector.read import logs, minutes, traces
+from collector.read.blast import Opening, blast_radii
 from collector.read.deploys import deploys
-from collector.read.edges import blast_radius
 from collector.read.sql import Reader, Row
 from collector.read.transitions import Chosen, transitions
 
@@ -121,7 +121,8 @@ def _concerned(incident: Incident, found: list[Row]) -> list[str]:
 def _impact(reader: Reader, incident: Incident, window: Window) -> Row | None:
     if incident.service.startswith("rule:"):
         return None
-    return blast_radius(reader, incident.service, incident.env, window)
+    opening = Opening(incident.env, incident.service, _ns(incident.opened_at - RECENT))
+    return blast_radii(reader, [opening], window)[0]
 
 
 def _logs(

@@ -48,7 +48,9 @@ class IncidentInDepth(Incident):
         description="`{at, kind, by, text}`, oldest first: opened, alert_joined, alert_resolved, acknowledged, note, merged, resolved, reopened, health, transition, deploy."
     )
     causes: list[dict[str, Any]]
-    impact: dict[str, Any] | None = Field(description="`{callers, endpoints, share}`.")
+    impact: dict[str, Any] | None = Field(
+        description="`{callers, endpoints, share, upstream, entries, users_share}`, as a breaker's blast radius."
+    )
     logs: list[dict[str, Any]]
     traces: list[dict[str, Any]]
     pinned_at: str | None = Field(description="When the telemetry was looked at last.")
