@@ -18,6 +18,7 @@ JavaScript; every URL carries its time range and environment and can be pasted i
     filters.py    numbers, times and states as people read them
     charts.py     series -> aligned times, gaps, the table behind; units.py writes their numbers; marks.py: deploys,
                   incidents, opened breakers on every chart; static/charts.js draws (uPlot)
+    promql.py     PromQL's answers as charts, exemplars included; panels.py: what the panels of a dashboard ask
     site.py       the navigation and the palette: which places there are
     render.py     templates, the frame around every page, versioned assets
     histogram.py  log counts per bucket -> bars of an SVG

@@ -27,7 +27,7 @@ from dashboards.api import Api, CallerApi, Problem, Section
 from dashboards.forms import Action, Post, read_form
 from dashboards.leaving import Leaving
 from dashboards.marks import answer_marks
-from dashboards.pages import ACTIONS, PAGES
+from dashboards.pages import ACTIONS, PAGES, board
 from dashboards.pages.metrics import complete
 from dashboards.pages.page import Page, Part, Visit, path_segments
 from dashboards.pages.sql import export
@@ -80,6 +80,7 @@ def create_app(
         Route("/views/{view_id}/delete", site.forget_view, methods=["POST"]),
         Route("/graph/complete", site.complete, methods=["GET"]),
         Route("/sql/export", site.export_sql, methods=["GET"]),
+        Route("/boards/{board_id}/export", site.export_board, methods=["GET"]),
         Route("/sign-in", site.sign_in, methods=["GET", "POST"]),
         Route("/sign-out", site.sign_out, methods=["POST"]),
     ]
@@ -195,6 +196,10 @@ class _Site:
     async def export_sql(self, request: Request) -> Response:
         """Give a statement's rows as a file."""
         return await export(self._caller(request), request)
+
+    async def export_board(self, request: Request) -> Response:
+        """Give a dashboard as a file."""
+        return await board.export(self._caller(request), request)
 
     async def sign_in(self, request: Request) -> Response:
         """Show the sign-in, or take its form."""

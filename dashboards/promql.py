@@ -6,11 +6,10 @@ import asyncio
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dashboards.api import CallerApi, Row, Section
 from dashboards.charts import Chart, Exemplar, Line, aligned, amount, chart_of
-from dashboards.pages.page import rows_of
 from dashboards.timestamps import rfc3339
 from dashboards.window import Window
 
@@ -79,8 +78,7 @@ async def draw(
     labels = told_apart([_labels(row.get("metric")) for row in series[:SERIES_SHOWN]], query)
     lines = [Line(label, tuple(numbers)) for label, numbers in zip(labels, values, strict=True)]
     chart = chart_of(name, title or query, unit or suggested_unit(query), times, lines, window)
-    marked = _exemplars(found.rows, window)
-    chart = Chart(**{**chart.__dict__, "exemplars": marked})
+    chart = replace(chart, exemplars=_exemplars(found.rows, window))
     return Drawn(query, answer, chart, max(len(series) - SERIES_SHOWN, 0))
 
 
@@ -144,6 +142,10 @@ def _most(row: Row) -> float:
     return max((value for value in finite if value is not None), default=-math.inf)
 
 
+def _objects(value: object) -> list[Row]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
 def _labels(value: object) -> dict[str, str]:
     return {str(name): str(text) for name, text in value.items()} if isinstance(value, dict) else {}
 
@@ -152,7 +154,7 @@ def _exemplars(rows: Iterable[Row], window: Window) -> tuple[Exemplar, ...]:
     found = []
     for row in rows:
         series = _written(_labels(row.get("seriesLabels")))
-        for one in rows_of(row.get("exemplars")):
+        for one in _objects(row.get("exemplars")):
             labels = _labels(one.get("labels"))
             trace = next((labels[name] for name in _TRACE if labels.get(name)), "")
             value, at = amount(_number(one.get("value"))), amount(_number(one.get("timestamp")))

@@ -7,6 +7,8 @@ One file per page: ``load(visit)`` asks the API and fills the page's frozen ``Co
 
 from dashboards.pages import (
     alerts,
+    board,
+    boards,
     breaker,
     breakers,
     catalogue,
@@ -46,6 +48,8 @@ PAGES = (
     pipeline.PAGE,
     find.PAGE,
     metrics.PAGE,
+    boards.PAGE,
+    board.PAGE,
     sql.PAGE,
     endpoints.PAGE,
     databases.PAGE,
@@ -54,4 +58,4 @@ PAGES = (
     users.PAGE,
     settings.PAGE,
 )
-ACTIONS = (*catalogue.ACTIONS, *keys.ACTIONS, *users.ACTIONS)
+ACTIONS = (*boards.ACTIONS, *board.ACTIONS, *catalogue.ACTIONS, *keys.ACTIONS, *users.ACTIONS)

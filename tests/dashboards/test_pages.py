@@ -36,6 +36,8 @@ URLS = {
     "pipeline.html": "/pipeline",
     "find.html": "/find?query=checkout",
     "metrics.html": "/graph?q1=http_requests_total",
+    "boards.html": "/boards?panel=metric&q1=up",
+    "board.html": "/boards/b0a2d1",
     "sql.html": "/sql?query=SELECT%201",
     "endpoints.html": "/endpoints",
     "databases.html": "/databases",
@@ -75,6 +77,14 @@ EXPECTED = {
     ),
     "/find?query=checkout": ("checkout › payment", "search the logs for it"),
     "/graph?q1=http_requests_total": ("service_name=cart", "1 exemplar", "Table of http_requests_total"),
+    "/boards?panel=metric&q1=up": ("Cart at a glance", "Put this on a dashboard", "1 h ago by ana"),
+    "/boards/b0a2d1": (
+        "For the shift.",
+        "service_name=cart",
+        "checkout › payment",
+        "charge failed",
+        "Whom to call: team-pay",
+    ),
     "/sql?query=SELECT%201": ("2 rows", "charge failed", "NULL", "30 s, 1.86 GiB of memory", "occurred_at"),
     "/endpoints": ("1 safe to delete", "GET /v1/cart", "0 calls in this range", "gateway"),
     "/databases": ("1 of 2 shared", "several of them write orders", "one service's own"),
@@ -99,6 +109,8 @@ EMPTY = {
     "/pipeline": ("Nothing was emitted", "No agent reported", "Nothing is lost"),
     "/find?query=checkout": ("Nothing of this name", "longer range"),
     "/graph?q1=http_requests_total": ("No series", "matches nothing between"),
+    "/boards?panel=metric&q1=up": ("No dashboard was kept",),
+    "/boards/b0a2d1": ("could not be shown",),
     "/sql?query=SELECT%201": ("The statement answers no row",),
     "/endpoints": ("No endpoint was called",),
     "/databases": ("No database call was traced",),
@@ -107,7 +119,13 @@ EMPTY = {
     "/users": ("Nobody was added",),
     "/settings": ("tells no settings",),
 }
-MISSING = ("/logs/context?id=b1-3", "/services/checkout", "/breakers/checkout/payment", f"/traces/{TRACE}")
+MISSING = (
+    "/boards/b0a2d1",
+    "/logs/context?id=b1-3",
+    "/services/checkout",
+    "/breakers/checkout/payment",
+    f"/traces/{TRACE}",
+)
 ALL_URLS = pytest.mark.parametrize("url", URLS.values())
 
 
