@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 APT    := $(if $(filter 0,$(shell id -u)),,sudo) apt-get
 PYTEST_WORKERS ?= 2
 
-.PHONY: up test soak check lint format bench clean
+.PHONY: up test soak check lint format bench screenshots clean
 
 up: $(VENV)/.run ## collector + dashboards + sample shop at http://127.0.0.1:4318
 	$(BIN)/fuseboard up --demo
@@ -41,6 +41,9 @@ bench: $(VENV)/.dev ## figures, as ratios against a baseline measured in the sam
 	$(BIN)/python benchmarks/patterns.py
 	$(BIN)/python benchmarks/promql.py
 	$(BIN)/python benchmarks/scale.py
+
+screenshots: $(VENV)/.dev ## every page in both themes, over the recorded shop, into docs/screenshots
+	$(BIN)/python -m tests.browser.screenshots
 
 clean:
 	rm -rf $(VENV) .fuseboard dashboards/static/vendor

@@ -15,7 +15,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from dashboards.api import CallerApi, Row
-from dashboards.charts import rows_by
 from dashboards.filters import state_word
 from dashboards.pages.page import text_of
 from dashboards.timestamps import NS_PER_S, nanoseconds
@@ -23,6 +22,9 @@ from dashboards.window import BadParameterError, Window, read_window
 
 MARKS = 200
 """The newest so many of each kind; more would hide the lines below them."""
+
+DEPLOYS = 50
+"""Fewer: each is compared with what was before it."""
 
 Mark = dict[str, Any]
 
@@ -43,7 +45,7 @@ async def marks(api: CallerApi, window: Window, service: str = "") -> list[Mark]
     """Ask for everything that may explain a bend in a line; *service* leaves out what is about others."""
     asked = {**window.question, "limit": str(MARKS)}
     deploys, transitions, incidents, alerts = await asyncio.gather(
-        api.get("deploys", params={**asked, "service": service}),
+        api.get("deploys", params={**window.question, "limit": str(DEPLOYS)}),
         api.get("breakers", "transitions", params=asked),
         api.get("incidents", params=asked),
         api.get("alerts"),
@@ -61,13 +63,17 @@ async def marks(api: CallerApi, window: Window, service: str = "") -> list[Mark]
 
 
 def _deploys(rows: Iterable[Row], window: Window) -> Iterator[Mark]:
-    """Give each version that came after another of its service; the first one ever seen deployed nothing."""
-    for (service, env), versions in rows_by(rows, "service", "env").items():
-        for row in sorted(versions, key=lambda row: text_of(row, "first_seen"))[1:]:
-            label = f"{service} {text_of(row, 'version')} deployed" + (
-                f" in {env}" if env and not window.env else ""
-            )
-            yield _mark(text_of(row, "first_seen"), "deploy", label, window.url("services", service), service)
+    """Give each version that came after another of its service, or that a pipeline told of; the first one ever seen deployed nothing."""
+    for row in rows:
+        if not row.get("previous") and not row.get("markers"):
+            continue
+        service, env, verdict = text_of(row, "service"), text_of(row, "env"), text_of(row, "verdict")
+        label = f"{service} {text_of(row, 'version')} deployed" + (
+            f" in {env}" if env and not window.env else ""
+        )
+        label += ": regressed" if verdict == "regressed" else ""
+        at = text_of(row, "at") or text_of(row, "first_seen")
+        yield _mark(at, "deploy", label, window.url("services", service), service)
 
 
 def _openings(rows: Iterable[Row], window: Window) -> Iterator[Mark]:

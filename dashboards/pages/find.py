@@ -122,7 +122,7 @@ def _endpoints(answer: Section, window: Window, paths: tuple[str, ...]) -> Itera
     }
     for service, name in sorted(named):
         url = (
-            window.url("endpoints", service=service)
+            window.url("endpoints", service=service, query=name)
             if "/endpoints" in paths
             else window.url("traces", service=service, name=name)
         )

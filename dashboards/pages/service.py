@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from dashboards.api import Row, Section
 from dashboards.charts import Chart, chart_of_rows
 from dashboards.pages.page import Page, Visit, environments, quoted, rows_of
+from dashboards.pages.service_parts import PARTS
 from dashboards.pages.tile import Tile, tiles
 from dashboards.render import Help
 from dashboards.window import Window
@@ -112,4 +113,4 @@ def charts(
     return made if logs else made[:3]
 
 
-PAGE = Page("/services/{rest:path}", "service.html", "services", ServiceContext, load)
+PAGE = Page("/services/{rest:path}", "service.html", "services", ServiceContext, load, parts=PARTS)

@@ -163,3 +163,23 @@ def test_everything_is_found_without_scripts(opened: Opener, recorded: Recorded)
     expect(page.get_by_test_id("found")).to_contain_text("checkout › inventory")
     page.get_by_test_id("picker").locator("summary").click()
     expect(page.get_by_test_id("picker").get_by_role("button", name="Show")).to_be_visible()
+
+
+def test_parts_come_after_the_page(opened: Opener, recorded: Recorded) -> None:
+    """Owner, endpoints and deploys arrive in their own places; one that fails says so there, and without scripts they are links."""
+    page = opened(recorded("shop"), "/services/payment")
+    about = page.get_by_test_id("part-about")
+    expect(about).to_contain_text("team-pay")
+    expect(about.get_by_role("link", name="runbook")).to_have_attribute(
+        "href", "https://wiki.example/payment"
+    )
+    expect(about).to_contain_text("POST /v1/charge")
+    expect(page.get_by_test_id("part-deploys")).to_contain_text("regressed")
+    page.route("**part=deploys*", lambda route: route.abort())
+    page.reload()
+    expect(page.get_by_test_id("part-deploys")).to_contain_text("no answer came")
+    expect(page.get_by_test_id("part-about")).to_contain_text("team-pay")
+
+    plain = opened(recorded("shop"), "/services/payment", java_script_enabled=False)
+    plain.get_by_role("link", name="Owner and endpoints").click()
+    expect(plain.get_by_role("heading", name="Whose it is")).to_be_visible()

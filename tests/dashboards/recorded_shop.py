@@ -559,13 +559,55 @@ ENDPOINTS = [
     endpoint("cart", "GET", "/v1/cart", 0),
     endpoint("payment", "POST", "/v1/charge", 4100),
 ]
+
+
+def deploy(name: str, version: str, previous: str | None, first: float, last: float) -> dict[str, Any]:
+    """Give one row of /deploys; a second version is one that made things worse."""
+    evidence = [
+        {
+            "code": "errors",
+            "direction": "worse",
+            "message": "errors 0.1 % before, 62 % after",
+            "value": 0.62,
+            "baseline": 0.001,
+            "statistic": 31.0,
+        }
+    ]
+    numbers = {
+        "calls": 9000,
+        "rate": 12.0,
+        "error_ratio": 0.62,
+        "p50_ms": 8.0,
+        "p95_ms": 2105.0,
+        "p99_ms": 3000.0,
+    }
+    return {
+        "service": name,
+        "env": "demo",
+        "version": version,
+        "at": at(first),
+        "first_seen": at(first),
+        "last_seen": at(last),
+        "previous": previous,
+        "markers": [],
+        "verdict": "regressed" if previous else "too_little_data",
+        "evidence": evidence if previous else [],
+        "basis": "before" if previous else None,
+        "after": numbers,
+        "baselines": {"before": numbers | {"error_ratio": 0.001, "p95_ms": 41.5}} if previous else {},
+        "breakers_opened": [
+            {"service": "checkout", "breaker": "payment", "target": "payment", "at": at(260), "on_it": True}
+        ]
+        if previous
+        else [],
+        "new_patterns": None,
+    }
+
+
 DEPLOYS = [
-    {"service": name, "env": "demo", "version": version, "first_seen": at(first), "last_seen": at(last)}
-    for name, version, first, last in (
-        ("payment", "1.4.2", 900, 0),
-        ("payment", "1.4.1", 86_400, 900),
-        ("checkout", "1.4.2", 86_400, 0),
-    )
+    deploy("payment", "1.4.2", "1.4.1", 900, 0),
+    deploy("payment", "1.4.1", None, 86_400, 900),
+    deploy("checkout", "1.4.2", None, 86_400, 0),
 ]
 
 

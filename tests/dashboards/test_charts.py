@@ -144,7 +144,7 @@ def test_marks_are_what_may_explain_a_bend() -> None:
     catalog = get(pages_over("shop"), url + "&service=catalog").json()["marks"]
 
     assert [each["kind"] for each in everything] == ["deploy", "breaker", "breaker", "incident"]
-    assert everything[0]["label"] == "payment 1.4.2 deployed"
+    assert everything[0]["label"] == "payment 1.4.2 deployed: regressed"
     assert "env=demo" in everything[0]["url"]
     assert [each for each in catalog if each["services"] and "catalog" not in each["services"]] == []
     assert get(pages_over("down"), url).json() == {"marks": []}

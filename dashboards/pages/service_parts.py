@@ -1,0 +1,132 @@
+"""What the page of a service asks for once it stands: who owns it, its endpoints, its deploys. Each may take its time or fail alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated
+
+from starlette.exceptions import HTTPException
+
+from dashboards.api import Row, Section
+from dashboards.charts import rows_by
+from dashboards.filters import web_link
+from dashboards.pages.page import Part, Visit, rows_of, text_of
+from dashboards.render import Help
+
+SHOWN_ENDPOINTS = 15
+SHOWN_DEPLOYS = 10
+LINKS = ("runbook", "docs", "openapi", "repo")
+VERDICTS = {
+    "regressed": "unhealthy",
+    "improved": "healthy",
+    "unchanged": "healthy",
+    "too_little_data": "unknown",
+}
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One route of the service, all its versions together."""
+
+    name: str
+    calls: int
+    last_call: str
+    callers: tuple[str, ...]
+    verdict: str
+    url: str
+
+
+@dataclass(frozen=True)
+class AboutContext:
+    """Who owns the service and what it offers."""
+
+    catalogue: Annotated[Section, Help("GET /catalogue.")]
+    entry: Annotated[Row, Help("What the catalogue says of the service; empty if nothing.")]
+    links: Annotated[
+        tuple[tuple[str, str], ...], Help("(name, address) of its runbook, docs, OpenAPI, repository.")
+    ]
+    answer: Annotated[Section, Help("GET /endpoints of the service.")]
+    endpoints: Annotated[tuple[Endpoint, ...], Help("Its endpoints, the busiest first.")]
+    more: Annotated[int, Help("How many more there are.")]
+    endpoints_url: Annotated[str, Help("All of them, with the evidence.")]
+
+
+@dataclass(frozen=True)
+class DeploysContext:
+    """The service's versions in the time range."""
+
+    answer: Annotated[Section, Help("GET /deploys of the service.")]
+    deploys: Annotated[tuple[Row, ...], Help("The newest few.")]
+    healths: Annotated[tuple[str, ...], Help("For each, the health whose shape its verdict has.")]
+    deploys_url: Annotated[str, Help("All deploys, compared.")]
+
+
+async def load_about(visit: Visit) -> AboutContext:
+    """Ask for the catalogue's entry and the endpoints."""
+    service = _service(visit)
+    catalogue, answer = await asyncio.gather(
+        visit.api.get("catalogue", params=visit.question),
+        visit.api.get("endpoints", params={**visit.question, "service": service, "limit": "1000"}),
+    )
+    entry = next((row for row in catalogue.rows if row.get("service") == service), {})
+    found = endpoints([row for row in answer.rows if row.get("service") == service], visit)
+    return AboutContext(
+        catalogue=catalogue,
+        entry=entry,
+        links=tuple((name, link) for name in LINKS if (link := web_link(entry.get(name)))),
+        answer=answer,
+        endpoints=found[:SHOWN_ENDPOINTS],
+        more=max(0, len(found) - SHOWN_ENDPOINTS),
+        endpoints_url=visit.window.url("endpoints", service=service),
+    )
+
+
+def endpoints(rows: Iterable[Row], visit: Visit) -> tuple[Endpoint, ...]:
+    """Add up the versions of each route, the busiest first."""
+    found = [
+        _endpoint(method, route, group, visit)
+        for (method, route), group in rows_by(rows, "method", "route").items()
+    ]
+    return tuple(sorted(found, key=lambda each: (-each.calls, each.name)))
+
+
+def _endpoint(method: str, route: str, rows: list[Row], visit: Visit) -> Endpoint:
+    name = f"{method} {route}".strip()
+    callers = {text_of(caller, "service") for row in rows for caller in rows_of(row.get("callers"))}
+    return Endpoint(
+        name=name,
+        calls=sum(calls for row in rows if isinstance(calls := row.get("calls"), int)),
+        last_call=max(text_of(row, "last_call") for row in rows),
+        callers=tuple(sorted(callers - {""})),
+        verdict=text_of(rows[0], "verdict"),
+        url=visit.window.url("endpoints", service=_service(visit), query=name),
+    )
+
+
+async def load_deploys(visit: Visit) -> DeploysContext:
+    """Ask for the deploys, compared with what was before or beside them."""
+    service = _service(visit)
+    answer = await visit.api.get(
+        "deploys", params={**visit.question, "service": service, "limit": str(SHOWN_DEPLOYS)}
+    )
+    rows = tuple(row for row in answer.rows if row.get("service") == service)
+    return DeploysContext(
+        answer=answer,
+        deploys=rows,
+        healths=tuple(VERDICTS.get(text_of(row, "verdict"), "unknown") for row in rows),
+        deploys_url=visit.window.url("deploys", service=service) if "/deploys" in visit.paths else "",
+    )
+
+
+def _service(visit: Visit) -> str:
+    if len(visit.segments) != 2:
+        raise HTTPException(404)
+    return visit.segments[1]
+
+
+PARTS = {
+    "about": Part("parts/about.html", AboutContext, load_about),
+    "deploys": Part("parts/deploys.html", DeploysContext, load_deploys),
+}
