@@ -19,6 +19,8 @@ DEGRADED_ERROR_RATIO, UNHEALTHY_ERROR_RATIO = 0.05, 0.25
 MIN_SEVERE, SEVERE_RATIO = 10, 0.2
 # Services log or serve something every few seconds under load; agents ship within two seconds.
 SILENT_AFTER_S = 120.0
+# Of a service that says something once a minute two minutes of nothing are chance: so many records were to be expected meanwhile.
+SILENT_EXPECTED = 12.0
 # Silence counts after speech: at least this many records and spans in the quarter of an hour before.
 MIN_HEARD, HEARD_WITHIN_S = 10, 900.0
 
@@ -105,6 +107,9 @@ def judge(facts: Facts) -> Verdict:
 
 def _silence(facts: Facts) -> list[Reason]:
     if facts.silent_s is None or facts.silent_s <= SILENT_AFTER_S or facts.heard < MIN_HEARD:
+        return []
+    spoke_s = max(HEARD_WITHIN_S - facts.silent_s, 1.0)
+    if facts.heard / spoke_s * facts.silent_s < SILENT_EXPECTED:
         return []
     message = f"{facts.service} used to report and has been silent for {facts.silent_s:.0f} s"
     return [

@@ -12,6 +12,7 @@ Typed questions -> SQL -> typed answers: the only place that selects from ClickH
 ``edges.py``        who calls whom; who feels it when a service fails
 ``breakers.py``     current states per breaker and instance; ``transitions.py`` what they are made from,
                     ``causes.py`` why they opened
+``minutes.py``      requests and calls minute by minute; ``resources.py`` what metrics say of services, likewise
 ``metrics.py``      PromQL at one point or over a range; ``series.py`` which series there are, their families and exemplars
 ``ledger.py``       emitted = stored + rejected + dropped + in flight, from ``reports.py`` and `batches`;
                     ``offsets.py`` gaps and overlaps; ``agents.py`` who ships, ``quarantine.py`` what was set aside

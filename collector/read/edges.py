@@ -21,7 +21,7 @@ _TOLD = """
       AND ({env:String} = '' OR env = {env:String})
 """
 # A host name or address is the service that answered there, as paired spans tell; of several the busiest of the window's days.
-_NAMES = """
+NAMES = """
     SELECT env, caller, peer, argMax(callee, n) AS callee
     FROM (SELECT env, caller, peer, callee, sum(p.calls) AS n FROM peer_names AS p
           WHERE day >= toDate({start:DateTime64(9, 'UTC')}) - 1 AND day <= toDate({end:DateTime64(9, 'UTC')})
@@ -34,7 +34,7 @@ SELECT told.minute AS minute, told.env AS env, told.caller AS caller, if(names.c
        told.protocol AS protocol, told.calls AS calls, told.errors AS errors, told.weighted_calls AS weighted_calls,
        told.weighted_errors AS weighted_errors, told.duration_ns AS duration_ns
 FROM ({_TOLD}) AS told
-LEFT JOIN ({_NAMES}) AS names ON names.env = told.env AND names.caller = told.caller AND names.peer = told.callee
+LEFT JOIN ({NAMES}) AS names ON names.env = told.env AND names.caller = told.caller AND names.peer = told.callee
 """
 # Added up before names are looked for: a join copies the states of durations, row by row.
 _EDGES = f"""
@@ -50,7 +50,7 @@ FROM (
     FROM ({_TOLD}) AS m
     GROUP BY env, caller, callee, protocol
 ) AS told
-LEFT JOIN ({_NAMES}) AS names ON names.env = told.env AND names.caller = told.caller AND names.peer = told.callee
+LEFT JOIN ({NAMES}) AS names ON names.env = told.env AND names.caller = told.caller AND names.peer = told.callee
 WHERE {{service:String}} = '' OR caller = {{service:String}} OR callee = {{service:String}}
 GROUP BY caller, callee, protocol
 ORDER BY requests DESC, caller, callee

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from collector.query.window import Window
-from collector.read.edges import NAMED
+from collector.read.edges import NAMES
 from collector.read.sql import Reader, Row
 
 ServiceKey = tuple[str, str]  # service, env
@@ -21,15 +21,18 @@ class Minutes:
 
     Attributes:
         calls: Requests; *failed* of them with an error.
-        p95_ms: Of their durations.
+        p95_ms: Of their durations; *spent_ms* all of them together.
         records: Log records; *severe* of them error or fatal.
+        queued: Of an edge: to or from a queue; nobody waits for an answer.
     """
 
     calls: dict[int, int] = field(default_factory=dict)
     failed: dict[int, int] = field(default_factory=dict)
     p95_ms: dict[int, float] = field(default_factory=dict)
+    spent_ms: dict[int, float] = field(default_factory=dict)
     records: dict[int, int] = field(default_factory=dict)
     severe: dict[int, int] = field(default_factory=dict)
+    queued: bool = False
 
 
 # RED counts what a service served; one that serves nothing is measured by all its spans.
@@ -38,6 +41,7 @@ SELECT service, env, toUnixTimestamp(minute) AS at,
        sumIf(s.calls, kind IN ('server', 'consumer')) AS served,
        if(served > 0, served, sum(s.calls)) AS requests,
        if(served > 0, sumIf(s.errors, kind IN ('server', 'consumer')), sum(s.errors)) AS failed,
+       if(served > 0, sumIf(s.duration_ns_sum, kind IN ('server', 'consumer')), sum(s.duration_ns_sum)) / 1e6 AS spent_ms,
        if(served > 0, quantilesTDigestMergeIf(0.5, 0.95, 0.99)(s.duration_ns, kind IN ('server', 'consumer')),
                       quantilesTDigestMerge(0.5, 0.95, 0.99)(s.duration_ns))[2] / 1e6 AS p95_ms
 FROM service_minutes AS s
@@ -70,11 +74,29 @@ def services(reader: Reader, window: Window, env: str) -> dict[ServiceKey, Minut
     return {key: minutes for key, minutes in found.items() if key[0]}
 
 
+# Added up before names are looked for; means are enough to tell which calls became slower.
 _EDGES = f"""
-SELECT caller, callee, env, toUnixTimestamp(minute) AS at, sum(e.calls) AS requests, sum(e.errors) AS failed,
-       quantilesTDigestMerge(0.5, 0.95, 0.99)(e.duration_ns)[2] / 1e6 AS p95_ms
-FROM ({NAMED}) AS e
-GROUP BY caller, callee, env, minute
+SELECT told.caller AS caller, if(names.callee != '', names.callee, told.callee) AS callee, told.env AS env, toUnixTimestamp(told.minute) AS at,
+       any(told.queued) AS queued, sum(told.calls) AS requests, sum(told.errors) AS failed, sum(told.spent_ns) / 1e6 AS spent_ms
+FROM (
+    SELECT env, caller, callee, minute, max(queued) AS queued, sum(calls) AS calls, sum(errors) AS errors, sum(spent_ns) AS spent_ns
+    FROM (
+        SELECT minute, CAST(env, 'String') AS env, CAST(caller, 'String') AS caller, CAST(callee, 'String') AS callee,
+               protocol IN ('messaging', 'kafka', 'rabbitmq', 'aws_sqs', 'gcp_pubsub', 'jms', 'pulsar', 'activemq', 'servicebus', 'nats', 'redis_streams') AS queued,
+               calls, errors, duration_ns_sum AS spent_ns
+        FROM edge_minutes
+        WHERE minute >= toStartOfMinute({{start:DateTime64(9, 'UTC')}}) AND minute < {{end:DateTime64(9, 'UTC')}}
+          AND ({{env:String}} = '' OR env = {{env:String}})
+        UNION ALL
+        SELECT minute, CAST(env, 'String') AS env, CAST(caller, 'String') AS caller, CAST(callee, 'String') AS callee, 0 AS queued, calls, errors, duration_ns_sum AS spent_ns
+        FROM paired_minutes
+        WHERE minute >= toStartOfMinute({{start:DateTime64(9, 'UTC')}}) AND minute < {{end:DateTime64(9, 'UTC')}}
+          AND ({{env:String}} = '' OR env = {{env:String}})
+    )
+    GROUP BY env, caller, callee, minute
+) AS told
+LEFT JOIN ({NAMES}) AS names ON names.env = told.env AND names.caller = told.caller AND names.peer = told.callee
+GROUP BY caller, callee, env, told.minute
 ORDER BY at
 LIMIT 500000
 """
@@ -84,14 +106,20 @@ def edges(reader: Reader, window: Window, env: str) -> dict[EdgeKey, Minutes]:
     """Return the minutes of every edge as its caller sees it."""
     found: dict[EdgeKey, Minutes] = defaultdict(Minutes)
     for row in reader.rows(_EDGES, {**window.params(), "env": env}):
-        _add(found[row["caller"], row["callee"], row["env"]], row)
+        minutes = found[row["caller"], row["callee"], row["env"]]
+        minutes.queued = bool(row["queued"])
+        _add(minutes, row)
     return dict(found)
 
 
 def _add(minutes: Minutes, row: Row) -> None:
     at = row["at"]
-    minutes.calls[at], minutes.failed[at] = row["requests"], row["failed"]
-    if row["p95_ms"] is not None:
+    minutes.calls[at], minutes.failed[at], minutes.spent_ms[at] = (
+        row["requests"],
+        row["failed"],
+        row["spent_ms"],
+    )
+    if row.get("p95_ms") is not None:
         minutes.p95_ms[at] = row["p95_ms"]
 
 

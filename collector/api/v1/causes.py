@@ -18,7 +18,9 @@ router = APIRouter(tags=["services"])
 class CauseEvidence(BaseModel):
     """One sign of trouble."""
 
-    code: str = Field(description="errors, latency, log_errors, gone; calls_to_it, breakers_on_it, deploy.")
+    code: str = Field(
+        description="errors, latency, gone, unanswered, retries, log_errors, cpu, …: docs/health.md."
+    )
     message: str
     value: float = Field(description="What was reached: a ratio, milliseconds, a count.")
     threshold: float = Field(description="What is usual.")

@@ -24,6 +24,8 @@ def facts(**known):
         ({"open_on_it": (BREAKER,)}, "unhealthy", ["breakers_on_it"]),
         ({"silent_s": 121.0}, "unhealthy", ["silent"]),
         ({"silent_s": 121.0, "heard": 3}, "healthy", []),
+        ({"silent_s": 300.0, "heard": 20}, "healthy", []),
+        ({"silent_s": 600.0, "heard": 20}, "unhealthy", ["silent"]),
         ({"silent_s": None}, "unknown", ["no_data"]),
         ({"silent_s": None, "open_on_it": (BREAKER,)}, "unhealthy", ["breakers_on_it"]),
         ({"severe": 20, "records": 100}, "degraded", ["log_errors"]),
