@@ -16,7 +16,7 @@ from typing import Protocol
 
 import structlog
 
-from collector.errors import FuseboardError
+from collector.errors import FuseboardError, StoreUnavailable
 from collector.jobs.progress import Progress
 from collector.load.loader import BLOCK_SETTINGS
 from collector.metrics import JobMetrics
@@ -124,7 +124,8 @@ class Jobs:
                         pass
                 except FuseboardError as error:
                     self._metrics.failures.labels(job.name).inc()
-                    log.warning("job_failed", job=job.key, reason=error.code, error=str(error)[:300])
+                    level = log.info if isinstance(error, StoreUnavailable) else log.warning
+                    level("job_failed", job=job.key, reason=error.code, error=str(error)[:300])
                 except Exception:
                     self._metrics.failures.labels(job.name).inc()
                     log.exception("job_failed", job=job.key)

@@ -135,7 +135,7 @@ class Journal:
         self._open: dict[str, tuple[OpenSegment, float]] = {}
         self._aside: list[tuple[str, OpenSegment]] = []
         self._hurried: set[str] = set()  # groups whose open segment holds what something acts upon
-        self._attended = -_ATTENDED_S
+        self._attended = self._attended_since = -_ATTENDED_S
         self._attended_groups: dict[str, float] = {}
         self._repeats = Repeats(self.identities)
         self._lock = threading.Lock()
@@ -211,6 +211,8 @@ class Journal:
         """
         now = time.monotonic()
         if group is None:
+            if now - self._attended >= _ATTENDED_S:
+                self._attended_since = now
             self._attended = now
         else:
             self._attended_groups[group] = now
@@ -253,9 +255,14 @@ class Journal:
 
     @property
     def oldest_open_s(self) -> float:
-        """Seconds since the oldest segment that is not sealed yet was begun; 0 = none."""
-        opened = [began for _, began in list(self._open.values())]
-        return time.monotonic() - min(opened) if opened else 0.0
+        """Seconds that the oldest segment is not sealed yet; what waits for a reader counts from when there is one. 0 = none."""
+        now, waited = time.monotonic(), [0.0]
+        for group, (segment, opened) in list(self._open.items()):
+            usual_s = self._usual_age_s(group, segment)
+            wanted_s = now - self._attended_since + usual_s if self._is_attended(group) else usual_s
+            waits = group not in self._hurried and self._settings.quiet_s > usual_s
+            waited.append(min(now - opened, wanted_s) if waits else now - opened)
+        return max(waited)
 
     def first_open_ns(self, group: str) -> int | None:
         """Return when the first record of *group*'s open segment arrived, epoch nanoseconds; ``None`` = there is none."""

@@ -136,3 +136,18 @@ def test_one_hurried_batch_takes_the_others_of_its_segment_along_and_no_later_on
     time.sleep(5 * USUAL_S)
 
     assert held.batches() == ["a", "b"]
+
+
+def test_what_waits_for_a_reader_is_not_behind(held: Held) -> None:
+    """Whoever asks how far behind storing is counts from the question, not from when the record came."""
+    held.write("a")
+    time.sleep(8 * USUAL_S)
+    held.done.clear()
+    before_s = held.journal.oldest_open_s
+
+    held.sealed.append(None)  # type: ignore[arg-type] - an earlier segment is still being loaded, so this one cannot be sealed
+    held.journal.attend()
+
+    assert before_s <= USUAL_S
+    assert held.journal.oldest_open_s < 4 * USUAL_S
+    held.sealed.clear()
