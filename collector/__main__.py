@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -19,6 +20,7 @@ import typer
 from collector import __version__
 from collector.assistants.command import mcp
 from collector.replay.command import replay
+from collector.ruletests.command import rules_cli
 from collector.terminal.commands import COMMANDS, add_to
 
 if TYPE_CHECKING:
@@ -94,7 +96,7 @@ def check(
     config: ConfigOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Validate the settings and print them, secrets masked."""
+    """Validate the settings and the rule files, and print the settings, secrets masked."""
     from rich.console import Console
     from rich.table import Table
 
@@ -135,6 +137,17 @@ def migrate(config: ConfigOption = None, clickhouse: ClickHouseOption = None) ->
         typer.echo(f"fuseboard: {error.message}", err=True)
         raise typer.Exit(1) from error
     typer.echo("\n".join(f"applied {name}" for name in applied) or "the schema is up to date")
+
+
+def _check_rules(patterns: Sequence[str]) -> None:
+    """End with file, line and what is wrong where a rule file is."""
+    from collector.alerting.rules import load_groups
+    from collector.errors import Malformed
+
+    try:
+        load_groups(patterns)
+    except Malformed as error:
+        _fail(error.message)
 
 
 def _version(asked: bool) -> None:
@@ -178,6 +191,7 @@ def _fail(sentence: str) -> NoReturn:
     raise typer.Exit(2)
 
 
+cli.add_typer(rules_cli, name="rules")
 ASKING = {**COMMANDS, "mcp": mcp}
 add_to(cli, ASKING)
 cli.command("replay")(replay)

@@ -194,7 +194,12 @@ def build(settings: Settings, tour: str = "") -> Collector:
         breakers=present,
         registry=metrics,
         holder=journal.uuid,
-        sources=Sources(_attending(journal, lambda: Reader(store, limits=wiring.query_limits(settings)))),
+        sources=Sources(
+            lambda: Reader(store, limits=wiring.rule_limits(settings)),
+            sql=lambda text: console.ask(text),  # noqa: PLW0108 - the console is made below
+            own=lambda: pipeline.pipeline(),  # noqa: PLW0108
+            attend=partial(wait_loaded, journal),
+        ),
         on_call=catalogue.receivers,
     )
     own_secret = secrets.token_urlsafe(24)
@@ -214,7 +219,15 @@ def build(settings: Settings, tour: str = "") -> Collector:
     )
     disk = _disk(settings, engine, store, metrics)
     pipeline = Pipeline(
-        engine, journal, loader, data / "quarantine", canary, received.repeats, disk, lambda: state.trouble
+        engine,
+        journal,
+        loader,
+        data / "quarantine",
+        canary,
+        received.repeats,
+        disk,
+        lambda: state.trouble,
+        lambda: alerting.health().reasons,
     )
     probes = Probes(pipeline, metrics, JournalMetrics(metrics), EngineMetrics(metrics), keys)
     receiver = IngestReceiver(formats.PROTOCOLS, journal, keys, wiring.body_limits(settings), received)
@@ -345,16 +358,6 @@ def _unloaded_of(journal: Journal, loader: Loader) -> Callable[[str], int | None
         return min((at for at in found if at is not None), default=None)
 
     return first_ns
-
-
-def _attending(journal: Journal, make: Callable[[], Reader]) -> Callable[[], Reader]:
-    """Make readers that find what waited for one."""
-
-    def reader() -> Reader:
-        wait_loaded(journal)
-        return make()
-
-    return reader
 
 
 def _bulkhead(settings: Settings, metrics: QueryMetrics) -> Bulkhead:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ class Pipeline:
         repeats: Repeated batches that got their first answer since the start, by format.
         disk: The embedded engine's share of the disk; ``None`` in server mode.
         state: Why the state database was not found when it was last asked.
+        alerting: Why alerts are not evaluated or delivered as they should be: (code, sentence).
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Pipeline:
         repeats: Mapping[str, int],
         disk: DiskBudget | None,
         state: Callable[[], str | None],
+        alerting: Callable[[], Sequence[tuple[str, str]]] = tuple,
     ) -> None:
         self._engine = engine
         self._journal = journal
@@ -48,10 +50,11 @@ class Pipeline:
         self._repeats = repeats
         self._disk = disk
         self._state = state
+        self._alerting = alerting
         self._was_up = False
 
     def pipeline(self) -> Mapping[str, Any]:
-        """Return ``{canary, engine, journal, disk, quarantine, duplicates_refused}`` as ``/api/v1/pipeline`` shows it."""
+        """Return ``{canary, engine, journal, disk, quarantine, duplicates_refused, alerting}`` as ``/api/v1/pipeline`` shows it."""
         waiting, oldest_s = self._loader.waiting
         quarantined = (
             sum(1 for _ in self._quarantine_path.glob("*.seg")) if self._quarantine_path.exists() else 0
@@ -71,7 +74,13 @@ class Pipeline:
             "disk": None if self._disk is None else self._disk.row(),
             "quarantine": {"records": quarantined},
             "duplicates_refused": dict(self._repeats),
+            "alerting": self.alerting(),
         }
+
+    def alerting(self) -> dict[str, Any]:
+        """Return ``{ok, reasons: [{code, message}]}``."""
+        reasons = [{"code": code, "message": text} for code, text in self._alerting()]
+        return {"ok": not reasons, "reasons": reasons}
 
     def engine(self) -> dict[str, Any]:
         """Return the engine's ``state`` (starting, up, down), ``since``, ``restarts`` and ``last_error``."""
@@ -101,4 +110,5 @@ class Pipeline:
         """Return what is wrong without making the collector unready: lines are taken while engine or state are away."""
         engine, state = self.engine(), self._state()
         wrong = [] if engine["state"] == "up" else [f"engine {engine['state']}: {engine['last_error']}"]
-        return [*wrong, f"state: {state}; alerts wait"] if state else wrong
+        rules = [text for code, text in self._alerting() if code == "bad_rule"]
+        return [*wrong, *([f"state: {state}; alerts wait"] if state else []), *rules]

@@ -39,6 +39,7 @@ def serve(settings: Settings, tour: str = "") -> bool:
     collector = build(settings, tour)
     server = _Server(_config(collector, settings))
     server.on_listening = collector.listening
+    server.on_hangup = collector.alerting.reread_rules
     server.on_ending = collector.tail.close
     asyncio_runner = asyncio.Runner(loop_factory=_loop_factory())
     with asyncio_runner as runner:
@@ -83,6 +84,7 @@ class _Server(uvicorn.Server):
 
     on_listening: Callable[[str, int], None] | None = None
     on_ending: Callable[[], None] | None = None
+    on_hangup: Callable[[], None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then tell the address: port 0 means that nobody knew it before."""
@@ -99,8 +101,10 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Ask for a graceful end on the first SIGTERM or SIGINT, for a quick one on the second."""
+        """Ask for a graceful end on the first SIGTERM or SIGINT, for a quick one on the second; read files again on SIGHUP."""
         loop = asyncio.get_running_loop()
+        if self.on_hangup is not None:
+            loop.add_signal_handler(signal.SIGHUP, self.on_hangup)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.handle_exit, number, None)
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from pydantic import SecretStr
 
@@ -76,6 +77,7 @@ def alerting(settings: Settings, environ: Mapping[str, str] = os.environ) -> Ale
     routes = build_tree([route.model_dump(by_alias=True) for route in settings.route], names)
     return AlertingSettings(
         rule_files=settings.rule_files,
+        default_rules=settings.default_rules,
         receivers=receivers,
         interval_s=settings.evaluation_interval_s,
         public_url=settings.public_url or f"http://{settings.host}:{settings.port}",
@@ -204,6 +206,11 @@ def query_limits(settings: Settings) -> QueryLimits:
         settings.query_read_rows,
         settings.query_read_bytes,
     )
+
+
+def rule_limits(settings: Settings) -> QueryLimits:
+    """Give what one question of a rule may take: others wait behind it, and it comes again."""
+    return replace(query_limits(settings), time_s=min(settings.query_timeout_s, 10.0))
 
 
 def sql_limits(settings: Settings) -> QueryLimits:

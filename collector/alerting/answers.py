@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,9 +11,14 @@ from sqlalchemy import Connection, func, select
 
 from collector.alerting import history
 from collector.alerting.evaluate import Alert, sentence
+from collector.alerting.evaluation import progress
+from collector.alerting.evaluation.progress import Evaluated
+from collector.alerting.evaluation.settings import GroupSettings
 from collector.alerting.events import alert_url
+from collector.alerting.history import AlertsWanted
 from collector.alerting.outbox import PENDING
 from collector.alerting.rules import Rule
+from collector.alerting.rules.book import Rules
 from collector.alerting.timestamps import rfc3339
 from collector.state.tables import outbox
 
@@ -21,30 +26,78 @@ from collector.state.tables import outbox
 RESOLVED_SHOWN = timedelta(days=1)
 
 
-def alerts(tx: Connection, now: datetime, public_url: str, limit: int) -> list[dict[str, Any]]:
-    """Give firing, pending and lately resolved alerts; *value* of a living one is as of *now*, in seconds."""
-    found = history.newest(tx, now - RESOLVED_SHOWN, limit)
-    return [_alert(alert, now, public_url) for alert in found]
+Values = Mapping[str, float]
 
 
-def rules(tx: Connection, known: Sequence[Rule]) -> list[dict[str, Any]]:
-    """Give every rule with the worst state any of its alerts is in."""
+def alerts(
+    tx: Connection, wanted: AlertsWanted, now: datetime, public_url: str, rules: Rules, values: Values
+) -> list[dict[str, Any]]:
+    """
+    Give the alerts that are wanted: firing, pending, resolved; the newest first.
+
+    Args:
+        tx: A read transaction.
+        wanted: Which.
+        now: What a breaker's seconds are counted to.
+        public_url: Of the pages.
+        rules: In force.
+        values: Of living alerts, by id, as their rules found them last.
+    """
+    ticked = {rule.id for rule in rules.ticked}
+    found = history.wanted(tx, wanted, now - RESOLVED_SHOWN)
+    return [_alert(alert, _value(alert, now, ticked, values), public_url) for alert in found]
+
+
+def rules(tx: Connection, known: Rules, settings: GroupSettings, took: Values) -> list[dict[str, Any]]:
+    """Give every rule with the worst state any of its alerts is in, and how its last evaluation went."""
     states = history.states(tx)
+    last = progress.last(tx)
     return [
         {
             "name": rule.name,
             "kind": rule.kind,
             "expr": rule.expr,
             "for_s": rule.for_s,
+            "keep_firing_for_s": rule.keep_firing_for_s,
             "severity": rule.severity,
             "state": _worst(states.get(rule.id, ())),
+            "alerts": states.get(rule.id, {}),
             "group": rule.group,
+            "file": rule.file,
+            "line": rule.line,
             "id": rule.id,
             "labels": dict(rule.labels),
             "annotations": dict(rule.annotations),
+            "interval_s": group.interval_s or settings.interval_s,
+            "limit": group.limit,
+            **_evaluated(rule, last.get(group.id), took),
         }
-        for rule in known
+        for group in known.groups
+        for rule in group.rules
     ]
+
+
+def _evaluated(rule: Rule, last: Evaluated | None, took: Values) -> dict[str, Any]:
+    """Say how the last evaluation went; a breaker's state is looked at all the time."""
+    if rule.asking is None:
+        return {"health": "ok", "last_error": "", "last_evaluation": None, "evaluation_s": 0.0}
+    if last is None:
+        return {"health": "unknown", "last_error": "", "last_evaluation": None, "evaluation_s": 0.0}
+    problem = last.problems.get(rule.id, "")
+    return {
+        "health": "err" if problem else "ok",
+        "last_error": problem,
+        "last_evaluation": rfc3339(last.at),
+        "evaluation_s": round(took.get(rule.id, 0.0), 6),
+    }
+
+
+def _value(alert: Alert, now: datetime, ticked: Collection[str], values: Values) -> float:
+    if alert.state == "resolved":
+        return alert.value
+    if alert.rule_id in ticked:
+        return max(alert.value, (now - alert.pending_since).total_seconds())
+    return values.get(alert.id, alert.value)
 
 
 def pending_by_receiver(tx: Connection) -> dict[str, int]:
@@ -55,10 +108,7 @@ def pending_by_receiver(tx: Connection) -> dict[str, int]:
     return {name: int(count) for name, count in tx.execute(query)}
 
 
-def _alert(alert: Alert, now: datetime, public_url: str) -> dict[str, Any]:
-    value = alert.value
-    if alert.state != "resolved":
-        value = max(value, (now - alert.pending_since).total_seconds())
+def _alert(alert: Alert, value: float, public_url: str) -> dict[str, Any]:
     return {
         "id": alert.id,
         "rule": alert.rule,

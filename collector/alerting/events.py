@@ -171,8 +171,12 @@ def breaker_event(announcement: Announcement, public_url: str) -> Event:
 
 
 def alert_url(alert: Alert, public_url: str) -> str:
-    """Give the page of the alert's breaker."""
+    """Give the page of the alert's breaker, else of its service, else of all alerts."""
     labels = alert.labels
+    if "breaker" not in labels:
+        service = labels.get("service") or labels.get("service_name") or ""
+        page = f"services/{quote(service, safe='')}" if service else "alerts"
+        return f"{public_url.rstrip('/')}/{page}{_of_env(labels.get('env', ''))}"
     return breaker_url(
         (labels.get("service", ""), labels.get("env", ""), labels.get("breaker", "")), public_url
     )
@@ -181,8 +185,12 @@ def alert_url(alert: Alert, public_url: str) -> str:
 def breaker_url(subject: Subject, public_url: str) -> str:
     """Give the page of a breaker under *public_url*, with its environment chosen."""
     service, env, breaker = subject
-    query = f"?{urlencode({'env': env})}" if env else ""
-    return f"{public_url.rstrip('/')}/breakers/{quote(service, safe='')}/{quote(breaker, safe='')}{query}"
+    path = f"breakers/{quote(service, safe='')}/{quote(breaker, safe='')}"
+    return f"{public_url.rstrip('/')}/{path}{_of_env(env)}"
+
+
+def _of_env(env: str) -> str:
+    return f"?{urlencode({'env': env})}" if env else ""
 
 
 def _event(

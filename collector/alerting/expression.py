@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 SUBJECT_LABELS = ("service", "env", "breaker", "target", "instance")
+
+LABEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 EXPRESSION = re.compile(r"\s*open\s+for\s+(?P<duration>[^\s{]+)\s*(?:\{(?P<matchers>.*)\}\s*)?", re.DOTALL)
 MATCHER = re.compile(r'\s*(?P<label>\w+)\s*(?P<operator>=~|!~|!=|=)\s*(?P<value>"(?:[^"\\]|\\.)*")\s*(?:,|$)')
@@ -62,7 +64,8 @@ def parse_expression(text: str) -> BreakerExpression:
         raise ValueError(
             'expected "open for <duration>", then optional matchers, like: open for 15s {env="demo"}'
         )
-    return BreakerExpression(parse_duration_s(match["duration"]), _matchers(match["matchers"] or ""))
+    matchers = parse_matchers(match["matchers"] or "", SUBJECT_LABELS, "breakers")
+    return BreakerExpression(parse_duration_s(match["duration"]), matchers)
 
 
 def parse_duration_s(text: str) -> float:
@@ -78,21 +81,32 @@ def parse_duration_s(text: str) -> float:
     return sum(int(count) * UNIT_S[unit] for unit, count in match.groupdict().items() if count)
 
 
-def _matchers(text: str) -> tuple[Matcher, ...]:
+def parse_matchers(text: str, labels: Sequence[str], what: str) -> tuple[Matcher, ...]:
+    """
+    Read what stands between braces.
+
+    Args:
+        text: Without the braces.
+        labels: That may be named.
+        what: Has them, in the plural.
+
+    Raises:
+        ValueError: It does not follow the grammar, or names another label.
+    """
     found = []
     position = 0
     while text[position:].strip():
         match = MATCHER.match(text, position)
         if match is None:
             raise ValueError(f'expected label="value" at {text[position:].strip()!r}')
+        if match["label"] not in labels:
+            raise ValueError(f"{what} have no label {match['label']!r}; known: {', '.join(labels)}")
         found.append(_matcher(match["label"], match["operator"], match["value"]))
         position = match.end()
     return tuple(found)
 
 
 def _matcher(label: str, operator: str, quoted: str) -> Matcher:
-    if label not in SUBJECT_LABELS:
-        raise ValueError(f"breakers have no label {label!r}; known: {', '.join(SUBJECT_LABELS)}")
     try:
         value = json.loads(quoted)
     except ValueError as error:

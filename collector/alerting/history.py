@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, func, insert, or_, select, update
@@ -63,18 +63,37 @@ def by_ids(tx: Connection, ids: Sequence[str]) -> list[Alert]:
     return found
 
 
-def newest(tx: Connection, resolved_after: datetime, limit: int) -> list[Alert]:
-    """Give living alerts and those resolved after *resolved_after*: firing, pending, resolved; newest first."""
-    query = select(alerts).where(
-        or_(
-            alerts.c.state.in_(("pending", "firing")),
-            and_(alerts.c.state == "resolved", alerts.c.resolved_at > resolved_after),
-        )
-    )
+@dataclass(frozen=True, slots=True)
+class AlertsWanted:
+    """
+    Which alerts.
+
+    Attributes:
+        state: pending, firing or resolved; "" = living ones, and those lately resolved.
+        since: Resolved ones: since then; ``None`` = lately.
+        until: Resolved ones: before then.
+        limit: Most.
+    """
+
+    state: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    limit: int = 500
+
+
+def wanted(tx: Connection, asked: AlertsWanted, lately: datetime) -> list[Alert]:
+    """Give what is *asked* for: firing, pending, resolved; newest first. Resolved since *lately* where nothing else is said."""
+    resolved = [alerts.c.state == "resolved", alerts.c.resolved_at >= (asked.since or lately)]
+    if asked.until is not None:
+        resolved.append(alerts.c.resolved_at < asked.until)
+    if asked.state == "resolved":
+        query = select(alerts).where(*resolved).order_by(alerts.c.resolved_at.desc(), alerts.c.id)
+        return _alerts(tx, query.limit(asked.limit))
+    living = alerts.c.state.in_(LIVING) if not asked.state else alerts.c.state == asked.state
+    query = select(alerts).where(living if asked.state else or_(living, and_(*resolved)))
     # firing < pending < resolved is also the order of the alphabet.
-    return _alerts(
-        tx, query.order_by(alerts.c.state, alerts.c.pending_since.desc(), alerts.c.id).limit(limit)
-    )
+    order = (alerts.c.state, alerts.c.pending_since.desc(), alerts.c.id)
+    return _alerts(tx, query.order_by(*order).limit(asked.limit))
 
 
 def apply(tx: Connection, changes: Sequence[Change]) -> None:

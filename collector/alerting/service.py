@@ -28,6 +28,7 @@ from collector.alerting.evaluation.recording import Recorder, RecordingDoor
 from collector.alerting.evaluator import LEASE, LEASE_S, Evaluator, Round
 from collector.alerting.guard import Egress, Resolve, resolve_host
 from collector.alerting.heartbeat import Heartbeat
+from collector.alerting.history import AlertsWanted
 from collector.alerting.incidents.answers import Answers
 from collector.alerting.incidents.hands import Hands
 from collector.alerting.incidents.investigator import Investigator
@@ -38,7 +39,7 @@ from collector.alerting.kinds.asking import Sources
 from collector.alerting.marks import marked
 from collector.alerting.metrics import AlertingMetrics
 from collector.alerting.plan import nobody_on_call
-from collector.alerting.rules import RuleBook
+from collector.alerting.rules import RuleBook, default_groups
 from collector.alerting.settings import AlertingSettings, Receiver
 from collector.alerting.silences.service import Silences
 from collector.errors import FuseboardError, Unavailable
@@ -51,6 +52,8 @@ log = structlog.get_logger(__name__)
 POLL_S = 0.5
 # How late a group may be evaluated.
 ASK_S = 0.25
+# How soon a changed rule file is noticed.
+LOOK_S = 2.0
 # Without a finished round for this long (and three intervals) evaluation is reported as stuck.
 STUCK_S = 15.0
 # The same for the rules that ask: a question may take its time, and several take turns.
@@ -115,7 +118,7 @@ class Alerting:
         self._state = state
         self._holder = holder
         self._clock = clock
-        self.book = RuleBook(settings.rule_files)
+        self.book = RuleBook(settings.rule_files, default_groups() if settings.default_rules else ())
         self._metrics = AlertingMetrics(registry)
         self._evaluator = Evaluator(
             settings,
@@ -140,6 +143,8 @@ class Alerting:
         )
         self._couriers = tuple(map(self._courier, settings.receivers))
         self._receivers = {receiver.name: receiver for receiver in settings.receivers}
+        self._reread = threading.Event()
+        self._looked = time.monotonic()
         self._recorder = Recorder(state, lambda tx, now: lease.held(tx, LEASE, holder, now))
         self._registered = False
         with suppress(Unavailable):  # a PostgreSQL that is away is told by `State`; each round tries again
@@ -303,6 +308,12 @@ class Alerting:
     def health(self) -> AlertingHealth:
         """Say whether alerts are evaluated and delivered."""
         reasons = [self._problem] if self._problem else []
+        if self.book.problem:
+            reasons.append(
+                ("bad_rule", f"the rules in force are older than their files: {self.book.problem}")
+            )
+        if self._recorder.trouble:
+            reasons.append(("recording_waits", self._recorder.trouble))
         silent_s = time.monotonic() - self._finished
         if self._threads and silent_s > max(STUCK_S, 3 * self._settings.interval_s):
             reasons.append(("evaluation_stuck", f"no round has finished for {silent_s:.0f} s"))
@@ -318,17 +329,24 @@ class Alerting:
                 reasons.append(("receiver_disabled", f"{name}: {disabled[name]}"))
         return AlertingHealth(ok=not reasons, reasons=tuple(reasons))
 
-    def alerts(self, limit: int = 500) -> list[dict[str, Any]]:
-        """Answer ``/api/v1/alerts``: firing, pending, resolved within a day."""
+    def alerts(self, wanted: AlertsWanted | None = None) -> list[dict[str, Any]]:
+        """Answer ``/api/v1/alerts``: firing, pending, resolved within a day, or what is *wanted*."""
         now = self._clock()
         with self._state.read() as tx:
-            found = answers.alerts(tx, now, self._settings.public_url, limit)
+            found = answers.alerts(
+                tx,
+                wanted or AlertsWanted(),
+                now,
+                self._settings.public_url,
+                self.book.rules,
+                self._groups.values,
+            )
             return marked(tx, found, self._evaluator.planner, now)
 
     def rules(self) -> list[dict[str, Any]]:
         """Answer ``/api/v1/rules``."""
         with self._state.read() as tx:
-            return answers.rules(tx, self.book.rules.all)
+            return answers.rules(tx, self.book.rules, self._settings.groups, self._groups.took)
 
     def deliveries(self, limit: int = 100) -> list[dict[str, Any]]:
         """Give the newest deliveries, newest first."""
@@ -359,9 +377,22 @@ class Alerting:
             except Exception as error:  # noqa: BLE001 - the round after this one may succeed; nothing was committed
                 self._failed("alerting_round_failed", error)
 
+    def reread_rules(self) -> None:
+        """Read the rule files again, soon; if one is wrong the rules stay as they are, and health says why."""
+        self._reread.set()
+
+    def _look_at_files(self) -> None:
+        if self._reread.is_set():
+            self._reread.clear()
+            self.book.reread()
+        elif time.monotonic() - self._looked >= LOOK_S:
+            self._looked = time.monotonic()
+            self.book.reread_if_changed()
+
     def _ask_forever(self) -> None:
         while not self._stop.wait(ASK_S):
             try:
+                self._look_at_files()
                 self.ask_due()
                 self.record_due()
             except Exception as error:  # noqa: BLE001 - what was not committed is asked again

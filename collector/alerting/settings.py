@@ -27,6 +27,8 @@ class AlertingSettings:
 
     rule_files: tuple[str, ...] = ()
     """Paths or globs of rule files."""
+    default_rules: bool = False
+    """Whether our own rules are there beside them."""
     receivers: tuple[Receiver, ...] = ()
     """Where events go; each gets what its ``types`` say."""
     interval_s: float = 1.0

@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from collector.access import Access
 from collector.alerting.deliveries import Deliveries
+from collector.alerting.history import AlertsWanted
 from collector.alerting.incidents.service import Incidents
 from collector.alerting.silences.service import Silences
 from collector.boards import Boards
@@ -28,8 +29,8 @@ from collector.views import Views
 class AlertAnswers(Protocol):
     """Alerting, as the API shows it."""
 
-    def alerts(self) -> Sequence[Mapping[str, Any]]:
-        """Give the living and lately resolved alerts."""
+    def alerts(self, wanted: AlertsWanted | None = None) -> Sequence[Mapping[str, Any]]:
+        """Give the living and lately resolved alerts, or those that are *wanted*."""
 
     def rules(self) -> Sequence[Mapping[str, Any]]:
         """Give the rules and their states."""

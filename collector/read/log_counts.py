@@ -156,7 +156,7 @@ def facets(reader: Reader, chosen: Slice, fields: Sequence[str], limit: int) -> 
     params = {**chosen.params(), "limit": limit}
     answers = []
     for field in fields:
-        value, exists = _facet_value(field)
+        value, exists = facet_value(field)
         by_minutes = _by_minutes(chosen) and field in (*MINUTE_FIELDS, "severity")
         template = _FACET_BY_MINUTES if by_minutes else _FACET
         sql = template.format(search=chosen.search.sql, value=value, exists=exists)
@@ -167,7 +167,8 @@ def facets(reader: Reader, chosen: Slice, fields: Sequence[str], limit: int) -> 
     return answers
 
 
-def _facet_value(field: str) -> tuple[str, str]:
+def facet_value(field: str) -> tuple[str, str]:
+    """Give the value of *field* in a row of ``logs``, and whether it has one, as SQL; a key of attributes is ``{field:String}`` in both."""
     if field not in LOGS.columns:
         return _ATTRIBUTE, _HAS_ATTRIBUTE
     sql, kind = LOGS.columns[field]

@@ -28,7 +28,7 @@ from collector.alerting.kinds.promql import read_promql
 from collector.alerting.rules import Group, Rule, RuleBook
 from collector.alerting.templates import Given, fill_in
 from collector.alerting.templates.functions import Row
-from collector.errors import FuseboardError
+from collector.errors import FuseboardError, StoreUnavailable
 from collector.state import State
 
 log = structlog.get_logger(__name__)
@@ -77,6 +77,13 @@ class Done:
         return Evaluated(self.slot, at, sum(outcome.took_s for outcome in self.outcomes), problems)
 
 
+@dataclass
+class _Away:
+    """Why the engine did not answer in this round: a thousand rules need not find out one by one."""
+
+    problem: str = ""
+
+
 Commit = Callable[[Sequence[Done], datetime], bool]
 
 
@@ -102,6 +109,7 @@ class GroupEvaluator:
         self._commit = commit
         self._pool = ThreadPoolExecutor(settings.at_once, thread_name_prefix="alerting-rule")
         self.values: dict[str, float] = {}
+        self.took: dict[str, float] = {}
 
     def round(self, now: datetime) -> int:
         """
@@ -115,6 +123,8 @@ class GroupEvaluator:
             last = progress.last(tx)
             due = [(group, slot) for group in groups if (slot := self._due(group, last, now))]
             living = history.living(tx, [rule.id for group, _ in due for rule in group.asked])
+        if due:
+            self._sources.attend()
         by_rule: dict[str, dict[str, Alert]] = {}
         for alert in living:
             by_rule.setdefault(alert.rule_id, {})[alert.fingerprint] = alert
@@ -137,8 +147,9 @@ class GroupEvaluator:
         self, due: Sequence[tuple[Group, datetime]], living: Mapping[str, Mapping[str, Alert]]
     ) -> Iterator[list[Done]]:
         """Ask all rules of *due*; give the groups as they are done, some at a time."""
+        away = _Away()
         asked = [
-            (group, slot, [self._pool.submit(self._outcome, rule, living.get(rule.id, {}), group, slot) for rule in group.asked])
+            (group, slot, [self._begun(rule, living.get(rule.id, {}), group, slot, away) for rule in group.asked])
             for group, slot in due
         ]  # fmt: skip
         while asked:
@@ -148,11 +159,27 @@ class GroupEvaluator:
             if ready:
                 yield [Done(group, slot, _results(futures)) for group, slot, futures in ready]
 
-    def _outcome(self, rule: Rule, living: Mapping[str, Alert], group: Group, slot: datetime) -> Outcome:
+    def _begun(
+        self, rule: Rule, living: Mapping[str, Alert], group: Group, slot: datetime, away: _Away
+    ) -> Future[Outcome]:
+        """Begin to evaluate *rule*; what asks no engine does not wait behind what does."""
+        if rule.kind != "fuseboard":
+            return self._pool.submit(self._outcome, rule, living, group, slot, away)
+        done: Future[Outcome] = Future()
+        done.set_result(self._outcome(rule, living, group, slot, _Away()))
+        return done
+
+    def _outcome(
+        self, rule: Rule, living: Mapping[str, Alert], group: Group, slot: datetime, away: _Away
+    ) -> Outcome:
         began = time.monotonic()
         try:
+            if away.problem:
+                return Outcome(rule, problem=away.problem)
             outcome = self._asked(rule, living, group, slot)
         except FuseboardError as error:
+            if isinstance(error, StoreUnavailable):
+                away.problem = error.message
             outcome = Outcome(rule, problem=error.message)
         except Exception as error:
             log.exception("rule_failed", rule=rule.name, group=rule.group)
@@ -202,6 +229,7 @@ class GroupEvaluator:
     def _remember(self, done: Sequence[Done]) -> None:
         """Keep the values of living alerts: they change at every evaluation, which is no reason to write them."""
         for outcome in (outcome for one in done for outcome in one.outcomes):
+            self.took[outcome.rule.id] = outcome.took_s
             self.values.update(outcome.step.values)
             for change in outcome.step.changes:
                 if change.kind in {"resolved", "dropped"}:

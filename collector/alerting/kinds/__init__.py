@@ -17,8 +17,17 @@ No data is not over: docs/adr/0034.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from collector.alerting.kinds.asking import Asking
+from collector.alerting.kinds.breakers import read_breaker
+from collector.alerting.kinds.bulkheads import read_bulkhead
+from collector.alerting.kinds.own import read_own
 from collector.alerting.kinds.promql import read_promql
+from collector.alerting.kinds.search import read_search
+from collector.alerting.kinds.silent import read_silent
+from collector.alerting.kinds.slo import read_slo
+from collector.alerting.kinds.sql import read_sql
 from collector.alerting.kinds.written import Written
 
 
@@ -32,9 +41,19 @@ def read_asking(key: str, fields: Written) -> tuple[Asking, float]:
     Raises:
         ValueError: It cannot be asked; the sentence says why.
     """
-    if key == "expr":
-        return read_promql(str(fields.expr)), 0.0
-    raise ValueError(f"{key!r} rules are not known")
+    if key == "bulkhead":
+        return read_bulkhead(str(fields.bulkhead))
+    return _WITHOUT_FOR[key](fields), 0.0
 
+
+_WITHOUT_FOR: Mapping[str, Callable[[Written], Asking]] = {
+    "expr": lambda fields: read_promql(str(fields.expr)),
+    "breaker": lambda fields: read_breaker(str(fields.breaker)),
+    "search": read_search,
+    "sql": lambda fields: read_sql(str(fields.sql), fields.value),
+    "silent": lambda fields: read_silent(str(fields.silent)),
+    "slo": lambda fields: read_slo(str(fields.slo)),
+    "fuseboard": lambda fields: read_own(str(fields.fuseboard)),
+}
 
 __all__ = ["Asking", "read_asking"]

@@ -44,11 +44,13 @@ class Sources:
         reader: Makes a reader of ClickHouse: one per question.
         sql: Runs a person's statement behind the guard; ``None`` = there is none.
         own: Gives what ``/api/v1/pipeline`` says; ``None`` = nothing is known.
+        attend: Called before a round of questions: what gathers in the journal until somebody reads is loaded then.
     """
 
     reader: Callable[[], Reader]
     sql: Callable[[str], Answer] | None = None
     own: Callable[[], Mapping[str, Any]] | None = None
+    attend: Callable[[], object] = bool
 
 
 class Asking(Protocol):

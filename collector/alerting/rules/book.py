@@ -9,6 +9,7 @@ from functools import cached_property
 import structlog
 
 from collector.alerting.rules.load import load_groups, paths
+from collector.alerting.rules.pack import beside
 from collector.alerting.rules.rule import Group, Rule
 from collector.errors import Malformed
 
@@ -61,7 +62,7 @@ class RuleBook:
         self._default = tuple(default)
         self._lock = threading.Lock()
         self._seen = self._look()
-        self.rules = Rules((*load_groups(self._patterns), *self._default))
+        self.rules = self._read()
         self.problem: str | None = None
 
     def reread_if_changed(self) -> bool:
@@ -74,7 +75,7 @@ class RuleBook:
         with self._lock:
             self._seen = self._look() if seen is None else seen
             try:
-                self.rules = Rules((*load_groups(self._patterns), *self._default))
+                self.rules = self._read()
             except Malformed as error:
                 self.problem = error.message
                 log.warning("rules_kept", error=error.message)
@@ -82,6 +83,10 @@ class RuleBook:
             self.problem = None
         log.info("rules_read", groups=len(self.rules.groups), rules=len(self.rules.all))
         return True
+
+    def _read(self) -> Rules:
+        own = load_groups(self._patterns)
+        return Rules((*own, *beside(self._default, own)))
 
     def _look(self) -> Seen:
         """Say which files there are, and when they were written."""

@@ -28,6 +28,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -55,6 +56,11 @@ def load_groups(patterns: Sequence[str]) -> tuple[Group, ...]:
     """
     known: Counter[str] = Counter()
     return tuple(group for path in paths(patterns) for group in _groups(read_yaml(path), known))
+
+
+def read_groups(path: Path, name: str) -> tuple[Group, ...]:
+    """Read one file of ours, called *name*."""
+    return tuple(_groups(replace(read_yaml(path), name=name), Counter()))
 
 
 def load_rules(patterns: Sequence[str]) -> tuple[Rule, ...]:
@@ -144,7 +150,7 @@ def _rule(file: YamlFile, place: Place, group: GroupFields, fields: RuleFields, 
 
 
 def _numbered(rule: Rule, count: int) -> Rule:
-    return Rule(**{**rule.__dict__, "id": _digest(rule.id, count)})
+    return replace(rule, id=_digest(rule.id, count))
 
 
 def _kind(file: YamlFile, place: Place, fields: RuleFields) -> str:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from collector.alerting.expression import SUBJECT_LABELS
+from collector.alerting.expression import LABEL_NAME, SUBJECT_LABELS
 from collector.alerting.rules.fields import RuleFields
 from collector.alerting.rules.yamlfile import YamlFile
 from collector.alerting.templates import check_template
 
-LABEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 METRIC_NAME = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*")
 # instance is a label one can match on; an alert is about a breaker with all its instances.
 ALERT_LABELS = tuple(label for label in SUBJECT_LABELS if label != "instance")

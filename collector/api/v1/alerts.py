@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from collector.alerting.history import AlertsWanted
 from collector.api.answer import Page, answer
-from collector.api.params import Ask, Asked
+from collector.api.params import LIMIT_MOST, Ask, Asked
+from collector.query.window import parse_time
 
 router = APIRouter()
 
@@ -43,14 +46,30 @@ class Alert(BaseModel):
 
 
 class Rule(BaseModel):
-    """A rule and its state."""
+    """A rule, its state, and how its last evaluation went."""
 
     name: str
-    kind: str
+    kind: str = Field(description="expr, record, breaker, bulkhead, search, sql, silent, slo, fuseboard.")
     expr: str
     for_s: float
+    keep_firing_for_s: float = 0
     severity: str
-    state: str
+    state: str = Field(description="inactive, pending, firing.")
+    alerts: dict[str, int] = Field(default={}, description="Living alerts, by state.")
+    group: str = ""
+    file: str = ""
+    line: int = 0
+    id: str = ""
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    interval_s: float = Field(default=0, description="Seconds between evaluations.")
+    limit: int = 0
+    health: str = Field(default="unknown", description="ok, err, unknown (not evaluated yet).")
+    last_error: str = ""
+    last_evaluation: str | None = None
+    evaluation_s: float = Field(
+        default=0, description="Seconds that it took, 0 on a collector that does not evaluate."
+    )
 
 
 class Pipeline(BaseModel):
@@ -70,16 +89,42 @@ class Pipeline(BaseModel):
         "partitions of the embedded engine that had to go before their time; reason: max_bytes, free_bytes. Null in server mode.",
     )
     quarantine: dict[str, Any] = Field(description="{records}.")
+    alerting: dict[str, Any] = Field(
+        default={},
+        description="{ok, reasons: [{code, message}]}; bad_rule: a rule file changed and is wrong, the rules in force are older.",
+    )
     duplicates_refused: dict[str, int] = Field(
         description="Repeated batches that got their first answer since the start, by format."
     )
 
 
+class AlertsAsked(Asked):
+    """Parameters of ``/alerts``."""
+
+    state: Literal["", "pending", "firing", "resolved"] = Field(
+        "", description="Only these; empty: pending, firing, and lately resolved."
+    )
+    start: str | None = Field(
+        None, description="Resolved ones since then, months back; default: a day ago. Written as everywhere."
+    )
+    end: str | None = Field(None, description="Resolved ones before then; default: now.")
+    limit: int = Field(500, ge=1, le=LIMIT_MOST, description="Most alerts.")
+
+    def wanted(self, now_ns: int) -> AlertsWanted:
+        """Read the times."""
+        return AlertsWanted(
+            self.state, _time(self.start, "start", now_ns), _time(self.end, "end", now_ns), self.limit
+        )
+
+
+def _time(text: str | None, param: str, now_ns: int) -> datetime | None:
+    return None if text is None else datetime.fromtimestamp(parse_time(text, param, now_ns) / 1e9, UTC)
+
+
 @router.get("/alerts", response_model=Page[Alert], tags=["alerts"])
-def list_alerts(ask: Ask, asked: Annotated[Asked, Query()]) -> Response:
+def list_alerts(ask: Ask, asked: Annotated[AlertsAsked, Query()]) -> Response:
     """Alerts: pending, firing, lately resolved."""
-    del asked
-    return answer(list(ask.parts.alerts.alerts()))
+    return answer(list(ask.parts.alerts.alerts(asked.wanted(ask.now_ns))))
 
 
 @router.get("/rules", response_model=Page[Rule], tags=["alerts"])

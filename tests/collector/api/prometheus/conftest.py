@@ -24,8 +24,9 @@ class Alerts:
         self.living = []
         self.known = []
 
-    def alerts(self):
+    def alerts(self, wanted=None):
         """Those living and lately resolved."""
+        del wanted
         return self.living
 
     def rules(self):
