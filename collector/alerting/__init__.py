@@ -16,12 +16,14 @@ One round, in this order::
     history.py     alerts and announced breakers in state/
     outbox.py      one row per event and receiver, in the same transaction as the change
     --------------- committed: from here on kill -9 loses nothing
+    receivers/     an event as the request each kind of receiver understands; pure
     guard.py       may we connect there; the address checked is the address used
-    webhooks.py    sign, POST, say what came back
-    retry.py       when to try again
+    dispatch.py    a batch for one receiver: webhooks.py (HTTP) or mail.py (SMTP), and what came back
+    retry.py       when to try again; standing.py whether at all: busy, disabled, behind its breaker
+    heartbeat.py   a sign of life while all of this works
 
     evaluator.py   the first half as one call; courier.py the second
-    service.py     the component: threads, lease, health; answers.py what the API shows
+    service.py     the component: threads, lease, health; answers.py and deliveries.py what the API shows
 
 What holds: a change and its outbox rows are one transaction, before anything is sent. A repeat
 carries the same ``webhook-id``. No data, a stale breaker or a dead engine resolves nothing.

@@ -68,3 +68,12 @@ def test_the_agents_settings_are_documented() -> None:
     rows = {sources.codes(row[0])[0]: row[2] for row in sources.table("agent.md", "Settings")}
 
     assert rows == {name: field.help for name, field in AGENT_FIELDS}
+
+
+def test_the_settings_of_receivers_are_documented() -> None:
+    """docs/receivers.md has each of a receiver and of the heartbeat, in the words of ``fuseboard check``, and no other."""
+    receivers = {sources.codes(row[0])[0]: row[2] for row in sources.table("receivers.md", "Settings")}
+    heartbeat = {sources.codes(row[0])[0]: row[1] for row in sources.table("receivers.md", "Heartbeat")}
+
+    assert receivers == {name: field.description for name, field in ReceiverSettings.model_fields.items()}
+    assert heartbeat == {name: field.description for name, field in HeartbeatSettings.model_fields.items()}

@@ -105,16 +105,17 @@ class Receiving:
         self.requests: list[Request] = []
         self.answers: list[Answer] = []
         self.before_answer: Callable[[], None] = lambda: None
+        self.decide: Callable[[Request], Answer] | None = None
         receiving = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiving.requests.append(
-                    Request(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
-                )
+                request = Request(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
+                receiving.requests.append(request)
                 receiving.before_answer()
                 answer = receiving.answers.pop(0) if receiving.answers else Answer()
+                answer = receiving.decide(request) if receiving.decide else answer
                 self.send_response(answer.status)
                 for name, value in answer.headers.items():
                     self.send_header(name, value)

@@ -72,14 +72,17 @@ def run(spec: dict[str, object]) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return resolve_host(host, port)
 
-    receiver = Receiver("pager", str(spec["receiver"]), SECRET, allow_private=True)
+    url = str(spec["receiver"])
+    receivers = [Receiver("pager", url, SECRET, allow_private=True)]
+    if spec.get("second"):
+        receivers.append(Receiver("second", f"{url}/second", kind="alertmanager", allow_private=True))
     others = [
         SimpleNamespace(**{**vars(breaker), "service": service, "state": state})
         for service, state in dict(spec.get("others", {})).items()
     ]
     settings = AlertingSettings(
         rule_files=(str(spec["rule_file"]),),
-        receivers=(receiver,),
+        receivers=tuple(receivers),
         routes=build_tree(list(spec.get("routes", ())), ["pager"]),
         flap_damping="routes" in spec,
     )

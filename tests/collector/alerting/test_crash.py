@@ -126,6 +126,25 @@ def test_killed_at_any_point_groups_keep_their_clocks(collector, receiving, tmp_
     assert point > 12
 
 
+def test_killed_at_any_point_two_receivers_are_told_independently(collector, receiving):
+    """A kill while one is told neither takes the event from the other nor tells it as another one."""
+    point, steps = 0, 0
+    killed = True
+    while killed:
+        point += 5
+        steps += 1
+        at = START + timedelta(minutes=point)
+        killed = collector("open", at, kill_at=point, second=True)
+        collector("open", at + timedelta(seconds=1), second=True)
+        collector("closed", at + timedelta(seconds=6), second=True)
+
+        for path in ("/hook", "/hook/second"):
+            mine = [request for request in receiving.requests if request.path == path]
+            ids = {request.headers["webhook-id"] for request in mine}
+            assert len(ids) == 2 * steps
+    assert steps > 3
+
+
 def test_killed_between_commit_and_send_the_event_is_sent_by_the_next_start(collector, receiving):
     """The receiver has seen nothing when the process dies, and gets the event after the restart."""
     assert collector("open", START, kill_before_send=True)
