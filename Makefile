@@ -71,7 +71,7 @@ DEBIAN := chromium prometheus collectd
 PACKAGES_collectd := collectd-core libyajl2 libcurl3-gnutls
 
 .PHONY: debian
-debian: tests/.debian/usr/sbin/rsyslogd
+debian: tests/.debian/usr/sbin/rsyslogd tests/.debian/rabbitmq/usr/sbin/rabbitmq-server
 	@missing="$(foreach name,$(DEBIAN),$$(command -v $(name) >/dev/null || echo $(or $(PACKAGES_$(name)),$(name))))"; \
 	[ -z "$$(echo $$missing)" ] || { $(APT) update -qq && $(APT) install -y -qq $$missing; }
 
@@ -81,3 +81,10 @@ tests/.debian/usr/sbin/rsyslogd:
 	@rm -rf tests/.debian && mkdir -p tests/.debian
 	@cd tests/.debian && { apt-get download -qq $(RSYSLOG) || { $(APT) update -qq && apt-get download -qq $(RSYSLOG); }; }
 	@for package in tests/.debian/*.deb; do dpkg -x $$package tests/.debian && rm $$package; done
+
+# Likewise RabbitMQ, of which the tests start a node of their own; without it its test is skipped.
+RABBITMQ := rabbitmq-server libsctp1 $(addprefix erlang-,asn1 base crypto eldap ftp inets mnesia os-mon parsetools public-key runtime-tools snmp ssl syntax-tools tftp tools xmerl)
+tests/.debian/rabbitmq/usr/sbin/rabbitmq-server: | tests/.debian/usr/sbin/rsyslogd
+	@rm -rf tests/.debian/rabbitmq && mkdir -p tests/.debian/rabbitmq
+	@cd tests/.debian/rabbitmq && { apt-get download -qq $(RABBITMQ) || { $(APT) update -qq && apt-get download -qq $(RABBITMQ); }; } \
+		&& for package in *.deb; do dpkg -x $$package . && rm $$package; done || echo "rabbitmq-server cannot be had here: its test is skipped"
