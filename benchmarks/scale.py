@@ -45,6 +45,7 @@ QUESTIONS: dict[str, dict[str, str]] = {
     "/deploys": {},
     "/queues": {},
     "/gateway": {},
+    "/hot": {},
     "/databases": {},
     "/catalogue": {},
     "/breakers": {},
