@@ -8,6 +8,7 @@ play which role for the bulkhead that the labels name:
 ``in_use``     calls, connections, threads in use
 ``available``  what is left of the limit
 ``limit``      how many there may be
+``there``      how many there are now: a pool that may grow; the limit where nobody tells one
 ``queued``     who waits for one
 ``rejected``   counter of those turned away
 ``at_limit``   1 = full, where nobody counts (Envoy)
@@ -25,6 +26,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from collector.query.window import SECOND_NS, Window, sql_time
+from collector.read.breaker_metrics import ENVOY_NAME
 from collector.read.labelled import INSTANCE, called
 from collector.read.sql import Reader, Row
 
@@ -86,25 +88,47 @@ METRICS: tuple[Metric, ...] = (
     Metric("ft_bulkhead_executionsRunning", "in_use", "semaphore", "method"),
     Metric("ft_bulkhead_executionsWaiting", "queued", "semaphore", "method"),
     Metric("ft_bulkhead_calls_total", "rejected", "semaphore", "method", "bulkheadResult", "rejected"),
-    Metric("envoy_cluster_upstream_rq_active", "in_use", "requests", "envoy_cluster_name"),
-    Metric(f"{_ENVOY}_default_remaining_rq", "available", "requests", "envoy_cluster_name"),
-    Metric("envoy_cluster_upstream_rq_pending_active", "queued", "requests", "envoy_cluster_name"),
-    Metric("envoy_cluster_upstream_rq_pending_overflow", "rejected", "requests", "envoy_cluster_name"),
-    Metric(f"{_ENVOY}_default_rq_open", "at_limit", "requests", "envoy_cluster_name"),
+    Metric("envoy_cluster_upstream_rq_active", "in_use", "requests", ENVOY_NAME),
+    Metric(f"{_ENVOY}_default_remaining_rq", "available", "requests", ENVOY_NAME),
+    Metric("envoy_cluster_upstream_rq_pending_active", "queued", "requests", ENVOY_NAME),
+    Metric("envoy_cluster_upstream_rq_pending_overflow", "rejected", "requests", ENVOY_NAME),
+    Metric(f"{_ENVOY}_default_rq_open", "at_limit", "requests", ENVOY_NAME),
     Metric("bulkhead_in_use", "in_use", "semaphore", "name"),
     Metric("bulkhead_limit", "limit", "semaphore", "name"),
     Metric("bulkhead_queued", "queued", "semaphore", "name"),
     Metric("bulkhead_rejected_total", "rejected", "semaphore", "name"),
     # psycopg_pool's get_stats(), as its exporters name it
-    Metric("psycopg_pool_size", "limit", "connections", "pool"),
+    Metric("psycopg_pool_pool_max", "limit", "connections", "pool"),
+    Metric("psycopg_pool_pool_size", "there", "connections", "pool"),
+    Metric("psycopg_pool_pool_available", "available", "connections", "pool"),
+    Metric("psycopg_pool_size", "there", "connections", "pool"),
     Metric("psycopg_pool_available", "available", "connections", "pool"),
     Metric("psycopg_pool_requests_waiting", "queued", "connections", "pool"),
     Metric("psycopg_pool_requests_errors_total", "rejected", "connections", "pool"),
     # QueuePool.checkedout(), .size() and asyncpg's Pool.get_size(), as exporters name them
     Metric("sqlalchemy_pool_checked_out", "in_use", "connections", "pool"),
     Metric("sqlalchemy_pool_size", "limit", "connections", "pool"),
-    Metric("asyncpg_pool_size", "limit", "connections", "pool"),
+    Metric("asyncpg_pool_max_size", "limit", "connections", "pool"),
+    Metric("asyncpg_pool_size", "there", "connections", "pool"),
     Metric("asyncpg_pool_idle", "available", "connections", "pool"),
+    # Polly 8's and ASP.NET's limiters of concurrency
+    Metric(
+        "resilience_polly_strategy_events_total",
+        "rejected",
+        "semaphore",
+        "pipeline_name/strategy_name",
+        "event_name",
+        "OnRateLimiterRejected",
+    ),
+    Metric(
+        "aspnetcore_rate_limiting_active_request_leases",
+        "in_use",
+        "semaphore",
+        "aspnetcore_rate_limiting_policy",
+    ),
+    Metric(
+        "aspnetcore_rate_limiting_queued_requests", "queued", "semaphore", "aspnetcore_rate_limiting_policy"
+    ),
 )
 
 # Which series play which role for which bulkhead.
@@ -166,7 +190,11 @@ def bulkheads(reader: Reader, window: Window, env: str, service: str = "") -> li
     trends = _trends(reader, params)
     rows = [_bulkhead(key, told, trends.get(key, {})) for key, told in found.items()]
     return sorted(
-        (row for row in rows if row["in_use"] is not None or row["saturation"] is not None),
+        (
+            row
+            for row in rows
+            if row["in_use"] is not None or row["saturation"] is not None or row["rejected_1h"]
+        ),
         key=lambda row: (-(row["saturation"] or 0), row["service"], row["bulkhead"], row["instance"]),
     )
 
@@ -208,7 +236,10 @@ def _bulkhead(key: Key, told: Mapping[str, float], slopes: Mapping[str, float]) 
 
 def _bounds(told: Mapping[str, float]) -> tuple[float | None, float | None]:
     """Give (limit, in use); of limit, in use and available two tell the third."""
-    limit, in_use, available = (told.get(name) for name in ("limit", "in_use", "available"))
+    limit, in_use, available, there = (told.get(name) for name in ("limit", "in_use", "available", "there"))
+    if in_use is None and there is not None and available is not None:
+        in_use = max(there - available, 0.0)
+    limit = there if limit is None else limit
     if in_use is None and limit is not None and available is not None:
         in_use = max(limit - available, 0.0)
     if limit is None and in_use is not None and available is not None:

@@ -1,13 +1,20 @@
 """GET /bulkheads on the real engine: samples of many libraries, one answer."""
 
 import itertools
+import sqlite3
+from collections import defaultdict
+from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import exc
+from sqlalchemy.pool import QueuePool
 
 from collector.api.answer import Page
 from collector.api.v1.bulkheads import Bulkhead
 from tests.collector.read.real_store import at
 
+EXPOSITIONS = Path(__file__).parent / "bulkheads"
 _IDS = itertools.count(1)
 
 
@@ -35,6 +42,48 @@ def asked(client):
         return {row.bulkhead: row for row in Page[Bulkhead].model_validate(answer.json()).data}
 
     return ask
+
+
+@pytest.mark.parametrize("path", sorted(EXPOSITIONS.glob("*.prom")), ids=lambda path: path.stem)
+def test_each_library_is_understood_as_it_exposes_itself(gauge, asked, path):
+    """A file per library: what it is, the bulkhead's name and kind, and the numbers that its samples tell; those nobody tells are null."""
+    head = dict(line[2:].split(": ", 1) for line in path.read_text().splitlines()[:4])
+    looks = [list(text_string_to_metric_families(look + "\n")) for look in path.read_text().split("# look\n")]
+    samples = defaultdict(list)
+    for sample in (sample for look in looks for family in look for sample in family.samples):
+        samples[sample.name, tuple(sample.labels.items())].append(sample.value)
+    for (name, labels), values in samples.items():
+        gauge(name, values, labels=dict(labels))
+
+    row = asked()[head["bulkhead"]]
+
+    told = {name: float(value) for name, value in (pair.split("=") for pair in head["told"].split())}
+    numbers = ("in_use", "limit", "queued", "rejected_1h", "saturation")
+    assert {name: getattr(row, name) for name in numbers if getattr(row, name) is not None} == told
+    assert row.kind == head["kind"]
+
+
+def test_a_pool_of_sqlalchemy_tells_of_itself(gauge, asked):
+    """The real pool behind three gauges: two connections of five are out, then all, and one waits in vain."""
+    pool = QueuePool(lambda: sqlite3.connect(":memory:"), pool_size=3, max_overflow=2, timeout=0.01)
+    numbers = {
+        "sqlalchemy_pool_checked_out": pool.checkedout,
+        "sqlalchemy_pool_size": lambda: pool.size() + pool._max_overflow,
+    }
+    held = [pool.connect() for _ in range(2)]
+    first = {name: [number()] for name, number in numbers.items()}
+    held += [pool.connect() for _ in range(3)]
+    with pytest.raises(exc.TimeoutError):
+        pool.connect()
+    for name, number in numbers.items():
+        gauge(name, [*first[name], number()], labels={"pool": "orders"})
+
+    row = asked()["orders"]
+    for connection in held:
+        connection.close()
+    pool.dispose()
+
+    assert (row.in_use, row.limit, row.saturation, row.full_in_s) == (5, 5, 1, 0)
 
 
 def test_resilience4j_tells_what_is_left(gauge, asked):
