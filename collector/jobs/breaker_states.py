@@ -80,9 +80,10 @@ WITH
                                {INSTANCE} AS instance,
                                toUnixTimestamp64Milli(first_seen) AS born_ms
                         FROM metric_series
-                        ARRAY JOIN {{ways:Array(Tuple(String, String, String, String, String))}} AS way
+                        -- only the rows of its own name: labels are copied for each
+                        ARRAY JOIN arrayFilter(row -> row.1 = name, {{ways:Array(Tuple(String, String, String, String, String))}}) AS way
                         WHERE name IN (arrayMap(each -> each.1, {{ways:Array(Tuple(String, String, String, String, String))}}))
-                          AND name = way.1 AND (way.4 = '' OR labels[way.4] = way.5)
+                          AND (way.4 = '' OR labels[way.4] = way.5)
                           AND last_seen >= {{start:DateTime64(3, 'UTC')}} - toIntervalSecond({LOOK_BACK_S})
                     )
                     WHERE called != ''

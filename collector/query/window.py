@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from collector.errors import QueryError
 
@@ -55,7 +56,13 @@ class Window:
 def sql_time(at_ns: int) -> str:
     """Write nanoseconds since the epoch the way ClickHouse reads a DateTime64(9, 'UTC')."""
     seconds, nanoseconds = divmod(at_ns, SECOND_NS)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}.{nanoseconds:09d}"
+    return f"{_second(seconds)}.{nanoseconds:09d}"
+
+
+@lru_cache(maxsize=8192)
+def _second(seconds: int) -> str:
+    """Write a whole second; rows of one answer share many."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def rfc_3339(at_ns: int) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from collector.query.window import SECOND_NS, Window, sql_time
 from collector.read.breaker_metrics import WAYS
@@ -43,6 +43,10 @@ class InstanceState:
         return self.state == "unknown"
 
 
+def _badness(it: InstanceState) -> tuple[int, int]:
+    return _WORST_FIRST.index(it.state), it.last.at_ns
+
+
 @dataclass(frozen=True, slots=True)
 class BreakerState:
     """
@@ -51,6 +55,7 @@ class BreakerState:
     Attributes:
         instances: By name; at least one.
         hour: Its reconciled transitions of the hour before, newest first.
+        shown: The instance that stands for the breaker: of the worst state, the one longest in it.
     """
 
     service: str
@@ -59,11 +64,10 @@ class BreakerState:
     instances: tuple[InstanceState, ...]
     hour: tuple[Transition, ...]
     now_ns: int
+    shown: InstanceState = field(init=False)
 
-    @property
-    def shown(self) -> InstanceState:
-        """The instance that stands for the breaker: of the worst state, the one longest in it."""
-        return min(self.instances, key=lambda it: (_WORST_FIRST.index(it.state), it.last.at_ns))
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shown", min(self.instances, key=_badness))
 
     @property
     def state(self) -> str:
@@ -158,9 +162,19 @@ def states(reader: Reader, end: Window, chosen: Chosen = _EVERY) -> list[Breaker
         end: Only its end counts.
         chosen: ``services`` may name one service.
     """
-    now = min(end.end_ns, end.now_ns)
     if reader.present is not None and end.end_ns >= end.now_ns and not chosen.trace_id:
         return [state for state in reader.present.states() if _chosen(state, chosen)]
+    if chosen.services:
+        return _read(reader, end, chosen)
+    asked = ("breakers", end.end_ns, end.now_ns, chosen.env, chosen.breaker)
+    if asked not in reader.known:
+        reader.known[asked] = _read(reader, end, chosen)
+    found: list[BreakerState] = reader.known[asked]
+    return found
+
+
+def _read(reader: Reader, end: Window, chosen: Chosen) -> list[BreakerState]:
+    now = min(end.end_ns, end.now_ns)
     lasts = last_states(reader, now, end.end_ns, chosen)
     if not lasts:
         return []

@@ -40,6 +40,8 @@ HOUR_NS = 3600 * SECOND_NS
 # Beyond a day a forecast is a guess.
 _FORECAST_S = 86_400.0
 _RISING = 0.001
+# Two points are no trend.
+_TREND_SAMPLES = 3
 
 
 class Metric(NamedTuple):
@@ -139,35 +141,45 @@ _SERIES = f"""        SELECT series_id, any(service) AS service, any(env) AS env
                    {called("metric.4")} AS called,
                    {INSTANCE} AS instance
             FROM metric_series
-            ARRAY JOIN {{metrics:Array(Tuple(String, String, String, String, String, String))}} AS metric
-            WHERE name IN {{names:Array(String)}} AND name = metric.1 AND (metric.5 = '' OR labels[metric.5] = metric.6)
+            -- only the rows of its own name: labels are copied for each
+            ARRAY JOIN arrayFilter(row -> row.1 = name, {{metrics:Array(Tuple(String, String, String, String, String, String))}}) AS metric
+            WHERE name IN {{names:Array(String)}} AND (metric.5 = '' OR labels[metric.5] = metric.6)
               AND last_seen >= {{fresh:DateTime64(9, 'UTC')}}
               AND ({{env:String}} = '' OR env = {{env:String}}) AND ({{service:String}} = '' OR service = {{service:String}})
         )
         WHERE called != ''
         GROUP BY series_id
 """
+# One pass: of each series the newest value, what a counter grew by within the hour (a fall is a restart), and its slope; what several series of a
+# role give is added up, slopes too.
 _NOW = (
     """
-SELECT service, env, kind, bulkhead, instance, role,
-       if(role = 'rejected', sum(grown), sum(last)) AS amount, max(last_at) AS at
-FROM
-(
-    SELECT series.service AS service, series.env AS env, series.kind AS kind, series.bulkhead AS bulkhead, series.instance AS instance,
-           series.role AS role, argMax(s.value, s.at) AS last, max(s.at) AS last_at,
-           -- what a counter grew by within the hour; a fall is a restart
-           arraySum((now, step) -> if(step < 0, now, step),
-                    arrayPopFront(arraySort((v, t) -> t, groupArray(s.value), groupArray(s.at)) AS counted), arrayPopFront(arrayDifference(counted))) AS grown
-    FROM metric_samples AS s
-    INNER JOIN
+WITH series AS
     (
 """
     + _SERIES
-    + """    ) AS series ON series.series_id = s.series_id
-    WHERE s.at >= if(series.role = 'rejected', {hour:DateTime64(9, 'UTC')}, {fresh:DateTime64(9, 'UTC')})
-      AND s.at >= {hour:DateTime64(9, 'UTC')} AND s.at < {end:DateTime64(9, 'UTC')} AND NOT isNaN(s.value)
-    GROUP BY s.series_id, service, env, kind, bulkhead, instance, role
-)
+    + """    )
+SELECT service, env, kind, bulkhead, instance, role, sum(told.amount) AS amount, sum(told.slope) AS per_s, max(told.samples) AS samples
+FROM
+(
+    SELECT series_id, argMax(value, at) AS amount, max(at) AS last_at, count() AS samples,
+           simpleLinearRegression(toUnixTimestamp64Milli(at) / 1000 - toUnixTimestamp64Milli({trend:DateTime64(3, 'UTC')}) / 1000, value).1 AS slope
+    FROM metric_samples
+    WHERE series_id IN (SELECT series_id FROM series WHERE role != 'rejected')
+      AND at >= {trend:DateTime64(9, 'UTC')} AND at < {end:DateTime64(9, 'UTC')} AND NOT isNaN(value)
+    GROUP BY series_id
+    HAVING last_at >= {fresh:DateTime64(9, 'UTC')}
+    UNION ALL
+    SELECT series_id,
+           arraySum((now, step) -> if(step < 0, now, step),
+                    arrayPopFront(arraySort((v, t) -> t, groupArray(value), groupArray(at)) AS counted), arrayPopFront(arrayDifference(counted))) AS amount,
+           max(at) AS last_at, 0 AS samples, 0. AS slope
+    FROM metric_samples
+    WHERE series_id IN (SELECT series_id FROM series WHERE role = 'rejected')
+      AND at >= {hour:DateTime64(9, 'UTC')} AND at < {end:DateTime64(9, 'UTC')} AND NOT isNaN(value)
+    GROUP BY series_id
+) AS told
+INNER JOIN series ON series.series_id = told.series_id
 GROUP BY service, env, kind, bulkhead, instance, role
 LIMIT 50000
 """
@@ -182,13 +194,14 @@ def bulkheads(reader: Reader, window: Window, env: str, service: str = "") -> li
         ``{service, env, bulkhead, instance, kind, in_use, limit, queued, rejected_1h, saturation, full_in_s}``; numbers nobody tells are None;
         *saturation* of the limit, 0 to 1; *full_in_s* at the trend of the last ten minutes, None = not within a day.
     """
-    params = _params(window, env, service)
     found: dict[Key, Row] = defaultdict(dict)
-    for row in reader.rows(_NOW, params):
+    slopes: dict[Key, dict[str, float]] = defaultdict(dict)
+    for row in reader.rows(_NOW, _params(window, env, service)):
         key = (row["service"], row["env"], row["bulkhead"], row["instance"])
         found[key] |= {"kind": row["kind"], row["role"]: row["amount"]}
-    trends = _trends(reader, params)
-    rows = [_bulkhead(key, told, trends.get(key, {})) for key, told in found.items()]
+        if row["samples"] >= _TREND_SAMPLES and row["per_s"] is not None:
+            slopes[key][row["role"]] = row["per_s"]
+    rows = [_bulkhead(key, told, slopes[key]) for key, told in found.items()]
     return sorted(
         (
             row
@@ -254,35 +267,3 @@ def _full_in_s(limit: float | None, in_use: float | None, per_s: float) -> float
         return 0.0
     seconds = (limit - in_use) / per_s if per_s > _RISING * limit / _FORECAST_S else _FORECAST_S
     return round(seconds, 1) if seconds < _FORECAST_S else None
-
-
-_TREND = (
-    """
-SELECT service, env, bulkhead, instance, role, simpleLinearRegression(second, amount).1 AS per_s
-FROM
-(
-    SELECT series.service AS service, series.env AS env, series.bulkhead AS bulkhead, series.instance AS instance, series.role AS role,
-           toUnixTimestamp64Milli(s.at) / 1000 - toUnixTimestamp64Milli({trend:DateTime64(3, 'UTC')}) / 1000 AS second, sum(s.value) AS amount
-    FROM metric_samples AS s
-    INNER JOIN
-    (
-"""
-    + _SERIES
-    + """    ) AS series ON series.series_id = s.series_id
-    WHERE series.role IN ('in_use', 'available') AND s.at >= {trend:DateTime64(3, 'UTC')} AND s.at < {end:DateTime64(9, 'UTC')} AND NOT isNaN(s.value)
-    GROUP BY service, env, bulkhead, instance, role, second
-)
-GROUP BY service, env, bulkhead, instance, role
-HAVING count() >= 3
-LIMIT 50000
-"""
-)
-
-
-def _trends(reader: Reader, params: Mapping[str, object]) -> dict[Key, dict[str, float]]:
-    """Give units per second by bulkhead and role, of those with three samples in the last ten minutes."""
-    found: dict[Key, dict[str, float]] = defaultdict(dict)
-    for row in reader.rows(_TREND, params):
-        if row["per_s"] is not None:
-            found[row["service"], row["env"], row["bulkhead"], row["instance"]][row["role"]] = row["per_s"]
-    return found

@@ -33,7 +33,8 @@ _SMALL, _OPENS = 5, 3
 _PROBES = 5
 _WAITS = 5
 _LONG_S = 120.0
-# Waits are told by transitions one by one: of so many breakers at most.
+# Waits are told by transitions one by one: of so many breakers at most. That a wait is too long is looked for only where no more are asked about:
+# every healthy breaker would have to be looked at.
 _TIMED_MOST = 200
 
 Key = tuple[str, str, str]  # env, service, breaker
@@ -73,6 +74,13 @@ FROM (
     SELECT env, caller, callee, minute, sum(e.weighted_calls) AS calls, sum(e.weighted_errors) / calls AS ratio
     FROM edge_minutes AS e
     WHERE toStartOfHour(e.minute) >= toStartOfHour({{hour:DateTime('UTC')}}) AND minute >= {{hour:DateTime('UTC')}} AND minute < {{end:DateTime64(9, 'UTC')}}
+      -- few edges fail at all: the others are not looked at minute by minute
+      AND (env, caller, callee) IN (
+          SELECT env, caller, callee
+          FROM edge_minutes AS w
+          WHERE toStartOfHour(w.minute) >= toStartOfHour({{hour:DateTime('UTC')}}) AND minute >= {{hour:DateTime('UTC')}} AND minute < {{end:DateTime64(9, 'UTC')}}
+          GROUP BY env, caller, callee
+          HAVING sum(w.weighted_errors) >= {_MINUTES})
       AND ({{env:String}} = '' OR env = {{env:String}}) AND ({{service:String}} = '' OR caller = {{service:String}})
     GROUP BY env, caller, callee, minute
     HAVING calls >= {_CALLS} AND ratio > 0
@@ -203,12 +211,13 @@ def _timed(
 ) -> dict[Key, list[tuple[float, float, int]]]:
     """Give (first wait, time to recover, trials) of each opening of the day that ended, in seconds, of breakers whose counts are conspicuous."""
     known = {(state.env, state.service, state.breaker) for state in states}
+    few = len(known) <= _TIMED_MOST
     odd = [
         key
         for key, week in weeks.items()
         if key in known
         and week.closes >= _OPENS
-        and (not week.reopens or week.reopens >= _WAITS * week.closes)
+        and (few if not week.reopens else week.reopens >= _WAITS * week.closes)
     ]
     if not odd:
         return {}

@@ -25,7 +25,8 @@ MOST = 50_000
 LAST = """
 SELECT service, env, breaker, instance,
        argMax((toUnixTimestamp64Nano(at), target, from_state, to_state, reason, derived, interval_ms, trace_id, span_id), (at, NOT derived)) AS last,
-       argMaxIf((toUnixTimestamp64Nano(at), target, from_state, to_state, reason, trace_id, span_id), at, NOT derived) AS told,
+       if(last.6, argMaxIf((toUnixTimestamp64Nano(at), target, from_state, to_state, reason, trace_id, span_id), at, NOT derived),
+          (toInt64(0), '', '', '', '', '', '')) AS told,
        toUnixTimestamp64Nano(max(observed_at)) AS observed_ns
 FROM breaker_transitions
 WHERE at >= {since:DateTime64(9, 'UTC')} AND at < {end:DateTime64(9, 'UTC')}

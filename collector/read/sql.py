@@ -94,6 +94,7 @@ class Reader:
         question: Whose statements these are: they share its time, and end when its asker goes away; ``None`` = each stands for itself.
         bulkhead: Where they wait for their turn; ``None`` = they do not wait (alerts, the canary).
         present: Who keeps the states of breakers as they are now; ``None`` = they are read.
+        known: What was found for this question already, for another part of its answer.
     """
 
     store: Store
@@ -102,6 +103,7 @@ class Reader:
     question: Question | None = None
     bulkhead: Bulkhead | None = None
     present: Present | None = None
+    known: dict[object, Any] = field(default_factory=dict)
 
     def rows(
         self,
