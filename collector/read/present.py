@@ -17,7 +17,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import structlog
@@ -44,6 +44,8 @@ _NEW_MOST = 50_000
 _RECENT_MOST = 200_000
 # The projection by time does not know the table's block numbers.
 _BY_BLOCK = {"optimize_use_projections": 0}
+
+Breaker = tuple[str, str, str]  # env, service, breaker
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +183,9 @@ class Present:
         self._heard_ns = 0
         self._quiet: frozenset[tuple[str, str]] = frozenset()
         self._now: dict[Holder, BreakerNow] = {}
+        self._groups: dict[Breaker, set[Holder]] = {}
+        self._states: dict[Breaker, BreakerState] = {}
+        self._changed: set[Breaker] = set()
 
     def current(self) -> list[BreakerNow]:
         """
@@ -315,23 +320,44 @@ class Present:
 
     def _tell(self, holder: Holder) -> None:
         held = self._held.get(holder)
+        group = self._groups.setdefault(holder[:3], set())
+        self._changed.add(holder[:3])
         if held is None or held.shown is None:
             self._now.pop(holder, None)
+            group.discard(holder)
         else:
             self._now[holder] = _now(held.shown, self._state(held.shown))
+            group.add(holder)
 
     def _state(self, shown: Transition) -> str:
         return "unknown" if (shown.env, shown.service) in self._quiet else shown.to_state
 
     def _together(self, now_ns: int) -> list[BreakerState]:
-        groups: dict[tuple[str, str, str], list[_Held]] = {}
-        for holder in sorted(self._held):
-            if self._held[holder].shown is not None:
-                groups.setdefault(holder[:3], []).append(self._held[holder])
-        return [
-            BreakerState(service, env, breaker, _instances(group, self._state), _hour(group), now_ns)
-            for (env, service, breaker), group in groups.items()
-        ]
+        """Give every breaker; those that are as they were are the same objects, unless the time counts."""
+        new = self._changed - self._states.keys()
+        for breaker in self._changed:
+            group = [self._held[holder] for holder in sorted(self._groups[breaker])]
+            if group:
+                self._states[breaker] = _together(breaker, group, self._state, now_ns)
+            else:
+                self._states.pop(breaker, None)
+                del self._groups[breaker]
+        self._changed.clear()
+        if new:
+            self._states = dict(sorted(self._states.items()))
+        return [_as_of(state, now_ns) for state in self._states.values()]
+
+
+def _as_of(state: BreakerState, now_ns: int) -> BreakerState:
+    timed = state.hour or any(it.state == "half_open" for it in state.instances)
+    return replace(state, now_ns=now_ns) if timed else state
+
+
+def _together(
+    breaker: Breaker, group: list[_Held], state: Callable[[Transition], str], now_ns: int
+) -> BreakerState:
+    env, service, name = breaker
+    return BreakerState(service, env, name, _instances(group, state), _hour(group), now_ns)
 
 
 def _instances(group: Iterable[_Held], state: Callable[[Transition], str]) -> tuple[InstanceState, ...]:
