@@ -169,6 +169,11 @@ def _secured(
 
 
 def _body(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
+    """Read the body; of a stream of events, which has no end, one round."""
+    if response.headers.get_content_type() == "text/event-stream":
+        from agents.sources.hystrix_stream import one_round
+
+        return one_round(response.readline, max_bytes)
     body = response.read(max_bytes + 1)
     if len(body) <= max_bytes and response.length:
         raise HttpError("cut", f"the answer ended {response.length} bytes early")

@@ -62,7 +62,12 @@ class Target:
         )
         if answer.status != 200:
             raise HttpError("status", f"{settings.url} answered {answer.status}")
-        return judged(answer.headers.get("content-type", PLAIN), plain(answer, settings.max_bytes), settings)
+        content_type, body = answer.headers.get("content-type", PLAIN), plain(answer, settings.max_bytes)
+        if content_type.startswith("text/event-stream"):
+            from agents.sources.hystrix_stream import exposition  # few services have one
+
+            content_type, body = PLAIN, exposition(body)
+        return judged(content_type, body, settings)
 
     def _tls(self) -> "ssl.SSLContext":
         """Make the context of the files as they are now; the one before while they have not changed."""

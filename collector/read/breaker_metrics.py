@@ -56,6 +56,9 @@ WAYS: tuple[Way, ...] = (
     Way("gobreaker_state", "number", "name"),
     # Hystrix: Micrometer's binder, prometheus-hystrix
     Way("hystrix_circuit_breaker_open", "flag", "key"),
+    # a Hystrix stream, as the agent writes it
+    Way("hystrix_error_percentage", "failure_rate", "key"),
+    Way("hystrix_request_count", "calls", "key"),
     Way("hystrix_execution_total", "not_permitted", "key", "event", "short_circuited"),
     Way("hystrix_command_is_circuit_breaker_open", "flag", "command_name"),
     # Polly 8
