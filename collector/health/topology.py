@@ -21,6 +21,7 @@ _WORST = {"unhealthy": 0, "degraded": 1, "unknown": 2, "healthy": 3}
 _NUMBERS = ("rate", "error_ratio", "p95_ms")
 # A breaker that never opens protects nobody.
 _IDLE_STATES = ("disabled", "metrics_only")
+_TELLS_MOST_LAST = (*_IDLE_STATES, "closed", "unknown", "half_open", "forced_open", "open")
 
 
 def topology(reader: Reader, window: Window, env: str) -> Row:
@@ -46,8 +47,12 @@ def edges_with_breakers(reader: Reader, window: Window, env: str, service: str =
 
 
 def _by_edge(states: Iterable[BreakerState]) -> Mapping[tuple[str, str], BreakerState]:
-    by_name = {(state.service, state.breaker): state for state in states}
-    return {**by_name, **{(state.service, state.target): state for state in by_name.values()}}
+    """Give the breaker of each (caller, callee), by its name or target: of several the one that protects, and of those the one that tells most."""
+    by_edge: dict[tuple[str, str], BreakerState] = {}
+    for state in sorted(states, key=lambda each: _TELLS_MOST_LAST.index(each.state)):
+        for name in (state.breaker, state.target):
+            by_edge[state.service, name] = state
+    return by_edge
 
 
 def _protection(state: BreakerState | None) -> Row:

@@ -59,6 +59,8 @@ def _remarks(row: Row) -> list[str]:
     radius = row.get("blast_radius")
     if isinstance(radius, dict) and isinstance(radius.get("share"), int | float):
         found.append(f"{radius['share']:.0%} of requests fail")
+    hints = row.get("hints")
+    found += [f"hint: {safe_line(each.get('code', ''))}" for each in hints or () if isinstance(each, dict)]
     return found
 
 

@@ -251,3 +251,24 @@ def test_what_was_told_two_ways_is_not_counted_twice(fill, asked):
     )
 
     assert codes(asked()["payment"]) == []
+
+
+def test_of_several_breakers_on_an_edge_the_one_that_protects_counts(fill, client):
+    """A retry policy beside a breaker leaves its edge protected, and alone it does not; of two breakers the open one is shown."""
+    fill("spans", [*call(-30, "checkout", "payment", 1), *call(-30, "checkout", "stock", 2)])
+    steps = [
+        ("payment", ">closed", "payment"), ("retry:payment", ">metrics_only", "payment"), ("slow-calls", "closed>open", "payment"),
+        ("retry:stock", ">metrics_only", "stock"),
+    ]  # fmt: skip
+    fill(
+        "breaker_transitions",
+        [transition(-20, "checkout", name, change, target=target) for name, change, target in steps],
+    )
+
+    edges = {edge["callee"]: edge for edge in client.get("/api/v1/map").json()["data"][0]["edges"]}
+
+    assert (edges["payment"]["protected"], edges["payment"]["breaker"]) == (
+        True,
+        {"name": "slow-calls", "state": "open"},
+    )
+    assert (edges["stock"]["protected"], edges["stock"]["breaker"]["name"]) == (False, "retry:stock")
