@@ -24,6 +24,7 @@ JavaScript; every URL carries its time range and environment and can be pasted i
     histogram.py  log counts per bucket -> bars of an SVG
     waterfall.py  spans, logs and breaker marks of a trace -> rows on one time axis; walk.py orders them,
                   folding.py chooses among thousands
+    volume.py     the part of Pipeline that says who fills the disk
     heatmap.py    traces per time and duration -> cells that select
     layered.py    the service graph -> layers of boxes and curves
     pages/        one file per page: parameters -> API calls -> frozen Context

@@ -44,6 +44,8 @@ PLACES = (
     Place("endpoints", "endpoints", "Endpoints", "who still calls it, safe to delete?"),
     Place("bulkheads", "bulkheads", "Bulkheads", "in use, limit, rejected"),
     Place("databases", "databases", "Databases", "shared by several services"),
+    Place("queues", "queues", "Queues", "who sends, who takes, how far behind"),
+    Place("gateway", "gateway", "Gateway", "who calls from outside, who feels an outage"),
     Place("deploys", "deploys", "Deploys", "versions, before and after"),
     Place("catalogue", "catalogue", "Catalogue", "owners, runbooks, what is missing"),
     Place("silences", "silences", "Silences", "mutes and maintenance windows"),

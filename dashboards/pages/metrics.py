@@ -84,9 +84,9 @@ def first_query(row: Row) -> str:
     """Write what one asks of a metric first: counters per second, histograms their 95th percentile."""
     name, kind = text_of(row, "name"), text_of(row, "type")
     if kind == "counter":
-        return f"sum by (service_name) (rate({name}[5m]))"
+        return f"sum by (job) (rate({name}[5m]))"
     if kind == "histogram":
-        return f"histogram_quantile(0.95, sum by (le, service_name) (rate({name}_bucket[5m])))"
+        return f"histogram_quantile(0.95, sum by (le, job) (rate({name}_bucket[5m])))"
     return name
 
 
@@ -103,16 +103,19 @@ async def complete(api: CallerApi, request: Request, now: datetime) -> Response:
     else:
         found = await api.prometheus("metadata", params={"limit": NAMES_MOST})
     status = found.problem.status if found.problem else 200
-    return JSONResponse(
-        {"found": [_option(row) for row in found.rows]}, status, {"Cache-Control": "no-store"}
-    )
+    options = [option for row in found.rows for option in _options(row)]
+    return JSONResponse({"found": options}, status, {"Cache-Control": "no-store"})
 
 
-def _option(row: Row) -> Mapping[str, str]:
+def _options(row: Row) -> list[Mapping[str, str]]:
+    """Give what may be written for one name; a histogram's series end in three ways."""
     if "value" in row:
-        return {"label": text_of(row, "value"), "about": ""}
+        return [{"label": text_of(row, "value"), "about": ""}]
     about = " ".join(text for text in (text_of(row, "type"), text_of(row, "help")) if text)
-    return {"label": text_of(row, "name"), "about": about}
+    endings = {"histogram": ("_bucket", "_count", "_sum"), "summary": ("", "_count", "_sum")}.get(
+        text_of(row, "type"), ("",)
+    )
+    return [{"label": text_of(row, "name") + ending, "about": about} for ending in endings]
 
 
 PAGE = Page("/graph", "metrics.html", "metrics", MetricsContext, load)

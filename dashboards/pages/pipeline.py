@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+from dashboards import volume
 from dashboards.api import Row, Section
 from dashboards.filters import duration_s, number, plural, size_bytes
 from dashboards.pages.page import Page, Visit, rows_of, text_of
@@ -278,4 +279,4 @@ def _agent_order(row: Row) -> tuple[int, str]:
     return AGENT_ORDER.index(state) if state in AGENT_ORDER else 0, text_of(row, "name")
 
 
-PAGE = Page("/pipeline", "pipeline.html", "pipeline", PipelineContext, load)
+PAGE = Page("/pipeline", "pipeline.html", "pipeline", PipelineContext, load, {"volume": volume.PART})

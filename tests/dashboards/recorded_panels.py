@@ -143,12 +143,81 @@ CARDINALITY = [
 ]  # fmt: skip
 
 
+def queues(at: At) -> list[dict[str, Any]]:
+    """Give /queues: one that grows."""
+    user = {"rate": 12.0, "error_ratio": 0.01, "mean_ms": 8.0, "last_seen": at(3)}
+    return [
+        {
+            "queue": "orders", "system": "rabbitmq", "env": "demo", "producers": [{"service": "checkout", "sends_to": "orders", **user}],
+            "consumers": [{"service": "notifications", "group": "mail", **user}], "rate_in": 12.0, "rate_out": 4.0, "lag": 4200.0, "ready": 4100.0,
+            "unacked": 100.0, "consumer_count": 1.0, "groups": [{"group": "mail", "lag": 4200.0, "members": 1.0, "rate_out": 4.0}],
+            "waited_p50_ms": 900.0, "waited_p95_ms": 61_000.0, "verdict": "growing", "drain_s": None,
+            "evidence": [{"code": "growing", "message": "it grows by 8 messages a second", "value": 8.0, "threshold": 0.0}],
+            "dead_letter": False, "dead_letters_of": None,
+        }
+    ]  # fmt: skip
+
+
+def clients(at: At) -> list[dict[str, Any]]:
+    """Give /gateway: one client that feels an outage."""
+    route = {
+        "method": "POST",
+        "route": "/checkout",
+        "calls": 400,
+        "rate": 0.1,
+        "error_ratio": 0.62,
+        "p95_ms": 2100.0,
+    }
+    return [
+        {
+            "service": "gateway", "env": "demo", "by": "client", "client": "mobile-app", "source": "spans", "calls": 900, "rate": 0.25,
+            "error_ratio": 0.3, "p95_ms": 2100.0, "share": 0.7, "last_call": at(2), "feels_outage": True, "routes": [route],
+        }
+    ]  # fmt: skip
+
+
+def compared(deploys: list[dict[str, Any]], at: At) -> list[dict[str, Any]]:
+    """Give the rows of /deploys with what was found of them; the first made things worse."""
+    numbers = {
+        "calls": 900,
+        "rate": 0.5,
+        "error_ratio": 0.62,
+        "p50_ms": 30.0,
+        "p95_ms": 2100.0,
+        "p99_ms": 3000.0,
+    }
+    none = {
+        "previous": None,
+        "markers": [],
+        "verdict": "too_little_data",
+        "evidence": [],
+        "basis": None,
+        "after": numbers,
+        "baselines": {},
+        "breakers_opened": [],
+        "new_patterns": None,
+    }
+    worse = {
+        "previous": "1.4.1", "verdict": "regressed", "basis": "before", "baselines": {"before": {**numbers, "error_ratio": 0.001, "p95_ms": 40.0}},
+        "markers": [{"id": "m1", "service": "payment", "version": "1.4.2", "env": "demo", "at": at(900), "by": "pipeline 7", "commit": "abc123", "url": "https://ci.example/7", "description": "faster charges"}],
+        "evidence": [{"code": "errors", "direction": "worse", "message": "62% of its calls fail, 0.1% before", "value": 0.62, "baseline": 0.001, "statistic": 21.0}],
+        "breakers_opened": [{"service": "checkout", "breaker": "payment", "target": "payment", "at": at(260), "on_it": True}],
+        "new_patterns": [{"template": "charge failed: <*>", "count": 9100, "severity": "error", "first_seen": at(260), "query": "charge failed"}],
+    }  # fmt: skip
+    return [
+        {**row, "at": row["first_seen"], **none, **(worse if index == 0 else {})}
+        for index, row in enumerate(deploys)
+    ]
+
+
 def panels(at: At, end_s: float, trace: str) -> dict[str, Any]:
     """Give path -> data of all of these."""
     listed = board(at)
     return {
         "session": [WHO],
         "databases": databases(at),
+        "queues": queues(at),
+        "gateway": clients(at),
         "keys": keys(at),
         "users": people(at),
         "settings": SETTINGS,

@@ -698,7 +698,7 @@ def answer(path: str, query: dict[str, str]) -> list[dict[str, Any]] | None:
         "catalogue": CATALOGUE,
         "courses/services": [course(name) for name in SERVICES],
         "courses/breakers": [breaker_course("checkout", "payment")],
-        "deploys": DEPLOYS,
+        "deploys": recorded_panels.compared(DEPLOYS, at),
         "alerts": [ALERT],
         "rules": [RULE],
         "deliveries": DELIVERIES,
