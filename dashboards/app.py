@@ -27,7 +27,7 @@ from dashboards.api import Api, CallerApi, Problem, Section
 from dashboards.forms import Action, Post, read_form
 from dashboards.leaving import Leaving
 from dashboards.marks import answer_marks
-from dashboards.pages import ACTIONS, PAGES, board
+from dashboards.pages import ACTIONS, PAGES, board, incident
 from dashboards.pages.metrics import complete
 from dashboards.pages.page import Page, Part, Visit, path_segments
 from dashboards.pages.sql import export
@@ -81,6 +81,7 @@ def create_app(
         Route("/graph/complete", site.complete, methods=["GET"]),
         Route("/sql/export", site.export_sql, methods=["GET"]),
         Route("/boards/{board_id}/export", site.export_board, methods=["GET"]),
+        Route("/incidents/{incident_id}/export", site.export_incident, methods=["GET"]),
         Route("/sign-in", site.sign_in, methods=["GET", "POST"]),
         Route("/sign-out", site.sign_out, methods=["POST"]),
     ]
@@ -200,6 +201,10 @@ class _Site:
     async def export_board(self, request: Request) -> Response:
         """Give a dashboard as a file."""
         return await board.export(self._caller(request), request)
+
+    async def export_incident(self, request: Request) -> Response:
+        """Give an incident as a Markdown file."""
+        return await incident.export(self._caller(request), request)
 
     async def sign_in(self, request: Request) -> Response:
         """Show the sign-in, or take its form."""

@@ -6,6 +6,7 @@ What is unknown reads ``–``, never 0: None, missing fields and texts that are 
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -195,11 +196,23 @@ def plural(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def alert_matchers(alert: object) -> str:
+    """Write matchers that fit *alert*: its rule and labels, as the silence form takes them."""
+    if not isinstance(alert, Mapping):
+        return ""
+    labels = alert.get("labels")
+    known = {"alertname": alert.get("rule"), **(labels if isinstance(labels, dict) else {})}
+    return ", ".join(
+        f"{name}={json.dumps(str(value), ensure_ascii=False)}" for name, value in known.items() if value
+    )
+
+
 def all_filters() -> Mapping[str, Callable[..., Any]]:
     """Name every filter the templates may use."""
     functions = (
         number, percent, duration_ms, duration_s, size_bytes, clock, clock_s, day, stamp, local, epoch_s, ago,
         state_word, state_slug, health_slug, severity_slug, site_path, web_link, shown, cut, plural,
+        alert_matchers,
     )  # fmt: skip
     return {function.__name__: function for function in functions}
 

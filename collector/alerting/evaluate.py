@@ -67,6 +67,11 @@ class Alert:
     kept_since: datetime | None = None
     """Since when it fires on after its condition has ended."""
 
+    @property
+    def matchable(self) -> dict[str, str]:
+        """Its labels, with the rule's name as ``alertname``: what silences, routes and inhibitions match."""
+        return {"alertname": self.rule, **self.labels}
+
 
 @dataclass(frozen=True)
 class Change:

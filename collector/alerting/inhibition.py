@@ -24,7 +24,7 @@ class InhibitRule:
 
     def key(self, alert: Alert) -> tuple[str, ...]:
         """Give the values that have to be equal."""
-        return tuple(alert.labels.get(name, "") for name in self.equal)
+        return tuple(alert.matchable.get(name, "") for name in self.equal)
 
 
 class Inhibition:
@@ -52,16 +52,16 @@ _Sources = dict[tuple[str, ...], dict[bool, str]]
 def _sources(rule: InhibitRule, firing: Sequence[Alert]) -> _Sources:
     sources: _Sources = {}
     for alert in firing:
-        if all_match(rule.source, alert.labels):
-            both = all_match(rule.target, alert.labels)
+        if all_match(rule.source, alert.matchable):
+            both = all_match(rule.target, alert.matchable)
             sources.setdefault(rule.key(alert), {}).setdefault(both, alert.id)
     return sources
 
 
 def _inhibits(rule: InhibitRule, sources: _Sources, alert: Alert) -> str | None:
-    if not all_match(rule.target, alert.labels):
+    if not all_match(rule.target, alert.matchable):
         return None
     found = sources.get(rule.key(alert), {})
-    if all_match(rule.source, alert.labels):
+    if all_match(rule.source, alert.matchable):
         return found.get(False)
     return found.get(False) or found.get(True)

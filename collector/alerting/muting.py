@@ -53,7 +53,7 @@ class Muting:
         return self._known[alert.id]
 
     def _of(self, alert: Alert) -> Muted:
-        silenced = tuple(silencing(self._silences, alert.labels))
+        silenced = tuple(silencing(self._silences, alert.matchable))
         inhibited = self._inhibition.inhibiting(alert) if self._inhibition else ()
         lead = self._folding.lead(alert.id) if self._folding else None
         return Muted(silenced, (*inhibited, lead) if lead and lead not in inhibited else inhibited)

@@ -88,7 +88,7 @@ class Planner:
         silences = silence.active(store.living(tx, now), now)
         folding = self._folding(firing, silences, now)
         told, standing = Step(tx, settings.incidents, folding, firing, now).run(
-            changes, lambda alert: bool(silence.silencing(silences, alert.labels)), settings.public_url
+            changes, lambda alert: bool(silence.silencing(silences, alert.matchable)), settings.public_url
         )
         muting = Muting(silences, settings.inhibit, firing, folding if settings.topology_inhibition else None)
         started = {change.alert.id for change in changes if change.kind == "firing"}
@@ -112,7 +112,7 @@ class Planner:
     def _folding(self, firing: Sequence[Alert], silences: Sequence[Silence], now: datetime) -> Folding:
         fresh = self.topology.at is not None and now - self.topology.at < FRESH
         silenced = (
-            [alert.id for alert in firing if silence.silencing(silences, alert.labels)] if silences else ()
+            [alert.id for alert in firing if silence.silencing(silences, alert.matchable)] if silences else ()
         )
         return Folding(
             self.topology if fresh else Topology(),

@@ -90,7 +90,26 @@ class Folding:
         if node is None:
             return None
         root, evidence = self.way(node)
-        return Fold(root, evidence, self._leads.get(alert.id, ""))
+        return Fold(root, (*self._own_step(alert.labels, node), *evidence), self._leads.get(alert.id, ""))
+
+    def _own_step(self, labels: Mapping[str, str], node: Node) -> tuple[Mapping[str, Any], ...]:
+        """Give the step from the service of a breaker's alert to what the breaker is on."""
+        holder = (labels.get("service", ""), labels.get("env", ""))
+        if not holder[0] or holder == node:
+            return ()
+        step = self._steps.get(holder)
+        if step is not None and step[0] == node:
+            return (step[1],)
+        message = f"{holder[0]}'s breaker {labels['breaker']!r} is on {node[0]}"
+        return (
+            {
+                "by": "breaker",
+                "caller": holder[0],
+                "callee": node[0],
+                "breaker": labels["breaker"],
+                "message": message,
+            },
+        )
 
     def lead(self, alert_id: str) -> str | None:
         """Give the alert that is told in place of *alert_id*, None if it is told itself."""

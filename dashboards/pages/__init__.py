@@ -17,6 +17,8 @@ from dashboards.pages import (
     endpoints,
     find,
     gateway,
+    incident,
+    incidents,
     keys,
     log_context,
     logs,
@@ -29,6 +31,7 @@ from dashboards.pages import (
     service,
     services,
     settings,
+    silences,
     sql,
     trace,
     traces,
@@ -63,5 +66,16 @@ PAGES = (
     keys.PAGE,
     users.PAGE,
     settings.PAGE,
+    silences.PAGE,
+    incidents.PAGE,
+    incident.PAGE,
 )
-ACTIONS = (*boards.ACTIONS, *board.ACTIONS, *catalogue.ACTIONS, *keys.ACTIONS, *users.ACTIONS)
+ACTIONS = (
+    *boards.ACTIONS,
+    *board.ACTIONS,
+    *catalogue.ACTIONS,
+    *keys.ACTIONS,
+    *users.ACTIONS,
+    *silences.ACTIONS,
+    *incident.ACTIONS,
+)

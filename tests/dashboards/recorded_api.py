@@ -39,6 +39,7 @@ LISTS = (
     "traces/compare",
     "courses/services",
     "courses/breakers",
+    "silences/preview",
 )
 _VERBATIM = (
     "resultType",
@@ -112,6 +113,7 @@ async def hostile(request: Request) -> JSONResponse:
         "breakers": "breakers/checkout/payment",
         "dashboards": "dashboards/b0a2d1",
         "logs": "logs/b1-3/context",
+        "incidents": "incidents/1f3a",
     }
     if path.startswith("metrics/"):
         return as_prometheus(spoiled(answer(path, {})))

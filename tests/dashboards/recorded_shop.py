@@ -6,7 +6,7 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.dashboards import recorded_panels, recorded_traces
+from tests.dashboards import recorded_incidents, recorded_panels, recorded_traces
 
 NOW = datetime(2026, 11, 22, 3, 15, 0, tzinfo=UTC)
 OPENED = NOW - timedelta(minutes=4, seconds=20)
@@ -339,6 +339,16 @@ ALERT = {
     "value": 260,
     "message": "checkout's breaker payment has been open for 15 s",
     "url": "/breakers/checkout/payment",
+    "id": "a1",
+    "silenced_by": ["5f0c"],
+    "inhibited_by": ["a2"],
+    "folded": {
+        "service": "payment",
+        "env": "demo",
+        "evidence": [{"message": "checkout's breaker 'payment' on payment is open"}],
+    },
+    "flapping": True,
+    "incident": "1f3a",
 }
 RULE = {
     "name": "BreakerOpen",
@@ -704,6 +714,7 @@ def answer(path: str, query: dict[str, str]) -> list[dict[str, Any]] | None:
         "deliveries": DELIVERIES,
         "pipeline": [PIPELINE],
         "ledger": LEDGER,
+        **recorded_incidents.incidents(at),
         **recorded_panels.panels(at, NOW.timestamp(), TRACE),
         "agents": [agent(name) for name in ("cart", "checkout", "payment")],
         "quarantine": [

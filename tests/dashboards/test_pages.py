@@ -48,6 +48,9 @@ URLS = {
     "keys.html": "/keys",
     "users.html": "/users",
     "settings.html": "/settings",
+    "silences.html": "/silences?matchers=service%3Dcheckout",
+    "incidents.html": "/incidents",
+    "incident.html": "/incidents/1f3a",
 }
 EXPECTED = {
     "/": (
@@ -70,7 +73,7 @@ EXPECTED = {
     "/traces": ("gateway", "POST /checkout", "91.4 ms"),
     f"/traces/{TRACE}": ("first failing span: payment POST /v1/charge", "parent not received"),
     "/map": ("unprotected", "kafka"),
-    "/alerts": ("BreakerOpen", "410 Gone: disabled", "open for 15s"),
+    "/alerts": ("BreakerOpen", "410 Gone: disabled", "open for 15s", "flapping", "silenced", "incident"),
     "/pipeline": (
         "1 gap that nobody explains",
         "/var/log/checkout/app.log",
@@ -104,6 +107,20 @@ EXPECTED = {
     "/keys": ("cart in prod", "settings", "1 revoked key", "Make a key"),
     "/users": ("ana", "disabled", "Add a person"),
     "/settings": ("admin_key", "********", "not set"),
+    "/silences?matchers=service%3Dcheckout": (
+        "replacing the card terminal",
+        "sat, sun 22:00–04:00",
+        "This is about 1 living alert",
+        "1 silence ended",
+    ),
+    "/incidents": ("2 living ones", "payment is in trouble in demo", "2 of 2 fire", "Before"),
+    "/incidents/1f3a": (
+        "gateway → checkout → payment",
+        "62 % of the requests to payment failed",
+        "restarting the card terminal",
+        "checkout's breaker 'payment' on payment is open",
+        "charge failed: card processor refused",
+    ),
 }
 EMPTY = {
     "/": ("No agent has reported", "fuseboard up --demo"),
@@ -133,8 +150,12 @@ EMPTY = {
     "/keys": ("No key was made",),
     "/users": ("Nobody was added",),
     "/settings": ("tells no settings",),
+    "/silences?matchers=service%3Dcheckout": ("Nothing is silenced", "No living alert has these labels"),
+    "/incidents": ("No incident is open",),
+    "/incidents/1f3a": ("could not be shown",),
 }
 MISSING = (
+    "/incidents/1f3a",
     "/boards/b0a2d1",
     "/logs/context?id=b1-3",
     "/services/checkout",

@@ -66,7 +66,7 @@ class Dispatch:
         groups: dict[str, Group] = {}
         members: dict[str, dict[str, MemberState]] = {}
         for alert in alerts:
-            for route in self.tree.take(alert.labels):
+            for route in self.tree.take(alert.matchable):
                 group = _group(route, alert, on_call, now)
                 groups.setdefault(group.key, group)
                 members.setdefault(group.key, {})[alert.id] = "new"
@@ -153,7 +153,7 @@ class _Known:
 
 def _group(route: Route, alert: Alert, on_call: Mapping[str, str], now: datetime) -> Group:
     receivers = _receivers(route, on_call.get(alert.labels.get("service", "")))
-    labels = route.group_labels(alert.labels)
+    labels = route.group_labels(alert.matchable)
     key = digest(json.dumps([route.id, receivers, labels], sort_keys=True))
     return Group(key, route.id, receivers, labels, now)
 

@@ -115,7 +115,7 @@ class Silences:
         _checked(trial, now)
         with self._state.read() as tx:
             alerts = history.living(tx)
-        return [_alert(alert) for alert in alerts if trial.silences(alert.labels)]
+        return [_alert(alert) for alert in alerts if trial.silences(alert.matchable)]
 
     def end(self, silence_id: str) -> dict[str, Any]:
         """
@@ -161,7 +161,7 @@ def _unknown(silence_id: str) -> NotFound:
 
 
 def _row(silence: Silence, alerts: list[Alert], now: datetime) -> dict[str, Any]:
-    about = [alert for alert in alerts if silence.silences(alert.labels)]
+    about = [alert for alert in alerts if silence.silences(alert.matchable)]
     following = silence.schedule.next(now) if silence.schedule else None
     until = silence.quiet_until(now)
     return {

@@ -58,6 +58,7 @@ def test_of_callers_alone_the_first_is_told():
     found = folding(alerts, breakers)
 
     assert {found.fold(alert).root for alert in alerts} == {("bank", "demo")}
+    assert [step["callee"] for step in found.fold(alerts[0]).evidence] == ["cart", "bank"]
     assert [found.lead(alert.id) for alert in alerts] == [None, alerts[0].id, alerts[0].id]
 
 

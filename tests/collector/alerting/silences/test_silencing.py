@@ -144,6 +144,7 @@ def test_a_preview_names_the_living_alerts_and_keeps_nothing(start, breakers, cl
 
     found = alerting.silences.preview(parse_matchers('service=~"check.*"'))
     assert [(alert["rule"], alert["state"]) for alert in found] == [("BreakerOpen", "pending")]
+    assert len(alerting.silences.preview(parse_matchers('alertname="BreakerOpen", env=demo'))) == 1
     assert alerting.silences.preview(parse_matchers('service="cart"')) == []
     assert alerting.silences.all() == []
 
