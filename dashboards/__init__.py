@@ -25,6 +25,7 @@ JavaScript; every URL carries its time range and environment and can be pasted i
     waterfall.py  spans, logs and breaker marks of a trace -> rows on one time axis; walk.py orders them,
                   folding.py chooses among thousands
     volume.py     the part of Pipeline that says who fills the disk
+    flame.py      the same trace as a flame; span_list.py: as a list, sorted
     heatmap.py    traces per time and duration -> cells that select
     layered.py    the service graph -> layers of boxes and curves
     pages/        one file per page: parameters -> API calls -> frozen Context

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
@@ -9,14 +10,18 @@ from typing import Annotated
 from starlette.exceptions import HTTPException
 
 from dashboards.api import Row, Section
-from dashboards.pages.page import Page, Visit, rows_of
+from dashboards.flame import Flame, lay_flame
+from dashboards.pages.page import Page, Visit, rows_of, text_of
 from dashboards.render import Help
+from dashboards.span_list import SORTS, SpanList, list_spans
 from dashboards.walk import number_of
 from dashboards.waterfall import Choice, Waterfall, lay_out
+from dashboards.window import BadParameterError
 
 SHOWN_ROWS = 400
 """Rows that a person can take in and a phone scrolls smoothly; of more, the most telling ones are shown."""
 OPERATIONS = 8
+VIEWS = ("waterfall", "flame", "list")
 
 LOGS_REACH = timedelta(minutes=5)
 """Clocks differ between machines and consumers come later: logs are looked for this far around the spans."""
@@ -62,6 +67,16 @@ class TraceContext:
     cut: Annotated[bool, Help("True if the API cut attributes because the trace is very large.")]
     missing: Annotated[int, Help("Parents that were not received.")]
     skewed: Annotated[int, Help("Spans moved because of their clocks.")]
+    view: Annotated[str, Help("waterfall, flame or list.")]
+    view_urls: Annotated[
+        tuple[tuple[str, str], ...], Help("(view, link) of the three ways to see the trace.")
+    ]
+    flame: Annotated[Flame | None, Help("The trace as a flame, when it is looked at.")]
+    listed: Annotated[SpanList | None, Help("A page of its spans as a list, when it is looked at.")]
+    sort: Annotated[str, Help("How the list is ordered.")]
+    named: Annotated[str, Help("Letters that service or name must have; empty: any.")]
+    sort_urls: Annotated[Mapping[str, str], Help("The list in each order.")]
+    next_url: Annotated[str, Help("The list's next page; empty on the last.")]
     operations: Annotated[
         tuple[Operation, ...], Help("By service and name, the largest part of the critical path first.")
     ]
@@ -76,6 +91,14 @@ async def load(visit: Visit) -> TraceContext:
     answer = await visit.api.get("traces", trace_id)
     row = answer.first or {}
     spans = rows_of(row.get("spans"))
+    view, sort = _view(visit), _sort(visit)
+    listed = (
+        list_spans(
+            spans, sort, visit.text("named"), visit.count("from", 1, 10**6), _span_url(visit, trace_id)
+        )
+        if view == "list"
+        else None
+    )
     first = visit.count("row", 1, 10**6) - 1 if visit.text("row") else None
     made = _waterfall(row, Choice(SHOWN_ROWS, first, visit.text("span"))) if answer.first else None
     window = visit.window
@@ -98,9 +121,49 @@ async def load(visit: Visit) -> TraceContext:
         cut=row.get("values_cut") is True,
         missing=len(rows_of(row.get("missing_parents"))),
         skewed=sum(1 for span in spans if number_of(span.get("skew_ns"))),
+        view=view,
+        view_urls=tuple(
+            (each, visit.window.url("traces", trace_id, view=each if each != VIEWS[0] else ""))
+            for each in VIEWS
+        ),
+        flame=lay_flame(spans, _span_url(visit, trace_id)) if view == "flame" else None,
+        listed=listed,
+        sort=sort,
+        named=visit.text("named"),
+        sort_urls={
+            each: visit.window.url("traces", trace_id, view="list", sort=each, named=visit.text("named"))
+            for each in SORTS
+        },
+        next_url=_next(visit, trace_id, sort, listed),
         operations=_operations(rows_of(row.get("operations"))),
         logs_url=window.url("logs", query=f"trace_id:{trace_id}"),
     )
+
+
+def _view(visit: Visit) -> str:
+    view = visit.text("view") or VIEWS[0]
+    if view not in VIEWS:
+        raise BadParameterError("view", view, f"write one of {', '.join(VIEWS)}")
+    return view
+
+
+def _sort(visit: Visit) -> str:
+    sort = visit.text("sort") or "start"
+    if sort not in SORTS:
+        raise BadParameterError("sort", sort, f"write one of {', '.join(SORTS)}")
+    return sort
+
+
+def _span_url(visit: Visit, trace_id: str) -> Callable[[Row], str]:
+    """A click on a span leads to the waterfall, where it is open."""
+    return lambda row: visit.window.trace_url(trace_id, text_of(row, "span_id"))
+
+
+def _next(visit: Visit, trace_id: str, sort: str, listed: SpanList | None) -> str:
+    if not listed or listed.last >= listed.total:
+        return ""
+    more = {"view": "list", "sort": sort, "named": visit.text("named"), "from": listed.last + 1}
+    return visit.window.url("traces", trace_id, **more)
 
 
 def _waterfall(row: Row, choice: Choice) -> Waterfall:

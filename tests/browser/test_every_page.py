@@ -16,12 +16,21 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.dashboards.recorded_shop import TRACE
 from tests.dashboards.test_pages import URLS
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(300)]
 
 AXE = Path(__file__).parents[1] / "node" / "node_modules" / "axe-core" / "axe.min.js"
 ALL = pytest.mark.parametrize("url", URLS.values())
+# Other faces of pages.
+OTHERS = (
+    f"/traces/{TRACE}?view=flame",
+    f"/traces/{TRACE}?view=list",
+    "/map?side=payment",
+    "/map?focus=cart&step=9",
+)
+ALL_AND_OTHERS = pytest.mark.parametrize("url", [*URLS.values(), *OTHERS])
 # A page and everything it loads, nothing of it cached; the largest today needs 60 % of the bytes and of the requests.
 _MOST_BYTES = 500_000
 _MOST_REQUESTS = 18
@@ -89,7 +98,7 @@ def violations(page: Page) -> list[str]:
     return found
 
 
-@ALL
+@ALL_AND_OTHERS
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing(
     visitors: Callable[..., Visitor], recorded: Recorded, url: str, theme: str
@@ -139,7 +148,7 @@ def test_a_page_stays_within_its_budget(recorded: Recorded, url: str, chromium: 
     assert count <= _MOST_REQUESTS
 
 
-@ALL
+@ALL_AND_OTHERS
 def test_nothing_is_wider_than_a_phone(
     visitors: Callable[..., Visitor], recorded: Recorded, url: str
 ) -> None:

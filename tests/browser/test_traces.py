@@ -120,6 +120,26 @@ def test_rows_fold_and_a_link_opens_them_again(browser: Browser) -> None:
         expect(page.locator("#span-c")).to_have_attribute("open", "")
 
 
+@pytest.mark.parametrize("view", ["flame", "list"])
+def test_ten_thousand_spans_in_the_other_views(browser: Browser, view: str) -> None:
+    """The flame draws the wide ones and counts the others, the list has pages; both are laid out soon."""
+    spans = [span("root", ms=10_000)] + [
+        span(f"{i:016x}", "root" if i < 5 else f"{i // 5:016x}", i % 9000, 30 + i % 900)
+        for i in range(1, 10_000)
+    ]
+    with shown(browser, pages_of_trace(spans), f"/traces/{TRACE}?view={view}") as page:
+        took_ms = page.evaluate(
+            "() => { const n = performance.getEntriesByType('navigation')[0]; return n.loadEventEnd - n.responseEnd; }"
+        )
+
+        assert took_ms < _RENDERED_MS
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        page.locator(
+            f"[data-testid={'flame' if view == 'flame' else 'span-list'}] a[href*=span-]"
+        ).last.click()
+        expect(page.get_by_test_id("waterfall")).to_be_visible()
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_ten_thousand_spans_are_rendered_in_time(browser: Browser, width: int) -> None:
     """The page is laid out soon after its last byte and nothing of it is wider than the screen."""
