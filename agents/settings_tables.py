@@ -74,7 +74,7 @@ FILES = (
     Field("resource", attributes, {}, "resource attributes of these files alone"),
 )
 SCRAPE = (
-    Field("url", url, REQUIRED, "endpoint that answers with an exposition"),
+    Field("url", url, REQUIRED, "endpoint that answers with an exposition, or with a Hystrix event stream"),
     Field("interval_s", seconds(0.1), 15.0, "seconds between scrapes"),
     Field("timeout_s", seconds(0.1), 10.0, "seconds that one scrape may take"),
     Field("max_bytes", count(1), 16 << 20, "largest exposition in bytes"),

@@ -30,6 +30,27 @@ INSERT INTO breaker_transitions (at, service, env, breaker, target, instance, fr
 WITH
     -- a counter that is new counts from nothing; one that fell began anew
     (unknown, alone, now_count, then_count) -> multiIf(unknown, 0., alone OR now_count < then_count, now_count, now_count - then_count) AS grown,
+    series AS
+    (
+        SELECT series_id, any(service) AS service, any(env) AS env, any(role) AS role, any(called) AS breaker, any(state) AS state,
+               any(instance) AS instance, min(born_ms) AS born_ms
+        FROM
+        (
+            SELECT series_id, CAST(service, 'String') AS service, CAST(env, 'String') AS env, way.2 AS role,
+                   {called("way.3")} AS called,
+                   replaceAll(lower(labels['state']), '-', '_') AS state,
+                   {INSTANCE} AS instance,
+                   toUnixTimestamp64Milli(first_seen) AS born_ms
+            FROM metric_series
+            -- only the rows of its own name: labels are copied for each
+            ARRAY JOIN arrayFilter(row -> row.1 = name, {{ways:Array(Tuple(String, String, String, String, String))}}) AS way
+            WHERE name IN (arrayMap(each -> each.1, {{ways:Array(Tuple(String, String, String, String, String))}}))
+              AND (way.4 = '' OR labels[way.4] = way.5)
+              AND last_seen >= {{start:DateTime64(3, 'UTC')}} - toIntervalSecond({LOOK_BACK_S})
+        )
+        WHERE called != ''
+        GROUP BY series_id
+    ),
     changed AS
     (
         SELECT service, env, breaker, instance, kept_days, looks,
@@ -68,28 +89,9 @@ WITH
                        maxIf(value, role = 'failure_rate') AS failure_rate, maxIf(value, role = 'slow_call_rate') AS slow_call_rate,
                        sumIf(value, role = 'calls') AS calls
                 FROM metric_samples AS s
-                INNER JOIN
-                (
-                    SELECT series_id, any(service) AS service, any(env) AS env, any(role) AS role, any(called) AS breaker, any(state) AS state,
-                           any(instance) AS instance, min(born_ms) AS born_ms
-                    FROM
-                    (
-                        SELECT series_id, CAST(service, 'String') AS service, CAST(env, 'String') AS env, way.2 AS role,
-                               {called("way.3")} AS called,
-                               replaceAll(lower(labels['state']), '-', '_') AS state,
-                               {INSTANCE} AS instance,
-                               toUnixTimestamp64Milli(first_seen) AS born_ms
-                        FROM metric_series
-                        -- only the rows of its own name: labels are copied for each
-                        ARRAY JOIN arrayFilter(row -> row.1 = name, {{ways:Array(Tuple(String, String, String, String, String))}}) AS way
-                        WHERE name IN (arrayMap(each -> each.1, {{ways:Array(Tuple(String, String, String, String, String))}}))
-                          AND (way.4 = '' OR labels[way.4] = way.5)
-                          AND last_seen >= {{start:DateTime64(3, 'UTC')}} - toIntervalSecond({LOOK_BACK_S})
-                    )
-                    WHERE called != ''
-                    GROUP BY series_id
-                ) AS series ON series.series_id = s.series_id
-                WHERE s.at >= {{start:DateTime64(3, 'UTC')}} - toIntervalSecond({LOOK_BACK_S}) AND s.at < {{end:DateTime64(3, 'UTC')}}
+                INNER JOIN series ON series.series_id = s.series_id
+                -- the samples are sorted by series: those of breakers are few
+                WHERE s.series_id IN (SELECT series_id FROM series) AND s.at >= {{start:DateTime64(3, 'UTC')}} - toIntervalSecond({LOOK_BACK_S}) AND s.at < {{end:DateTime64(3, 'UTC')}}
                   AND NOT isNaN(value)
                 GROUP BY service, env, breaker, instance, s.at
             )
@@ -124,7 +126,7 @@ LIMIT 1
 BREAKER_STATES = Job(
     "breaker_states",
     reads="metric_samples",
-    version=2,
+    version=3,
     window_s=30,
     delay_s=_DELAY_S,
     statements=(Statement("breaker_transitions", _TRANSITIONS),),
