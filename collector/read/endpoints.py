@@ -4,9 +4,9 @@ Endpoints: who uses them, and whether one may go.
 The verdict is about the endpoint (service, env, method, route) in all its versions, from everything known up to the window's end,
 not only the window: what was called once in spring does not become safe to delete by asking about an hour.
 
-``in_use``          called within `IN_USE_S`, or within one and a half of its longest pause
-``safe_to_delete``  not called for `SAFE_S` and one and a half of its longest pause, while its service was heard on nearly all
-                    of these days, nothing was sampled away and no gap of the ledger lies in that time
+``in_use``          called within `IN_USE_S`, or within one and a half of its longest pause; or it has a rhythm (rhythm.py) and its next call is not overdue
+``safe_to_delete``  not called for `SAFE_S` and one and a half of its longest pause (seen on a single day: for `ONCE_S`), while its service is known for
+                    `OBSERVED_S` and was heard on nearly all of these days, nothing was sampled away and no gap of the ledger lies in that time
 ``idle``            anything else: the evidence says what is missing
 """
 
@@ -15,11 +15,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import pairwise
 
 from collector.query.window import SECOND_NS, Window, parse_time, sql_time
 from collector.read.ledger import ledger
+from collector.read.rhythm import Rhythm, rhythm
 from collector.read.sampling import sampling
 from collector.read.sql import Reader, Row
 
@@ -29,9 +30,14 @@ IN_USE_S = 8 * DAY_S
 # Four weeks hold every weekday four times and the turn of a month; what runs by the quarter has its longest pause to speak for it.
 SAFE_S = 28 * DAY_S
 PAUSES = 1.5
+# What was seen on one day only may come by the quarter: nothing it did tells otherwise.
+ONCE_S = 92 * DAY_S
+# Of a service known for less than two months nobody has seen two turns of a month.
+OBSERVED_S = 56 * DAY_S
 # Days of the quiet time on which the service must have been heard: one that sends nothing cannot tell that nobody calls.
 HEARD_RATIO = 0.9
 _HISTORY_S = 400 * DAY_S
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
 
 Key = tuple[str, str, str, str]  # service, env, method, route
 
@@ -41,7 +47,8 @@ SELECT service, env, method, route, version,
        sumIf(u.weighted_calls, hour >= toStartOfHour({start:DateTime64(9, 'UTC')})) AS weighted, toUInt64(round(weighted)) AS calls,
        sumIf(u.errors, hour >= toStartOfHour({start:DateTime64(9, 'UTC')})) AS errors,
        sum(u.sampled) AS sampled, max(u.last_at) AS last_call, min(hour) AS first_hour,
-       arraySort(groupUniqArray(toUInt16(toDate(hour)))) AS days
+       arraySort(groupUniqArray(toUInt16(toDate(hour)))) AS days,
+       groupUniqArrayIf(toUInt16(toDate(hour)), u.sampled > 0) AS sampled_days
 FROM endpoint_usage AS u
 WHERE hour >= toStartOfHour({history:DateTime64(9, 'UTC')}) AND hour < {end:DateTime64(9, 'UTC')}
   AND ({env:String} = '' OR env = {env:String}) AND ({service:String} = '' OR service = {service:String})
@@ -79,9 +86,10 @@ class Use:
 
 @dataclass(slots=True)
 class Heard:
-    """One service: the days on which any of its endpoints was called, and since when."""
+    """One service: the days on which any of its endpoints was called, those on which traces of it were sampled, and since when."""
 
     days: set[int] = field(default_factory=set)
+    sampled_days: set[int] = field(default_factory=set)
     first_ns: int = 2**63
 
 
@@ -142,6 +150,7 @@ def _added_up(rows: Iterable[Row]) -> tuple[dict[Key, Use], dict[tuple[str, ...]
         use.last_ns = max(use.last_ns, parse_time(row["last_call"], "last_call", 0))
         use.sampled += row["sampled"]
         service.days.update(row["days"])
+        service.sampled_days.update(row["sampled_days"])
         service.first_ns = min(service.first_ns, parse_time(row["first_hour"], "first_hour", 0))
     return uses, services
 
@@ -173,12 +182,17 @@ def _judge(key: Key, use: Use, heard: Heard, window: Window, gaps: _Gaps) -> Row
                 "longest_pause", f"its longest pause between calls was {_days(pause_s)}", pause_s / DAY_S, 0
             )
         )
-    if quiet_s < max(IN_USE_S, min(PAUSES * pause_s, SAFE_S)):
+    found = rhythm(sorted(use.days))
+    if found is not None:
+        evidence.append(_periodic(found, window))
+    is_due = found is not None and window.end_ns / SECOND_NS / DAY_S <= found.due
+    if is_due or quiet_s < max(IN_USE_S, min(PAUSES * pause_s, SAFE_S)):
         return {"verdict": "in_use", "evidence": evidence}
     missing = [
         *_too_short(quiet_s, pause_s),
+        *_thin(use, quiet_s, heard, window),
         *_unheard(use, heard, window),
-        *_sampled(use),
+        *_sampled(use, heard, window),
     ]  # fmt: skip
     missing = missing or _lost(key, use, gaps)
     return {"verdict": "idle" if missing else "safe_to_delete", "evidence": evidence + missing}
@@ -209,6 +223,25 @@ def _too_short(quiet_s: float, pause_s: float) -> list[Row]:
     ]
 
 
+def _periodic(found: Rhythm, window: Window) -> Row:
+    due = date.fromordinal(_EPOCH_DAY + int(found.due))
+    overdue = window.end_ns / SECOND_NS / DAY_S > found.due
+    said = f"was due by {due} and did not come" if overdue else f"is due by {due}"
+    return _said("periodicity", f"called {found.name}; the next call {said}", found.period, 0)
+
+
+def _thin(use: Use, quiet_s: float, heard: Heard, window: Window) -> list[Row]:
+    missing = []
+    known_s = (window.end_ns - heard.first_ns) / SECOND_NS
+    if known_s < OBSERVED_S:
+        message = f"its service is known for {_days(known_s)} only"
+        missing.append(_said("observed_too_short", message, known_s / DAY_S, OBSERVED_S / DAY_S))
+    if len(use.days) == 1 and quiet_s < ONCE_S:
+        message = "seen on a single day: what comes by the quarter would not have come again"
+        missing.append(_said("seen_once", message, quiet_s / DAY_S, ONCE_S / DAY_S))
+    return missing
+
+
 def _unheard(use: Use, heard: Heard, window: Window) -> list[Row]:
     first, last = use.last_ns // SECOND_NS // DAY_S + 1, window.end_ns // SECOND_NS // DAY_S
     days = range(first, last)
@@ -219,10 +252,20 @@ def _unheard(use: Use, heard: Heard, window: Window) -> list[Row]:
     return [_said("service_silent", message, ratio, HEARD_RATIO)]
 
 
-def _sampled(use: Use) -> list[Row]:
-    if not use.sampled:
+def _sampled(use: Use, heard: Heard, window: Window) -> list[Row]:
+    """Say that calls were, or may have been, left out: its own, or its service's since it is quiet."""
+    if use.sampled:
+        return [
+            _said("sampled", "its traces are sampled: a rare call may not have been kept", use.sampled, 0)
+        ]
+    first, last = use.last_ns // SECOND_NS // DAY_S, window.end_ns // SECOND_NS // DAY_S
+    days = sum(first <= day <= last for day in heard.sampled_days)
+    if not days:
         return []
-    return [_said("sampled", "its traces are sampled: a rare call may not have been kept", use.sampled, 0)]
+    message = (
+        f"traces of its service were sampled on {days} of the days since: a rare call may not have been kept"
+    )
+    return [_said("sampled", message, days, 0)]
 
 
 def _lost(key: Key, use: Use, gaps: _Gaps) -> list[Row]:

@@ -29,7 +29,7 @@ class Evidence(BaseModel):
     """One thing the verdict rests on, or that speaks against deleting."""
 
     code: str = Field(
-        description="last_call, observed, longest_pause; and what is missing: quiet_too_short, service_silent, sampled, ledger_gaps."
+        description="last_call, observed, longest_pause, periodicity; and what is missing: quiet_too_short, observed_too_short, seen_once, service_silent, sampled, ledger_gaps."
     )
     message: str
     value: float = Field(description="Days, a ratio or a count, as the message says.")

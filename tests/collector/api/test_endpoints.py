@@ -94,7 +94,7 @@ def test_lost_blocks_are_no_silence(asked, fill):
         ],
     )
 
-    row = asked([*alive(60), called(40)])["/v1/cart", "1"]
+    row = asked([*alive(60), called(40), called(41)])["/v1/cart", "1"]
 
     assert (row.verdict, codes(row)[-1]) == ("idle", "ledger_gaps")
 
@@ -105,6 +105,67 @@ def test_a_weekly_caller_is_in_use_between_its_calls(asked):
 
     assert row.verdict == "in_use"
     assert "longest_pause" in codes(row)
+
+
+def used(days_ago, route="/v1/cart", **fields):
+    """The rollup's row of a call: a partition per month, where spans have one per day."""
+    moment = at(-days_ago * DAY - 60)
+    row = {"hour": moment[:13] + ":00:00", "service": "cart", "env": "demo", "method": "GET", "route": route, "version": "1", "retention_days": 3000,
+           "calls": 1, "errors": 0, "sampled": 0, "last_at": moment}  # fmt: skip
+    return {**row, **fields}
+
+
+def test_what_is_called_each_month_end_is_in_use_until_the_next_is_overdue(asked, fill):
+    """Nineteen days after the last, 30 October: its rhythm speaks for it."""
+    fill(
+        "endpoint_usage",
+        [*(used(day, "/v1/alive") for day in range(100)), *(used(ago) for ago in (19, 49, 80))],
+    )
+
+    row = asked([])["/v1/cart", "1"]
+
+    assert row.verdict == "in_use"
+    assert [each.message for each in row.evidence if each.code == "periodicity"] == [
+        "called monthly; the next call is due by 2026-12-03"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("quiet", "verdict"),
+    [(21, "in_use"), (29, "in_use"), (33, "in_use"), (40, "idle"), (49, "safe_to_delete")],
+)
+def test_a_rhythm_is_waited_for_as_long_as_it_is(asked, fill, quiet, verdict):
+    """Monthly: in use to a month and some days, nothing is safe before one and a half."""
+    fill(
+        "endpoint_usage",
+        [
+            *(used(day, "/v1/alive") for day in range(200)),
+            *(used(quiet + 30 * number) for number in range(4)),
+        ],
+    )
+
+    row = asked([])["/v1/cart", "1"]
+
+    assert row.verdict == verdict
+    assert "periodicity" in codes(row)
+
+
+@pytest.mark.parametrize(
+    ("rows", "missing"),
+    [
+        ([*(used(day, "/v1/alive") for day in range(50)), used(40), used(41)], "observed_too_short"),
+        ([*(used(day, "/v1/alive") for day in range(99)), used(60)], "seen_once"),
+        ([*(used(day, "/v1/alive", sampled=day == 10) for day in range(60)), used(40), used(41)], "sampled"),
+    ],
+    ids=["its service is hardly known", "once a quarter", "its service is sampled since"],
+)
+def test_thin_evidence_of_its_service_is_never_safe(asked, fill, rows, missing):
+    """Idle, and the evidence says what is missing."""
+    fill("endpoint_usage", rows)
+
+    row = asked([])["/v1/cart", "1"]
+
+    assert (row.verdict, codes(row)[-1]) == ("idle", missing)
 
 
 def test_the_verdict_is_about_all_versions(asked):
