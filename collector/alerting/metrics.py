@@ -63,3 +63,9 @@ class AlertingMetrics:
             ["outcome"],
             registry=registry,
         )
+        self.receiver_up = Gauge(
+            "fuseboard_alerting_receiver_up",
+            "1 while a receiver may be told, 0 while it is disabled or its breaker is not closed, by receiver.",
+            ["receiver"],
+            registry=registry,
+        )

@@ -38,6 +38,7 @@ from collector.alerting.inputs import BreakerStates
 from collector.alerting.kinds.asking import Sources
 from collector.alerting.marks import marked
 from collector.alerting.metrics import AlertingMetrics
+from collector.alerting.noise import noisiest
 from collector.alerting.plan import nobody_on_call
 from collector.alerting.rules import RuleBook, default_groups
 from collector.alerting.settings import AlertingSettings, Receiver
@@ -54,6 +55,7 @@ POLL_S = 0.5
 ASK_S = 0.25
 # How soon a changed rule file is noticed.
 LOOK_S = 2.0
+GAUGE_S = 10.0
 # Without a finished round for this long (and three intervals) evaluation is reported as stuck.
 STUCK_S = 15.0
 # The same for the rules that ask: a question may take its time, and several take turns.
@@ -157,6 +159,7 @@ class Alerting:
         self._threads: list[threading.Thread] = []
         self._finished = self._asked = time.monotonic()
         self._holds = False
+        self._gauged = -GAUGE_S
         self._problem: tuple[str, str] | None = None
 
     def _build_incidents(self, sources: Sources | None) -> Incidents:
@@ -278,7 +281,22 @@ class Alerting:
         self._holds = done.outcome == "done"
         self._note("engine_unavailable" if done.outcome == "engine_unavailable" else "", done.problem)
         self._wake(done)
+        self._gauge()
         return done
+
+    def _gauge(self) -> None:
+        """Show how receivers stand, every some seconds."""
+        if time.monotonic() - self._gauged < GAUGE_S:
+            return
+        self._gauged = time.monotonic()
+        now = self._clock()
+        with self._state.read() as tx:
+            pending = answers.pending_by_receiver(tx)
+            for name in self._receivers:
+                stands = standing.read(tx, name)
+                up = stands.disabled_at is None and stands.breaker(now) == "closed"
+                self._metrics.receiver_up.labels(receiver=name).set(up)
+                self._metrics.deliveries_pending.labels(receiver=name).set(pending.get(name, 0))
 
     def _wake(self, done: Round) -> None:
         if done.written:
@@ -320,13 +338,10 @@ class Alerting:
         try:
             with self._state.read() as tx:
                 disabled = standing.disabled(tx)
-                pending = answers.pending_by_receiver(tx)
         except Unavailable as error:
             return AlertingHealth(ok=False, reasons=(*reasons, (error.code, error.message)))
-        for name in self._receivers:
-            self._metrics.deliveries_pending.labels(receiver=name).set(pending.get(name, 0))
-            if name in disabled:
-                reasons.append(("receiver_disabled", f"{name}: {disabled[name]}"))
+        known = [name for name in self._receivers if name in disabled]
+        reasons.extend(("receiver_disabled", f"{name}: {disabled[name]}") for name in known)
         return AlertingHealth(ok=not reasons, reasons=tuple(reasons))
 
     def alerts(self, wanted: AlertsWanted | None = None) -> list[dict[str, Any]]:
@@ -347,6 +362,11 @@ class Alerting:
         """Answer ``/api/v1/rules``."""
         with self._state.read() as tx:
             return answers.rules(tx, self.book.rules, self._settings.groups, self._groups.took)
+
+    def noise(self, since: datetime, until: datetime, limit: int) -> list[dict[str, Any]]:
+        """Answer ``/api/v1/alerts/noise``: the rules that fired most without acknowledgement."""
+        with self._state.read() as tx:
+            return noisiest(tx, since, until, limit)
 
     def deliveries(self, limit: int = 100) -> list[dict[str, Any]]:
         """Give the newest deliveries, newest first."""

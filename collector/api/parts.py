@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 from starlette.requests import Request
@@ -34,6 +35,9 @@ class AlertAnswers(Protocol):
 
     def rules(self) -> Sequence[Mapping[str, Any]]:
         """Give the rules and their states."""
+
+    def noise(self, since: datetime, until: datetime, limit: int) -> Sequence[Mapping[str, Any]]:
+        """Give the rules that fired most without acknowledgement."""
 
 
 class PipelineAnswers(Protocol):

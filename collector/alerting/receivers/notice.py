@@ -195,7 +195,8 @@ def _not_an_alert(kind: str, data: Mapping[str, Any], at: str, subject: str) -> 
         ended_at=at if ended else "",
         message=_sentence(kind, data),
         url=str(data.get("url") or ""),
-        fingerprint=fingerprint(labels),
+        # An incident that grows graver is the same one.
+        fingerprint=fingerprint({name: value for name, value in labels.items() if name != "severity"}),
     )
 
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from collector.alerting.history import AlertsWanted
 from collector.api.answer import Page, answer
 from collector.api.params import LIMIT_MOST, Ask, Asked
-from collector.query.window import parse_time
+from collector.query.window import parse_time, parse_window
 
 router = APIRouter()
 
@@ -72,6 +72,32 @@ class Rule(BaseModel):
     )
 
 
+class Noise(BaseModel):
+    """How noisy a rule is."""
+
+    rule: str
+    rule_id: str
+    fired: int = Field(description="Times it fired in the window.")
+    acknowledged: int = Field(description="Of these, in an incident that somebody acknowledged.")
+    unacknowledged: int
+    short: int = Field(description="Ended within five minutes.")
+    firing: int = Field(description="Still do.")
+    subjects: int = Field(description="Different alerts among them.")
+    mean_duration_s: float | None = Field(description="Of those that ended.")
+    last_fired_at: str
+    advice: str = Field(description="What could be done, empty if nothing stands out.")
+
+
+class NoiseAsked(Asked):
+    """Parameters of ``/alerts/noise``."""
+
+    start: str = Field(
+        "-7d", max_length=60, description="Alerts that fired since then: RFC 3339, epoch, `-7d`."
+    )
+    end: str = Field("now", max_length=60, description="As `start`; start ≤ t < end.")
+    limit: int = Field(50, ge=1, le=1000, description="Most rules.")
+
+
 class Pipeline(BaseModel):
     """The collector's own pipeline."""
 
@@ -125,6 +151,14 @@ def _time(text: str | None, param: str, now_ns: int) -> datetime | None:
 def list_alerts(ask: Ask, asked: Annotated[AlertsAsked, Query()]) -> Response:
     """Alerts: pending, firing, lately resolved."""
     return answer(list(ask.parts.alerts.alerts(asked.wanted(ask.now_ns))))
+
+
+@router.get("/alerts/noise", response_model=Page[Noise], tags=["alerts"])
+def list_noise(ask: Ask, asked: Annotated[NoiseAsked, Query()]) -> Response:
+    """Rules that fired most without acknowledgement, the noisiest first."""
+    window = parse_window(asked.start, asked.end, ask.now_ns)
+    since, until = (datetime.fromtimestamp(ns / 1e9, UTC) for ns in (window.start_ns, window.end_ns))
+    return answer(list(ask.parts.alerts.noise(since, until, asked.limit)))
 
 
 @router.get("/rules", response_model=Page[Rule], tags=["alerts"])

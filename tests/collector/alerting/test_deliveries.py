@@ -253,6 +253,20 @@ def test_a_failed_delivery_gets_a_second_chance(start, receiving, breakers, cloc
     assert (again.status_code, again.json()["error"]["code"]) == (409, "not_failed")
 
 
+def test_noise_is_answered_for_a_window(start, breakers, clock, ask):
+    """The last week unless said otherwise."""
+    alerting = start()
+    fire(alerting, breakers, clock)
+    clock.forward(1)
+    client = ask(alerting)
+
+    (noise,) = data(client.get("/alerts/noise"))
+    assert (noise["rule"], noise["fired"], noise["firing"], noise["advice"]) == ("BreakerOpen", 1, 1, "")
+    assert data(client.get("/alerts/noise", params={"end": "-1d"})) == []
+    assert client.get("/alerts/noise?start=now&end=-1d").status_code == 400
+    assert client.get("/alerts/noise?start=never").status_code == 400
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
