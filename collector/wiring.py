@@ -115,7 +115,9 @@ def _heartbeat(
             "bad_setting", "receivers: with heartbeat.url the name 'heartbeat' is taken", "receivers"
         )
     if url:
-        own = Receiver("heartbeat", url, kind="alertmanager", allow_private=told.allow_private)
+        own = Receiver(
+            "heartbeat", url, kind="alertmanager", allow_private=told.allow_private, secret_path=True
+        )
         return Heartbeat(own, told.interval_s)
     if told.receiver not in named:
         known = ", ".join(named) or "none"
@@ -153,6 +155,7 @@ def _receiver(told: ReceiverSettings, environ: Mapping[str, str]) -> Receiver:
         sender=told.sender,
         to=told.to,
         starttls=told.starttls,
+        secret_path=bool(told.url_env or told.url_file) and told.kind != "email",
         **secrets,
     )
 

@@ -135,6 +135,8 @@ class Receiver:
     """Addresses mails go to."""
     starttls: bool = True
     """``smtp://`` asks for TLS and ends without it."""
+    secret_path: bool = False
+    """The URL came from where secrets come from: its path is not shown either."""
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
@@ -151,7 +153,7 @@ class Receiver:
     def shown_url(self) -> str:
         """Scheme, host and path; a query may hold a token, and so may some kinds' path."""
         parts = urlsplit(self.url)
-        path = "/…" if KINDS[self.kind].hides_path else parts.path
+        path = "/…" if KINDS[self.kind].hides_path or self.secret_path else parts.path
         return parts._replace(path=path, query="", fragment="").geturl()
 
     def _check_fields(self, kind: Kind) -> None:

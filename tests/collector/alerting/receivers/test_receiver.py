@@ -114,8 +114,25 @@ def test_secrets_come_from_files_and_the_environment_and_are_printed_nowhere(tmp
     assert (hook.password, hook.headers) == ("pa55word", {"X-Key": "s3cr3t"})
     assert slack.url == "https://hooks.slack.example/p4th"
     assert duty.routing_key == "R" * 32
+    assert [receiver.shown_url for receiver in (hook, slack)] == [
+        "https://hooks.example.com/p4th",
+        "https://hooks.slack.example/…",
+    ]
     printed = f"{made!r} {settings!r} {describe(settings)}"
     assert [secret for secret in HIDDEN if secret in printed] == []
+
+
+def test_a_url_from_a_file_shows_no_path(tmp_path):
+    """Who keeps a URL as a secret means all of it; so does a heartbeat's."""
+    (tmp_path / "url").write_text("https://discord.example/api/webhooks/1/t0ken")
+    config = tmp_path / "fuseboard.toml"
+    config.write_text(
+        f'[heartbeat]\nurl = "https://hc.example/t0ken"\n[[receivers]]\nname = "d"\nkind = "alertmanager"\nurl_file = "{tmp_path}/url"\n'
+    )
+    made = alerting(load(config, {}, {}), {})
+
+    assert made.receivers[0].shown_url == "https://discord.example/…"
+    assert made.heartbeat.receiver.shown_url == "https://hc.example/…"
 
 
 @pytest.mark.parametrize(
