@@ -56,8 +56,9 @@ def _alert(alert: OneAlert, public_url: str) -> dict[str, Any]:
 
 
 def _group_key(notice: Notice) -> str:
-    """Give the group's own key if it has one of that form, else ``{}:{name="value", …}``."""
-    return notice.key if ":{" in notice.key else f"{{}}:{_label_set(notice.group_labels)}"
+    """Give ``{}:{name="value", …}``, as of the root route; of a group of ours ``{}/{<its key>}:{…}``, as of a route below."""
+    route = f"{{}}/{{{notice.group_key}}}" if notice.group_key else "{}"
+    return f"{route}:{_label_set(notice.group_labels)}"
 
 
 def _label_set(labels: Mapping[str, str]) -> str:

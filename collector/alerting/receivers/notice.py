@@ -65,6 +65,7 @@ class Notice:
         acknowledged: Somebody has taken it.
         alerts: At least one.
         truncated: Alerts left out.
+        group_key: Of the group it tells of, "" = of none.
         group_labels: What the alerts have in common by routing; of a single alert all its labels.
         title: One line.
         url: The page that shows it.
@@ -78,6 +79,7 @@ class Notice:
     acknowledged: bool
     alerts: tuple[OneAlert, ...]
     truncated: int
+    group_key: str
     group_labels: Mapping[str, str]
     title: str
     url: str
@@ -128,6 +130,7 @@ def read_notice(message: Message) -> Notice:
         acknowledged=word == "acknowledged" or bool(data.get("acknowledged_at")),
         alerts=alerts,
         truncated=int(data.get("truncated") or 0),
+        group_key=str(group.get("key") or ""),
         group_labels=_texts(group["labels"]) if group.get("labels") is not None else dict(alerts[0].labels),
         title=_title(data, alerts),
         url=str(data.get("url") or message.public_url),

@@ -67,7 +67,7 @@ def test_a_group_says_what_its_alerts_share(body):
     assert told["commonLabels"]["service"] == "checkout"
     assert told["commonAnnotations"] == {}
     assert told["groupLabels"] == {"service": "checkout"}
-    assert told["groupKey"] == '{}/{team="shop"}:{service="checkout"}'
+    assert told["groupKey"] == '{}/{0123abcd}:{service="checkout"}'
     assert told["truncatedAlerts"] == 3
 
 
