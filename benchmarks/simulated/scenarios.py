@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from benchmarks.simulated.topology import System, generated, shop
 
 MINUTES, FAULT_MINUTE = 42, 33
 _BODY_BYTES = 3_000_000
+_TRIES = 60
 _FULL, _TRACES, _NO_LOGS, _COLUMNS = (
     Sources(),
     Sources(metrics=False, breakers=False),
@@ -137,8 +140,16 @@ def _requests(scenario: Scenario, what: Told) -> Iterator[tuple[str, bytes, dict
 
 
 def _post(client: httpx.Client, path: str, body: bytes, headers: dict[str, str]) -> None:
-    while True:
-        answer = client.post(path, content=body, headers=headers)
+    """Send one body; again where the connection broke off: with the same key it is stored once."""
+    key = {"idempotency-key": hashlib.sha256(body).hexdigest()[:40]}
+    for _ in range(_TRIES):
+        try:
+            answer = client.post(path, content=body, headers={**headers, **key})
+        except httpx.TransportError:
+            time.sleep(0.5)
+            continue
         if answer.status_code not in {429, 503}:
             answer.raise_for_status()
             return
+        time.sleep(0.5)
+    raise TimeoutError(f"{path} was not taken")

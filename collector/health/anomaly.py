@@ -42,6 +42,7 @@ class Anomaly:
         began_s: The first minute of it, seconds since the epoch.
         value: What was reached; *usual* what it is otherwise; ratios, or milliseconds.
         about: What it is about besides the service: a pool, a queue, a callee.
+        goes_on: Whether it lasts to the end of the window.
     """
 
     kind: str
@@ -50,6 +51,7 @@ class Anomaly:
     value: float
     usual: float
     about: str = ""
+    goes_on: bool = False
 
 
 def usual(values: Values, window: Bounds) -> tuple[float, float]:
@@ -113,7 +115,7 @@ def worst_run(
     worst = max(runs, key=lambda run: _lasting(run, window) * sum(min(score(values[at]), 1.0) for at in run))
     peak = _typical([values[at] for at in worst], middle)
     strong = max(0.05, min(score(peak), 1.0)) * _lasting(worst, window)
-    return Anomaly(kind, round(strong, 4), worst[0], peak, middle, about)
+    return Anomaly(kind, round(strong, 4), worst[0], peak, middle, about, worst[-1] >= window[1] - GOES_ON_S)
 
 
 def _lasting(run: Sequence[int], window: Bounds) -> float:

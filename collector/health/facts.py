@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from collector.health.recent import recent
+from collector.health.suspects import DEPLOY_S
 from collector.health.verdict import HEARD_WITHIN_S, Facts, OpenBreaker, judge
 from collector.query.window import SECOND_NS, Window, parse_time, rfc_3339
 from collector.read import breakers as breaker_reads
@@ -44,9 +46,9 @@ def board(reader: Reader, window: Window, env: str, service: str = "") -> list[R
     near = window.last(max(window.seconds, HEARD_WITHIN_S))
     known = service_reads.heard(reader, near, env, service)
     states = breaker_reads.states(reader, window, Chosen(env=env))
-    facts = _facts(reader, window, env, service, states)
-    numbers = service_reads.red(reader, window, env, service)
     versions = service_reads.versions(reader, near, env, service)
+    facts = _facts(reader, window, env, service, states, versions)
+    numbers = service_reads.red(reader, window, env, service)
     described = service_reads.described(reader, window)
     counts = _counts(states)
     return [
@@ -70,12 +72,18 @@ def _verdict(facts: Facts) -> Row:
 
 
 def _facts(
-    reader: Reader, window: Window, env: str, service: str, states: Iterable[BreakerState]
+    reader: Reader,
+    window: Window,
+    env: str,
+    service: str,
+    states: Iterable[BreakerState],
+    versions: Mapping[Key, list[Row]],
 ) -> dict[Key, Facts]:
-    recent = window.last(RECENT_S)
-    served = service_reads.red(reader, recent, env, service)
-    severe = service_reads.severe_logs(reader, recent, env, service)
+    last = window.last(RECENT_S)
+    served = service_reads.red(reader, last, env, service)
+    severe = service_reads.severe_logs(reader, last, env, service)
     own, on_it = _open(states)
+    abnormal = recent(reader, window, env)
     return {
         key: Facts(
             service=key[0],
@@ -86,11 +94,22 @@ def _facts(
             records=severe.get(key, {}).get("records", 0),
             heard=row["heard"],
             silent_s=max(window.end_ns - parse_time(row["last_seen"], "end", 0), 0) / SECOND_NS,
+            signs=tuple(abnormal.get(key, ())),
+            deploy=_deploy(versions.get(key, []), window),
             own_open=tuple(own[key]),
             open_on_it=tuple(on_it[key]),
         )
         for key, row in service_reads.heard(reader, window.last(HEARD_WITHIN_S), env, service).items()
     }
+
+
+def _deploy(versions: list[Row], window: Window) -> tuple[str, str] | None:
+    """Give the newest version, where it began shortly before the end and another was there before."""
+    if len(versions) < 2:
+        return None
+    newest = versions[0]
+    age_s = (window.end_ns - parse_time(newest["began"], "began", 0)) / SECOND_NS
+    return (newest["version"], newest["began"]) if 0 <= age_s <= DEPLOY_S else None
 
 
 def _open(

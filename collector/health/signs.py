@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from collector.health.anomaly import (
     MADS,
@@ -155,7 +156,7 @@ def _as_seen(found: Anomaly, minutes: Minutes, window: Bounds) -> Anomaly:
     if reached <= before:
         return found
     middle = sorted(during)[len(during) // 2]
-    return Anomaly(found.kind, found.score, found.began_s, max(middle, before), before)
+    return replace(found, value=max(middle, before), usual=before)
 
 
 def _times(ratio: float, full: float) -> float:

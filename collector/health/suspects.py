@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from collector.health import resource_signs, signs
@@ -202,7 +202,7 @@ def _judge_arrivals(
 
 
 def _judge_resources(graph: dict[Node, Suspect], known: Known, window: Bounds) -> None:
-    for node, told in _by_owner(graph, known.resources).items():
+    for node, told in by_owner(graph, known.resources).items():
         plain = {key: values for key, values in told.items() if key[0] != "queue"}
         found = resource_signs.found(plain, window)
         if found or any(role.startswith("column_") for role, _ in plain):
@@ -232,9 +232,10 @@ def _judge_queues(graph: dict[Node, Suspect], known: Known, window: Bounds) -> N
             graph[reader].heard |= True
 
 
-def _by_owner(
-    graph: Mapping[Node, Suspect], resources: Mapping[Told, Mapping[Key, Values]]
+def by_owner(
+    graph: Container[Node], resources: Mapping[Told, Mapping[Key, Values]]
 ) -> dict[Node, dict[Key, dict[int, float]]]:
+    """Give the quantities of each service: whose they are is said by labels, or by who reports them."""
     found: dict[Node, dict[Key, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
     for reported, quantities in resources.items():
         node = _owner(reported, graph)
@@ -248,7 +249,7 @@ def _add(sums: dict[int, float], values: Values) -> None:
         sums[at] = sums.get(at, 0.0) + value
 
 
-def _owner(told: Told, graph: Mapping[Node, Suspect]) -> Node:
+def _owner(told: Told, graph: Container[Node]) -> Node:
     """Give whose metrics these are: the container's service where it is known, else whoever reports them."""
     bare = _POD.sub("", told.owner)
     for name in (told.owner, bare, told.reporter):

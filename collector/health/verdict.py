@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from collector.health.anomaly import Anomaly
+
 # Below this many calls in five minutes one failure is an anecdote.
 MIN_CALLS = 10
 # Retries and clients' mistakes make a few per cent of errors normal; one call in four failing is an outage.
@@ -48,6 +50,8 @@ class Facts:
         severe: Log records of error and fatal in the last five minutes; *records* of all severities.
         heard: Records and spans in the last quarter of an hour.
         silent_s: Since the last of them; None: never heard of.
+        signs: What else is abnormal of it now (recent.py).
+        deploy: A version that began shortly before, and when.
         own_open: Its own open breakers.
         open_on_it: Open breakers of others against it.
     """
@@ -60,6 +64,8 @@ class Facts:
     records: int = 0
     heard: int = 0
     silent_s: float | None = None
+    signs: tuple[Anomaly, ...] = ()
+    deploy: tuple[str, str] | None = None
     own_open: tuple[OpenBreaker, ...] = ()
     open_on_it: tuple[OpenBreaker, ...] = ()
 
@@ -100,7 +106,9 @@ def judge(facts: Facts) -> Verdict:
         *_errors(facts),
         *_own_breakers(facts),
         *_severe_logs(facts),
+        *_signs(facts),
     ]
+    found += _deploy(facts) if found else []
     reasons = sorted(found, key=lambda reason: -_RANK[reason.health])
     return Verdict(reasons[0].health if reasons else "healthy", tuple(reasons))
 
@@ -161,6 +169,41 @@ def _severe_logs(facts: Facts) -> list[Reason]:
     message = f"{facts.severe} of {facts.records} log records in the last 5 minutes are errors"
     url = _page("/logs", facts.env, query=f'service:"{facts.service}" severity:>=error')
     return [Reason("degraded", "log_errors", message, round(ratio, 4), SEVERE_RATIO, url)]
+
+
+def _signs(facts: Facts) -> list[Reason]:
+    """Tell what is abnormal of it: enough to look at, never an outage by itself."""
+    sentences = {
+        "latency": "a request takes {0.value:.4g} ms on average, usually {0.usual:.4g} ms",
+        "throttling": "its CPU is throttled in {0.value:.0%} of the periods, usually {0.usual:.0%}",
+        "memory": "its memory is at {0.value:.3g}, usually {0.usual:.3g} (of its limit, or bytes)",
+        "oom": "it was killed for its memory within the last minutes",
+        "restarts": "it restarted within the last minutes",
+        "saturation": "its pool {0.about} is full, and requests wait for it",
+        "queue": "{0.value:.0f} messages wait in {0.about}, usually {0.usual:.0f}",
+    }
+    page = _service_page(facts)
+    return [
+        Reason(
+            "degraded",
+            each.kind,
+            sentences[each.kind].format(each),
+            round(each.value, 4),
+            round(each.usual, 4),
+            page,
+        )
+        for each in facts.signs
+        if each.kind in sentences
+    ]
+
+
+def _deploy(facts: Facts) -> list[Reason]:
+    """Name the version that began shortly before: it says where to look, not that anything is wrong."""
+    if facts.deploy is None:
+        return []
+    version, since = facts.deploy
+    message = f"version {version} was first seen at {since[11:19]} UTC, shortly before"
+    return [Reason("healthy", "deploy", message, 1, 1, _service_page(facts))]
 
 
 def _service_page(facts: Facts) -> str:

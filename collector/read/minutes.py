@@ -74,6 +74,30 @@ def services(reader: Reader, window: Window, env: str) -> dict[ServiceKey, Minut
     return {key: minutes for key, minutes in found.items() if key[0]}
 
 
+_SAME_TIME = """
+SELECT service, env, max(mean_ms) AS usual_ms
+FROM (
+    SELECT service, env, toDate(minute) AS day,
+           if(sumIf(s.calls, kind IN ('server', 'consumer')) > 0,
+              sumIf(s.duration_ns_sum, kind IN ('server', 'consumer')) / sumIf(s.calls, kind IN ('server', 'consumer')),
+              sum(s.duration_ns_sum) / sum(s.calls)) / 1e6 AS mean_ms
+    FROM service_minutes AS s
+    WHERE (minute >= toStartOfMinute({end:DateTime64(9, 'UTC')}) - toIntervalMinute(1455) AND minute < {end:DateTime64(9, 'UTC')} - toIntervalMinute(1425)
+           OR minute >= toStartOfMinute({end:DateTime64(9, 'UTC')}) - toIntervalMinute(10095) AND minute < {end:DateTime64(9, 'UTC')} - toIntervalMinute(10065))
+      AND ({env:String} = '' OR env = {env:String})
+    GROUP BY service, env, day
+)
+GROUP BY service, env
+LIMIT 5000
+"""
+
+
+def same_time(reader: Reader, window: Window, env: str) -> dict[ServiceKey, float]:
+    """Return how slow each service was at the time of day of the end of *window*, a quarter of an hour around it, a day and a week ago: the slower mean, ms."""
+    rows = reader.rows(_SAME_TIME, {"end": window.params()["end"], "env": env})
+    return {(row["service"], row["env"]): row["usual_ms"] for row in rows}
+
+
 # Added up before names are looked for; means are enough to tell which calls became slower.
 _EDGES = f"""
 SELECT told.caller AS caller, if(names.callee != '', names.callee, told.callee) AS callee, told.env AS env, toUnixTimestamp(told.minute) AS at,

@@ -25,7 +25,9 @@ router = APIRouter(prefix="/services", tags=["services"])
 class Reason(BaseModel):
     """A piece of evidence."""
 
-    code: str = Field(description="error_ratio, breaker_open, breakers_on_it, silent, no_data, log_errors.")
+    code: str = Field(
+        description="error_ratio, breaker_open, breakers_on_it, silent, latency, …: docs/health.md."
+    )
     message: str
     value: float
     threshold: float
