@@ -80,7 +80,7 @@ def test_services_carry_verdicts_with_evidence(shop):
 
     codes = {name: [reason["code"] for reason in row["reasons"]] for name, row in rows.items()}
     assert codes["payment"] == ["breakers_on_it"]
-    assert codes["checkout"] == ["error_ratio", "breaker_open"]
+    assert codes["checkout"] == ["error_ratio", "breaker_open", "latency"]
     assert rows["notifications"]["health"] == "healthy"
     checkout = rows["checkout"]
     assert (checkout["health"], checkout["owner"], checkout["versions"]) == ("unhealthy", "team-pay", ["1.4"])
