@@ -5,7 +5,7 @@ Probable causes as an experiment: seeded faults in simulated systems, asked for 
     python -m benchmarks.causes --data-dir /tmp/causes        # keeps what was sent: the next run only asks
 
 A collector of its own takes everything through its ordinary paths. Each scenario is an environment; all are of the same three quarters of an hour that end now. ``/api/v1/causes`` is
-asked for the last hour, once for each of the eight minutes after the fault began; *top-1* and *top-3* are those six minutes after it, *minutes* the first of them whose first answer was
+asked for the last hour, one, two, three, four and six minutes after the fault began; *top-1* and *top-3* are those of the last, *minutes* the first of them whose first answer was
 right. ``/api/v1/services`` is asked of systems without a fault, and of all the others before theirs. Sets: *tuned* was looked at while thresholds were chosen, *held out* was not.
 """
 
@@ -36,7 +36,7 @@ from benchmarks.simulated.scenarios import FAULT_MINUTE, MINUTES, Scenario, scen
 
 ROOT = Path(__file__).parents[1]
 OURS = "fuseboard"
-_JUDGED, _ASKED = 6, range(1, 9)
+_JUDGED, _ASKED = 6, (1, 2, 3, 4, 6)
 
 
 @dataclass(frozen=True, slots=True)

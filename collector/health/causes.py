@@ -36,6 +36,8 @@ _OPENED, _DEPLOYED = 0.25, 0.3
 # What says less when something that it calls is ill: errors in logs, pools that wait for an answer.
 _SOFT = frozenset({"log_errors", "saturation"})
 _SOFTENED = 0.85
+# What a storm of retries does to whom it hits.
+_OVERRUN, _BORNE = frozenset({"latency", "cpu", "throttling", "saturation"}), 0.8
 # A part of what was added that is small takes so much off.
 _LIGHT = 0.45
 _WEIGHED = frozenset({"latency", "errors"})
@@ -115,6 +117,7 @@ def _score(
         each.score
         * (light if each.kind in _WEIGHED else 1.0)
         * (1 - _SOFTENED * behind if each.kind in _SOFT else 1.0)
+        * (1 - _BORNE * it.overrun if each.kind in _OVERRUN else 1.0)
         for each in it.own
     ]
     strength = together([*signs, it.seen * light])

@@ -59,6 +59,7 @@ class Suspect:
         heard: Whether it sends anything itself.
         toward: Node that it calls -> how abnormal these calls are, as it sees them.
         seen: How abnormal the calls to it are, where only those tell, 0 to 1.
+        overrun: How much some caller's retries overrun it, 0 to 1: what is slow or busy of it is then theirs.
         weight: Its part of the system's added time and failures, 0 to 1.
         opened: Breakers that others opened on it.
         deploy: A version that began shortly before.
@@ -70,6 +71,7 @@ class Suspect:
     heard: bool = False
     toward: dict[Node, list[Anomaly]] = field(default_factory=dict)
     seen: float = 0.0
+    overrun: float = 0.0
     weight: float = 0.0
     opened: list[Transition] = field(default_factory=list)
     deploy: Row | None = None
@@ -290,6 +292,7 @@ def _judge_calls(
             given_up = signs.retries(edge, services[caller, env].calls, failing, window, callee)
             if given_up is not None:
                 graph[caller, env].own.append(given_up)
+                target.overrun = max(target.overrun, given_up.score)
     for node, told in against.items():
         it = graph[node]
         gone = any(each.kind in {"gone", "unanswered"} for each in it.own)
