@@ -83,7 +83,8 @@ def _facts(
     served = service_reads.red(reader, last, env, service)
     severe = service_reads.severe_logs(reader, last, env, service)
     own, on_it = _open(states)
-    abnormal = recent(reader, window, env)
+    heard = service_reads.heard(reader, window.last(HEARD_WITHIN_S), env, service)
+    abnormal = recent(reader, window, env, heard)
     return {
         key: Facts(
             service=key[0],
@@ -99,7 +100,7 @@ def _facts(
             own_open=tuple(own[key]),
             open_on_it=tuple(on_it[key]),
         )
-        for key, row in service_reads.heard(reader, window.last(HEARD_WITHIN_S), env, service).items()
+        for key, row in heard.items()
     }
 
 

@@ -8,53 +8,98 @@ it is, is what causes are asked for.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
 
 from collector.health import resource_signs, signs
-from collector.health.anomaly import MINUTE_S, Anomaly
+from collector.health.anomaly import MINUTE_S, Anomaly, Bounds, Values
 from collector.health.suspects import Node, by_owner
 from collector.query.window import SECOND_NS, Window
 from collector.read import minutes as minute_reads
 from collector.read import resources
+from collector.read.resources import Key
 from collector.read.sql import Reader
 
 # A sign is looked for in the last minutes, and counts while it goes on.
-LOOK_S, BASELINE_S = 600, 3600
+LOOK_S, RECENT_S, BASELINE_S = 600, 300, 3600
+# Metrics of containers and pools seldom swell: a third of an hour tells what is usual.
+METRICS_S = 1200
 # As slow as at this time of an earlier day, and a third: usual.
 SAME_TIME_FACTOR = 1.3
 # What is told of a service: about twice as slow as usual at least, or strong enough by its metrics.
 LEAST_SLOW, LEAST = 0.3, 0.15
-# Columns of recorded data count requests and failures too; error ratios are the board's own.
-_TOLD = frozenset({"throttling", "memory", "oom", "restarts", "saturation", "queue"})
+# CPU alone is no trouble; error ratios are the board's own.
+_TOLD = frozenset({"throttling", "memory", "oom", "restarts", "saturation"})
+_ROLES = frozenset(
+    {
+        "periods",
+        "throttled",
+        "memory",
+        "memory_limit",
+        "oom",
+        "restarts",
+        "queue",
+        "pool_in_use",
+        "pool_available",
+        "pool_limit",
+        "pool_queued",
+        "pool_rejected",
+    }
+)
 
 
-def recent(reader: Reader, window: Window, env: str) -> Mapping[Node, list[Anomaly]]:
-    """Return the signs that go on at the end of *window*, by service."""
+def recent(
+    reader: Reader, window: Window, env: str, services: Container[Node]
+) -> Mapping[Node, list[Anomaly]]:
+    """
+    Return the signs that go on at the end of *window*, by service.
+
+    Args:
+        reader: The store.
+        window: Its end counts.
+        env: "" = every one.
+        services: Those that are known: labels of metrics are looked for among them.
+    """
     end_ns = min(window.end_ns, window.now_ns)
     until_s = end_ns // SECOND_NS
     inside = ((until_s - LOOK_S) // MINUTE_S * MINUTE_S, until_s)
-    long = Window(max((inside[0] - BASELINE_S) * SECOND_NS, 0), end_ns, window.now_ns)
-    known = minute_reads.services(reader, long, env)
     found: dict[Node, list[Anomaly]] = defaultdict(list)
+    for node, sign in _slow(reader, Window(_since(inside, BASELINE_S), end_ns, window.now_ns), env, inside):
+        found[node].append(sign)
+    told = resources.minutes(reader, Window(_since(inside, METRICS_S), end_ns, window.now_ns), env, _ROLES)
+    for node, quantities in by_owner(services, told).items():
+        found[node] += [
+            sign for sign in _by_metrics(quantities, inside) if sign.goes_on and sign.score >= LEAST
+        ]
+    return found
+
+
+def _since(inside: Bounds, baseline_s: int) -> int:
+    return max((inside[0] - baseline_s) * SECOND_NS, 0)
+
+
+def _slow(reader: Reader, window: Window, env: str, inside: Bounds) -> Iterator[tuple[Node, Anomaly]]:
     slow = {
         node: sign
-        for node, minutes in known.items()
+        for node, minutes in minute_reads.slower(reader, window, env, inside[1] - RECENT_S).items()
         if (sign := signs.slow(minutes.calls, minutes.spent_ms, inside))
+        and sign.goes_on
+        and sign.score >= LEAST_SLOW
     }
     then = minute_reads.same_time(reader, window, env) if slow else {}
     for node, sign in slow.items():
-        if sign.goes_on and sign.score >= LEAST_SLOW and sign.value > SAME_TIME_FACTOR * then.get(node, 0.0):
-            found[node].append(sign)
-    for node, told in by_owner(known, resources.minutes(reader, long, env)).items():
-        queues = [
-            sign
-            for (role, name), values in told.items()
-            if role == "queue" and (sign := resource_signs.queue(values, inside, name))
-        ]
-        for sign in (
-            *resource_signs.found({key: values for key, values in told.items() if key[0] != "queue"}, inside),
-            *queues,
-        ):
-            if sign.kind in _TOLD and sign.goes_on and sign.score >= LEAST:
-                found[node].append(sign)
-    return found
+        if sign.value > SAME_TIME_FACTOR * then.get(node, 0.0):
+            yield node, sign
+
+
+def _by_metrics(quantities: Mapping[Key, Values], inside: Bounds) -> Iterator[Anomaly]:
+    for (role, name), values in quantities.items():
+        sign = resource_signs.queue(values, inside, name) if role == "queue" else None
+        if sign is not None:
+            yield sign
+    yield from (
+        sign
+        for sign in resource_signs.found(
+            {key: values for key, values in quantities.items() if key[0] != "queue"}, inside
+        )
+        if sign.kind in _TOLD
+    )

@@ -74,6 +74,36 @@ def services(reader: Reader, window: Window, env: str) -> dict[ServiceKey, Minut
     return {key: minutes for key, minutes in found.items() if key[0]}
 
 
+_SLOWER = """
+SELECT service, env, groupArray(at) AS minutes, groupArray(requests) AS calls, groupArray(ms) AS spent,
+       sumIf(ms, at >= {recent:UInt32}) / sumIf(requests, at >= {recent:UInt32}) AS now_ms,
+       sumIf(ms, at < {recent:UInt32}) / sumIf(requests, at < {recent:UInt32}) AS before_ms
+FROM (
+    SELECT service, env, toUnixTimestamp(minute) AS at, sumIf(s.calls, kind IN ('server', 'consumer')) AS served,
+           if(served > 0, served, sum(s.calls)) AS requests,
+           if(served > 0, sumIf(s.duration_ns_sum, kind IN ('server', 'consumer')), sum(s.duration_ns_sum)) / 1e6 AS ms
+    FROM service_minutes AS s
+    WHERE minute >= toStartOfMinute({start:DateTime64(9, 'UTC')}) AND minute < {end:DateTime64(9, 'UTC')}
+      AND ({env:String} = '' OR env = {env:String})
+    GROUP BY service, env, minute
+)
+GROUP BY service, env
+HAVING now_ms > 1.3 * before_ms OR isNaN(before_ms)
+LIMIT 5000
+"""
+
+
+def slower(reader: Reader, window: Window, env: str, recent_s: int) -> dict[ServiceKey, Minutes]:
+    """Return calls and durations, minute by minute, of services that have been slower since *recent_s* (seconds since the epoch) than before in *window*."""
+    return {
+        (row["service"], row["env"]): Minutes(
+            calls=dict(zip(row["minutes"], row["calls"], strict=True)),
+            spent_ms=dict(zip(row["minutes"], row["spent"], strict=True)),
+        )
+        for row in reader.rows(_SLOWER, {**window.params(), "env": env, "recent": recent_s})
+    }
+
+
 _SAME_TIME = """
 SELECT service, env, max(mean_ms) AS usual_ms
 FROM (

@@ -8,7 +8,7 @@ Two roles of requests: histograms' ``_sum`` and ``_count`` as counters, and gaug
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from collector.query.window import Window
@@ -85,6 +85,9 @@ _ROWS: tuple[tuple[str, str, str, str, str, str], ...] = (
 
 # Whose a series is: central exporters tell of containers that are not themselves. A status of 5xx marks requests that failed.
 _MINUTES = """
+SELECT owner, reporter, env, role, about, failed, groupArray(at) AS minutes, groupArray(amount) AS amounts
+FROM
+(
 SELECT owner, reporter, env, role, about, failed, toUnixTimestamp(minute) AS at,
        multiIf(how = 'growth', sum(grown), how = 'max', max(highest), sum(mean)) AS amount
 FROM
@@ -120,8 +123,9 @@ FROM
     ) AS series ON series.series_id = m.series_id
 )
 GROUP BY owner, reporter, env, role, about, failed, how, minute
-ORDER BY minute
-LIMIT 1000000
+)
+GROUP BY owner, reporter, env, role, about, failed
+LIMIT 200000
 """
 
 
@@ -133,16 +137,21 @@ class Told(NamedTuple):
     env: str
 
 
-def minutes(reader: Reader, window: Window, env: str) -> Mapping[Told, Mapping[Key, Values]]:
-    """Return every known quantity of *window*, minute by minute; requests that failed under the role ``requests_failed``."""
-    names = sorted({row[0] for row in _ROWS})
+def minutes(
+    reader: Reader, window: Window, env: str, roles: Collection[str] = ()
+) -> Mapping[Told, Mapping[Key, Values]]:
+    """Return every known quantity of *window*, or those of *roles*, minute by minute; requests that failed under the role ``requests_failed``."""
+    wanted = [row for row in _ROWS if not roles or row[1] in roles]
+    names = sorted({row[0] for row in wanted})
     found: dict[Told, dict[Key, Values]] = defaultdict(lambda: defaultdict(dict))
-    for row in reader.rows(_MINUTES, {**window.params(), "env": env, "names": names, "metrics": list(_ROWS)}):
-        values = found[Told(row["owner"], row["reporter"], row["env"])]
-        values[row["role"], row["about"]][row["at"]] = (
-            values[row["role"], row["about"]].get(row["at"], 0.0) + row["amount"]
-        )
-        if row["role"] == "requests" and row["failed"]:
-            failed = values["requests_failed", ""]
-            failed[row["at"]] = failed.get(row["at"], 0.0) + row["amount"]
+    for row in reader.rows(_MINUTES, {**window.params(), "env": env, "names": names, "metrics": wanted}):
+        quantities = found[Told(row["owner"], row["reporter"], row["env"])]
+        for role in (
+            (row["role"], "requests_failed")
+            if row["role"] == "requests" and row["failed"]
+            else (row["role"],)
+        ):
+            values = quantities[role, row["about"]]
+            for at, amount in zip(row["minutes"], row["amounts"], strict=True):
+                values[at] = values.get(at, 0.0) + amount
     return found
