@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -13,12 +15,13 @@ from sqlalchemy import Connection
 
 from collector.alerting import history, outbox
 from collector.alerting.announce import announce
-from collector.alerting.evaluate import Change, evaluate
+from collector.alerting.evaluate import Alert, Change, evaluate
 from collector.alerting.evaluation import progress
 from collector.alerting.evaluation.groups import Done
 from collector.alerting.events import Event, breaker_event
 from collector.alerting.incidents import store as incidents
 from collector.alerting.inputs import BreakerNow, BreakerStates
+from collector.alerting.living import Living
 from collector.alerting.metrics import AlertingMetrics
 from collector.alerting.plan import Planner, after, nobody_on_call
 from collector.alerting.rules import RuleBook
@@ -85,6 +88,9 @@ class Evaluator:
         self._metrics = metrics
         self.planner = Planner(settings, on_call)
         self._cleaned_at: datetime | None = None
+        self._lock = threading.Lock()
+        self._living = Living(timedelta(seconds=LEASE_S / 2))
+        self._after: list[Alert] | None = None
 
     def round(self, now: datetime) -> Round:
         """
@@ -103,18 +109,35 @@ class Evaluator:
             breakers = self._breakers.current()
         except StoreError as error:
             return self._wait(error.message, now)
-        with self._state.write() as tx:
-            # Again, in the transaction that counts: reading the breakers may have taken longer than the lease.
-            if not lease.hold(tx, LEASE, self._holder, now, LEASE_S):
+        # Again, in the transaction that counts: reading the breakers may have taken longer than the lease.
+        with self._writing(now) as tx:
+            if tx is None:
                 return Round("no_lease")
             done = self._decide(tx, breakers, now)
         self._tell(done)
         return done
 
+    @contextmanager
+    def _writing(self, now: datetime) -> Iterator[Connection | None]:
+        """Run a transaction that holds the lease, ``None`` = another has it; what it wrote is remembered once it is committed."""
+        with self._lock:
+            self._after = None
+            try:
+                with self._state.write() as tx:
+                    held = lease.hold(tx, LEASE, self._holder, now, LEASE_S)
+                    if held:
+                        self._living.held(now)
+                    yield tx if held else None
+            except BaseException:
+                self._living.forget()
+                raise
+            if self._after is not None:
+                self._living.become(self._after)
+
     def _wait(self, problem: str, now: datetime) -> Round:
         """Decide nothing without the engine; groups that are due and silences that end do not wait for it."""
-        with self._state.write() as tx:
-            if not lease.hold(tx, LEASE, self._holder, now, LEASE_S):
+        with self._writing(now) as tx:
+            if tx is None:
                 return Round("no_lease")
             return Round("engine_unavailable", (), self._write(tx, (), (), now), problem)
 
@@ -126,13 +149,14 @@ class Evaluator:
             Unavailable: The state database refused; nothing was changed.
         """
         changes = tuple(change for one in done for change in one.changes)
-        with self._state.write() as tx:
-            if not lease.hold(tx, LEASE, self._holder, now, LEASE_S):
+        notes = {note.id: note for one in done for note in one.notes}
+        with self._writing(now) as tx:
+            if tx is None:
                 return Round("no_lease")
             for one in done:
                 one.write(tx)
             progress.advance(tx, {one.group.id: one.evaluated(now) for one in done})
-            written = self._write(tx, changes, (), now)
+            written = self._write(tx, changes, (), now, notes)
         brought = Round("done", changes, written)
         self._tell(brought)
         return brought
@@ -140,7 +164,7 @@ class Evaluator:
     def _decide(self, tx: Connection, breakers: Sequence[BreakerNow], now: datetime) -> Round:
         self.planner.breakers = breakers
         rules = self._book.rules
-        living = [*history.living(tx, [rule.id for rule in rules.ticked]), *history.orphans(tx, rules.by_id)]
+        living = self._living.of(tx, {rule.id for rule in rules.ticked}, rules.by_id)
         changes = tuple(evaluate(rules.ticked, living, breakers, now))
         announcements = tuple(announce(history.announced(tx), breakers, now))
         history.remember(tx, announcements)
@@ -149,12 +173,18 @@ class Evaluator:
         return Round("done", changes, self._write(tx, changes, events, now))
 
     def _write(
-        self, tx: Connection, changes: Sequence[Change], events: Sequence[Event], now: datetime
+        self,
+        tx: Connection,
+        changes: Sequence[Change],
+        events: Sequence[Event],
+        now: datetime,
+        notes: Mapping[str, Alert] | None = None,
     ) -> int:
         """Write *changes* and what is told of them, with *events*; give the number of deliveries."""
-        living = history.living(tx)
+        living = [(notes or {}).get(alert.id, alert) for alert in self._living.all(tx)]
         history.apply(tx, changes)
-        told = self.planner.plan(tx, changes, after(living, changes), now)
+        self._after = after(living, changes)
+        told = self.planner.plan(tx, changes, self._after, now)
         return outbox.enqueue(tx, [*told, *events], self._settings.receivers, now)
 
     def _tell(self, done: Round) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 
@@ -28,13 +28,6 @@ def living(tx: Connection, rules: Sequence[str] | None = None) -> list[Alert]:
         return _alerts(tx, query)
     parts = (rules[start : start + _AT_ONCE] for start in range(0, len(rules), _AT_ONCE))
     return [alert for part in parts for alert in _alerts(tx, query.where(alerts.c.rule_id.in_(part)))]
-
-
-def orphans(tx: Connection, known: Collection[str]) -> list[Alert]:
-    """Give the living alerts whose rule is not one of *known*."""
-    ids = tx.execute(select(alerts.c.rule_id).where(alerts.c.state.in_(LIVING)).distinct()).scalars()
-    gone = sorted(set(ids) - set(known))
-    return living(tx, gone) if gone else []
 
 
 def states(tx: Connection) -> dict[str, dict[str, int]]:

@@ -61,9 +61,14 @@ class Done:
         """Give what people are told."""
         return tuple(change for outcome in self.outcomes for change in outcome.step.changes)
 
+    @property
+    def notes(self) -> list[Alert]:
+        """Give the alerts that remember something new."""
+        return [note for outcome in self.outcomes for note in outcome.step.notes]
+
     def write(self, tx: Connection) -> None:
         """Write all but the changes."""
-        history.note(tx, [note for outcome in self.outcomes for note in outcome.step.notes])
+        history.note(tx, self.notes)
         samples: dict[str, list[Finding]] = {}
         for outcome in self.outcomes:
             if outcome.samples:

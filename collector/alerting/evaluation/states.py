@@ -8,7 +8,7 @@ The state machine of label sets: (rule, its living alerts, findings, what is ove
 
 *found* = its labels are among the answers. *over* = they are not, and the data says that the condition has ended. Neither = nobody knows: nothing ends,
 nothing begins, no clock is set back. An alert that stays like that for ``silence_s`` ends with that as its reason.
-Source: Prometheus rules/alerting.go; docs/adr/0034.
+Source: Prometheus rules/alerting.go; docs/adr/0042.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ Kinds of rules: each reads what stands under its key in a rule file, and asks it
 ``own.py``     ``fuseboard:``, the collector's own trouble, asked without the engine
 
 In: text, `Sources`, a time. Out: the label sets whose condition holds; and, of alerts that are no longer among them, which are over.
-No data is not over: docs/adr/0034.
+No data is not over: docs/adr/0042.
 """
 
 from __future__ import annotations

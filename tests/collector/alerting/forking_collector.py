@@ -26,10 +26,18 @@ from sqlalchemy import Engine, event
 
 from collector.alerting import Alerting, AlertingSettings, Receiver
 from collector.alerting.guard import resolve_host
+from collector.alerting.kinds.asking import Sources
 from collector.alerting.routing.tree import build_tree
+from collector.errors import StoreUnavailable
+from collector.read.sql import Reader
 from collector.state import State
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+def nobody() -> Reader:
+    """Answer nothing: these rules ask no engine."""
+    raise StoreUnavailable("there is no engine")
 
 
 class Points:
@@ -92,6 +100,7 @@ def run(spec: dict[str, object]) -> None:
         breakers=SimpleNamespace(current=lambda: [breaker, *others]),
         registry=CollectorRegistry(),
         holder="collector-1",
+        sources=Sources(nobody, own=lambda: {"journal": {"bytes": spec.get("journal", 0), "max_bytes": 1}}),
         clock=lambda: now,
         resolve=resolve,
     )

@@ -178,3 +178,46 @@ def test_killed_after_the_send_the_repeat_carries_the_same_webhook_id(
         (1, None, True),
         (2, 204, False),
     ]
+
+
+ASKING = """\
+groups:
+  - name: own
+    interval: 1s
+    query_offset: 0s
+    rules:
+      - {alert: Full, fuseboard: journal above 0.5, for: 30s, keep_firing_for: 20s}
+"""
+
+
+def test_killed_at_any_point_no_clock_of_a_rule_begins_anew(collector, receiving, rule_file):
+    """Pending, firing, kept and resolved at the times they would have been without a kill, each told once."""
+    rule_file.write_text(ASKING)
+    point, killed = 0, True
+    while killed:
+        point += 1
+        at, killed = START + timedelta(minutes=10 * point), False
+        # full at 0 and 30 s, no longer at 60 s; each time killed at a point, and again as a restart would
+        for seconds, journal in ((0, 0.9), (30, 0.9), (60, 0.1), (80, 0.1)):
+            for later, kill_at in ((0, point), (0.5, None)):
+                now = at + timedelta(seconds=seconds + later)
+                killed |= collector("closed", now, journal=journal, kill_at=kill_at)
+
+        told = [json.loads(request.body) for request in receiving.requests]
+        unique = list(
+            {
+                request.headers["webhook-id"]: body
+                for request, body in zip(receiving.requests, told, strict=True)
+            }.values()
+        )
+        firing, resolved = unique[-2:]
+        assert [body["type"] for body in unique] == ["alert.firing", "alert.resolved"] * point
+        # a group's times are a second apart: what was killed is evaluated for the next one at the latest
+        assert 30 <= _seconds(firing, "since", "fired_at") <= 31
+        assert 49 <= _seconds(resolved, "fired_at", "resolved_at") <= 51
+    assert point > 12
+
+
+def _seconds(body, start, end) -> float:
+    first, last = (datetime.fromisoformat(body["data"][name][:26] + "+00:00") for name in (start, end))
+    return (last - first).total_seconds()
