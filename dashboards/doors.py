@@ -46,12 +46,18 @@ class Doors:
 
 
 def sign_in_page(
-    renderer: Renderer, request: Request, status: int, headers: dict[str, str], problem: Problem | None = None
+    renderer: Renderer,
+    request: Request,
+    status: int,
+    headers: dict[str, str],
+    problem: Problem | None = None,
+    to: str = "",
 ) -> Response:
     """Show the form, in the place of the page that was asked for."""
     asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    to = request.query_params.get("to", "/") if request.url.path == "/sign-in" else asked
-    html = renderer.html("sign_in.html", to=inside(to), problem=problem)
+    if request.url.path == "/sign-in":
+        asked = to or request.query_params.get("to", "/")
+    html = renderer.html("sign_in.html", to=inside(asked), problem=problem)
     return HTMLResponse(html, status, headers)
 
 
@@ -71,7 +77,7 @@ async def sign_in(api: Api, renderer: Renderer, request: Request, headers: dict[
         token, lasts_s = str((asked.first or {}).get("token", "")), 400 * 86_400
     if asked.problem is not None or not _sendable(token):
         problem = asked.problem or Problem(502, "not_our_api", "The collector gave no session.")
-        return sign_in_page(renderer, request, problem.status, headers, problem)
+        return sign_in_page(renderer, request, problem.status, headers, problem, form.get("to", ""))
     answer = RedirectResponse(inside(form.get("to", "/")), 303, headers)
     answer.set_cookie(COOKIE, token, lasts_s, httponly=True, samesite="lax", secure=_https(request))
     return answer

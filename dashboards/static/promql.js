@@ -64,7 +64,6 @@
     list.hidden = true;
     current = -1;
     if (input) {
-      input.setAttribute("aria-expanded", "false");
       input.removeAttribute("aria-activedescendant");
     }
   };
@@ -115,7 +114,6 @@
     }));
     input.closest(".query-line").append(list);
     list.hidden = false;
-    input.setAttribute("aria-expanded", "true");
     return choose(0);
   };
   const grow = (area) => {
@@ -124,9 +122,7 @@
   };
 
   for (const area of form.querySelectorAll("[data-promql-input]")) {
-    area.setAttribute("role", "combobox");
     area.setAttribute("aria-autocomplete", "list");
-    area.setAttribute("aria-expanded", "false");
     area.setAttribute("aria-controls", list.id);
     grow(area);
     area.addEventListener("focus", () => { input = area; });
