@@ -12,8 +12,14 @@ One round, in this order::
                    `open for 15s {env="demo"}`, templates.py fills {{ $labels.breaker }}
     evaluate.py    (rules, living alerts, breakers, now) -> changes; pure
     announce.py    (breakers said to be open, breakers, now) -> opened, closed; pure
-    events.py      a change as the body of a webhook
     history.py     alerts and announced breakers in state/
+    plan.py        what of all this is told, and to whom:
+      silences/, inhibition.py, topology.py -> muting.py   whom nobody is told of, and why
+      flapping.py    what comes and goes is told once
+      incidents/     alerts with one root as one story
+      direct.py      without routes: each transition at once; routing/ with them: groups and their clocks
+      matching.py    matchers on labels, for all of them
+    events.py      a change, a group, an incident as the body of a webhook
     outbox.py      one row per event and receiver, in the same transaction as the change
     --------------- committed: from here on kill -9 loses nothing
     receivers/     an event as the request each kind of receiver understands; pure
@@ -23,7 +29,7 @@ One round, in this order::
     heartbeat.py   a sign of life while all of this works
 
     evaluator.py   the first half as one call; courier.py the second
-    service.py     the component: threads, lease, health; answers.py and deliveries.py what the API shows
+    service.py     the component: threads, lease, health; answers.py, marks.py and deliveries.py what the API shows
 
 What holds: a change and its outbox rows are one transaction, before anything is sent. A repeat
 carries the same ``webhook-id``. No data, a stale breaker or a dead engine resolves nothing.

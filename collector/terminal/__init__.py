@@ -10,7 +10,7 @@ The terminal: what an engineer asks from a shell, over the same HTTP API as the 
 ``plain.py``     texts of strangers made harmless, times, carets
 ``records.py``   log records: listed, followed, as patterns
 ``waterfall.py`` one trace as a tree with bars; ``traces.py`` the list
-``board.py``     breakers and services
+``board.py``     breakers and services; ``oncall.py`` incidents and silences
 ``metrics.py``   PromQL; ``statements.py`` SQL
 ``tail.py``      server-sent events, resumed where they broke off
 

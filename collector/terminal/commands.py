@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from collector.terminal import board, metrics, plain, records, statements, traces, waterfall
+from collector.terminal import board, metrics, oncall, plain, records, statements, traces, waterfall
 from collector.terminal.asking import (
     EndOption,
     EnvOption,
@@ -290,6 +290,31 @@ def sql(
     raise typer.Exit(code)
 
 
+def incidents(
+    state: Annotated[
+        str, typer.Option("--state", help="Only these: 'open,acknowledged'; default: all but merged ones.")
+    ] = "",
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+    key: KeyOption = None,
+) -> None:
+    """Incidents: pages with one root as one story, the newest first."""
+    output = Output(as_json=as_json)
+    with asking(url, key) as remote:
+        code = output.rows(
+            answered(remote, lambda: remote.get("/incidents", {"state": state})), oncall.incidents
+        )
+    raise typer.Exit(code)
+
+
+def silences(as_json: JsonOption = False, url: UrlOption = None, key: KeyOption = None) -> None:
+    """Silences and maintenance windows: who is not told of which alerts, until when, and why."""
+    output = Output(as_json=as_json)
+    with asking(url, key) as remote:
+        code = output.rows(answered(remote, lambda: remote.get("/silences", {})), oncall.silences)
+    raise typer.Exit(code)
+
+
 COMMANDS: Mapping[str, Callable[..., None]] = {
     "query": query,
     "tail": tail,
@@ -299,6 +324,8 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "breakers": breakers,
     "services": services,
     "causes": causes,
+    "incidents": incidents,
+    "silences": silences,
     "promql": promql,
     "sql": sql,
 }

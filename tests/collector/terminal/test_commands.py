@@ -14,7 +14,7 @@ import httpx
 import pytest
 from rich.console import Console
 
-from collector.terminal import board
+from collector.terminal import board, oncall
 from tests.collector.terminal.conftest import TRACE
 from tests.collector.terminal.shell import ROOT, Done, OnTerminal, command, environment, on_terminal, piped
 from tests.conftest import eventually
@@ -200,6 +200,32 @@ def test_causes_name_where_trouble_began() -> None:
         r"0.86 +payment \(demo\) .*gateway → checkout → payment +62.0% of its calls fail; a breaker\\x1b",
         text,
     )
+
+
+def test_incidents_and_silences_are_none_in_a_quiet_hour(asked) -> None:
+    """The commands reach the API; nothing found is exit 1."""
+    for name in ("incidents", "silences"):
+        quiet = piped(asked.url, name)
+        assert (quiet.returncode, quiet.stdout, quiet.stderr) == (1, "", "")
+
+
+def test_incidents_and_silences_are_tables_that_obey_nobody() -> None:
+    """State by word and mark; escape sequences and markup of strangers are shown as they are."""
+    console = Console(file=io.StringIO(), width=200)
+    opened = "2026-11-22T03:10:40.000000000Z"
+    oncall.incidents(
+        console,
+        [{"state": "open", "id": "1f3a", "title": "payment\x1b[2J is in trouble", "severity": "page", "opened_at": opened,
+          "resolved_at": None, "alerts_firing": 1, "alerts_count": 2, "cause": {"service": "[bold]bank[/bold]"}}, {}],
+    )  # fmt: skip
+    oncall.silences(
+        console,
+        [{"state": "active", "id": "5f0c", "text": 'service="cart"', "until": opened, "created_by": "ana", "comment": "deploy"}, {}],
+    )  # fmt: skip
+
+    text = console.file.getvalue()
+    assert re.search(r"✗ open +1f3a +payment\\x1b.*1 of 2 fire +\[bold\]bank\[/bold\]", text)
+    assert re.search(r'● active +5f0c +service="cart" +2026-11-22 03:10:40.000', text)
 
 
 def test_patterns_say_what_the_records_say(asked) -> None:
