@@ -39,6 +39,7 @@ bench: $(VENV)/.dev ## figures, as ratios against a baseline measured in the sam
 	$(BIN)/python benchmarks/agent.py
 	$(BIN)/python benchmarks/node.py
 	$(BIN)/python benchmarks/patterns.py
+	$(BIN)/python benchmarks/notify.py
 	$(BIN)/python benchmarks/promql.py
 	$(BIN)/python benchmarks/scale.py
 
