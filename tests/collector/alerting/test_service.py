@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from standardwebhooks import Webhook
 
+from collector.alerting.history import AlertsWanted
 from collector.errors import StoreUnavailable
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -141,3 +142,37 @@ def test_the_threads_deliver_and_stop(start, receiving, breakers, clock):
     assert not any(thread.is_alive() for thread in alerting._threads)
     assert start(holder="another").round().outcome == "done"
     assert len(receiving.requests) == 1
+
+
+def test_what_was_resolved_is_found_months_later(start, breakers, clock):
+    """By state and time, long after it has left the page of today."""
+    alerting = start()
+    breakers.set(state="open")
+    clock.forward(15)
+    alerting.round()
+    breakers.set(state="closed", since=clock.at)
+    alerting.round()
+    ended = clock.at
+    clock.forward(60 * 86_400)
+
+    assert alerting.alerts() == []
+    long_ago = AlertsWanted("resolved", ended - timedelta(days=1), ended + timedelta(days=1))
+    assert [alert["state"] for alert in alerting.alerts(long_ago)] == ["resolved"]
+    assert alerting.alerts(AlertsWanted("resolved", ended + timedelta(days=1))) == []
+
+
+def test_a_rule_file_that_breaks_keeps_its_rules_and_is_told(start, rule_file):
+    """Health names the line; mended, it is quiet again."""
+    alerting = start()
+    text = rule_file.read_text()
+    rule_file.write_text("groups: [")
+
+    alerting.book.reread()
+
+    assert [rule["name"] for rule in alerting.rules()] == ["BreakerOpen"]
+    (reason,) = alerting.health().reasons
+    assert reason[0] == "bad_rule"
+    assert f"{rule_file}:2: not YAML" in reason[1]
+    rule_file.write_text(text)
+    assert alerting.book.reread_if_changed()
+    assert alerting.health().ok
