@@ -47,7 +47,7 @@ async def marks(api: CallerApi, window: Window, service: str = "") -> list[Mark]
     deploys, transitions, incidents, alerts = await asyncio.gather(
         api.get("deploys", params={**window.question, "limit": str(DEPLOYS)}),
         api.get("breakers", "transitions", params=asked),
-        api.get("incidents", params=asked),
+        api.get("incidents", params={"limit": str(MARKS)}),
         api.get("alerts"),
     )
     found = [
@@ -97,11 +97,10 @@ def _openings(rows: Iterable[Row], window: Window) -> Iterator[Mark]:
 
 def _incidents(rows: Iterable[Row], window: Window) -> Iterator[Mark]:
     for row in rows:
-        name = text_of(row, "title") or text_of(row, "name") or "incident"
-        at = text_of(row, "opened_at") or text_of(row, "began") or text_of(row, "since")
-        yield _mark(
-            at, "incident", name, window.url("incidents", text_of(row, "id")), text_of(row, "service")
-        )
+        if not window.env or text_of(row, "env") in ("", window.env):
+            title = text_of(row, "title") or "incident"
+            url = window.url("incidents", text_of(row, "id"))
+            yield _mark(text_of(row, "opened_at"), "incident", title, url, text_of(row, "service"))
 
 
 def _alerts(rows: Iterable[Row], window: Window) -> Iterator[Mark]:

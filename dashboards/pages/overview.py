@@ -9,7 +9,7 @@ from typing import Annotated
 
 from dashboards.api import Row, Section
 from dashboards.filters import health_slug, percent, plural, web_link
-from dashboards.pages.page import Page, Visit, changes, rows_of, text_of
+from dashboards.pages.page import Page, Part, Visit, changes, rows_of, text_of
 from dashboards.pages.service_row import ServiceRow, service_rows
 from dashboards.pages.tile import Tile, tiles
 from dashboards.render import Help
@@ -41,7 +41,6 @@ class Owner:
     service: str
     owner: str
     url: str
-    runbook: str
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ async def load(visit: Visit) -> OverviewContext:
     troubled = tuple(each for each in tiles(breakers.rows, window) if each.troubled)
     firing = tuple(row for row in alerts.rows if row.get("state") == "firing" and in_env(row, window.env))
     verdict, headline = summarise(services, breakers, troubled, firing)
-    causes, catalogue = await _explained(visit, wrong=verdict in ("unhealthy", "degraded"))
+    causes = await _explained(visit, wrong=verdict in ("unhealthy", "degraded"))
     return OverviewContext(
         services=services,
         courses=courses,
@@ -116,21 +115,34 @@ async def load(visit: Visit) -> OverviewContext:
         since=began(troubled, firing),
         causes=causes,
         affected=affected(troubled, causes, window),
-        owners=owners(rows, causes, catalogue, window),
+        owners=owners(rows, causes, window),
         silent=not services.problem and not services.rows and not breakers.rows,
         tour=tour(visit, changed.rows, firing) if visit.tour else (),
     )
 
 
-async def _explained(visit: Visit, *, wrong: bool) -> tuple[Section, Section]:
-    """Ask why and whose it is; of a healthy system nothing."""
-    if not wrong:
-        return Section(), Section()
-    causes, catalogue = await asyncio.gather(
-        visit.api.get("causes", params={**visit.question, "limit": str(CAUSES)}),
-        visit.api.get("catalogue", params=visit.question),
-    )
-    return likely(causes), catalogue
+async def _explained(visit: Visit, *, wrong: bool) -> Section:
+    """Ask why; of a healthy system nothing."""
+    asked = {**visit.question, "limit": str(CAUSES)}
+    return likely(await visit.api.get("causes", params=asked)) if wrong else Section()
+
+
+@dataclass(frozen=True)
+class RunbooksContext:
+    """What to do about what is broken, as the catalogue says."""
+
+    catalogue: Annotated[Section, Help("GET /catalogue.")]
+    runbooks: Annotated[
+        tuple[tuple[str, str], ...], Help("(service, address) of those asked for as `of`, comma between.")
+    ]
+
+
+async def load_runbooks(visit: Visit) -> RunbooksContext:
+    """Ask the catalogue, which reads more than the page should wait for every few seconds."""
+    wanted = visit.text("of").split(",")
+    catalogue = await visit.api.get("catalogue", params=visit.question)
+    known = {text_of(row, "service"): web_link(row.get("runbook")) for row in catalogue.rows}
+    return RunbooksContext(catalogue, tuple((name, known[name]) for name in wanted if known.get(name)))
 
 
 def affected(troubled: Iterable[Tile], causes: Section, window: Window) -> tuple[Affected, ...]:
@@ -152,22 +164,13 @@ def affected(troubled: Iterable[Tile], causes: Section, window: Window) -> tuple
     return tuple(found.values())
 
 
-def owners(
-    rows: Iterable[ServiceRow], causes: Section, catalogue: Section, window: Window
-) -> tuple[Owner, ...]:
+def owners(rows: Iterable[ServiceRow], causes: Section, window: Window) -> tuple[Owner, ...]:
     """Say whom to ask: about the likeliest cause first, then about each unhealthy service."""
-    known = {text_of(row, "service"): row for row in catalogue.rows}
     wrong = [text_of(row, "service") for row in causes.rows[:1] if row.get("kind") in (None, "service")]
     wrong += [each.service for each in rows if each.health == "unhealthy"]
     owned = {each.service: each.owner for each in rows}
     return tuple(
-        Owner(
-            name,
-            text_of(known.get(name, {}), "owner") or owned.get(name, ""),
-            window.url("services", name),
-            web_link(known.get(name, {}).get("runbook")),
-        )
-        for name in dict.fromkeys(wrong)
+        Owner(name, owned.get(name, ""), window.url("services", name)) for name in dict.fromkeys(wrong)
     )[:SHOWN_OWNERS]
 
 
@@ -263,4 +266,11 @@ def summarise(
     ) > 1 else "The service is healthy"
 
 
-PAGE = Page("/", "overview.html", "overview", OverviewContext, load)
+PAGE = Page(
+    "/",
+    "overview.html",
+    "overview",
+    OverviewContext,
+    load,
+    parts={"runbooks": Part("parts/runbooks.html", RunbooksContext, load_runbooks)},
+)

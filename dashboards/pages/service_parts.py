@@ -13,6 +13,7 @@ from dashboards.api import Row, Section
 from dashboards.charts import rows_by
 from dashboards.filters import web_link
 from dashboards.pages.page import Part, Visit, rows_of, text_of
+from dashboards.promql import Drawn, draw
 from dashboards.render import Help
 
 SHOWN_ENDPOINTS = 15
@@ -24,6 +25,24 @@ VERDICTS = {
     "unchanged": "healthy",
     "too_little_data": "unknown",
 }
+
+USE = (
+    ("cpu", "CPU", "cores", "sum by (instance) (rate(container_cpu_usage_seconds_total{@}[5m]))"),
+    (
+        "throttled",
+        "CPU throttled",
+        "ratio",
+        "sum by (instance) (rate(container_cpu_cfs_throttled_periods_total{@}[5m])) / sum by (instance) (rate(container_cpu_cfs_periods_total{@}[5m]))",
+    ),
+    ("memory", "Memory", "bytes", "max by (instance) (container_memory_working_set_bytes{@})"),
+    (
+        "restarts",
+        "Restarts and OOM kills",
+        "count",
+        "sum by (instance) (increase(container_restarts_total{@}[5m])) + sum by (instance) (increase(container_oom_events_total{@}[5m]))",
+    ),
+)
+"""(name, title, unit, PromQL with ``@`` where the service stands): use and saturation of its resources."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +139,35 @@ async def load_deploys(visit: Visit) -> DeploysContext:
     )
 
 
+@dataclass(frozen=True)
+class ContainerContext:
+    """What the service's container, process or host uses."""
+
+    drawn: Annotated[
+        tuple[Drawn, ...], Help("CPU, throttling, memory and restarts, those that are measured.")
+    ]
+    problem: Annotated[Section, Help("The first question that failed; empty if none did.")]
+
+
+async def load_container(visit: Visit) -> ContainerContext:
+    """Ask for what the agent beside the service measured."""
+    service = _service(visit)
+    drawn = await asyncio.gather(
+        *(
+            draw(visit.api, visit.window, name, _of(service, query), title, unit, traces=False)
+            for name, title, unit, query in USE
+        )
+    )
+    failed = next((each.answer for each in drawn if each.answer.problem), Section())
+    return ContainerContext(tuple(each for each in drawn if each.chart), failed)
+
+
+def _of(service: str, query: str) -> str:
+    """Put the service's name where a query says ``@``: as the agent's scrape and as OTLP's resource call it."""
+    name = service.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return " or ".join(query.replace("@", f'{label}="{name}"') for label in ("job", "service_name"))
+
+
 def _service(visit: Visit) -> str:
     if len(visit.segments) != 2:
         raise HTTPException(404)
@@ -128,5 +176,6 @@ def _service(visit: Visit) -> str:
 
 PARTS = {
     "about": Part("parts/about.html", AboutContext, load_about),
+    "container": Part("parts/container.html", ContainerContext, load_container),
     "deploys": Part("parts/deploys.html", DeploysContext, load_deploys),
 }

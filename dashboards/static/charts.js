@@ -174,6 +174,7 @@
       setSelect: [(plot) => zoom(plot, place)],
       setSize: [(plot) => placeMarks(plot)],
       ready: [(plot) => {
+        if (place.closest(".tall")) plot.root.querySelector(".u-legend").tabIndex = 0; // it scrolls
         if (data.links.length) plot.over.addEventListener("click", () => offer(plot, place, data));
       }],
     },

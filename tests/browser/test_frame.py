@@ -169,16 +169,16 @@ def test_parts_come_after_the_page(opened: Opener, recorded: Recorded) -> None:
     """Owner, endpoints and deploys arrive in their own places; one that fails says so there, and without scripts they are links."""
     page = opened(recorded("shop"), "/services/payment")
     about = page.get_by_test_id("part-about")
-    expect(about).to_contain_text("team-pay")
+    expect(about).to_contain_text("team-pay", timeout=15_000)
     expect(about.get_by_role("link", name="runbook")).to_have_attribute(
         "href", "https://wiki.example/payment"
     )
     expect(about).to_contain_text("POST /v1/charge")
-    expect(page.get_by_test_id("part-deploys")).to_contain_text("regressed")
+    expect(page.get_by_test_id("part-deploys")).to_contain_text("regressed", timeout=15_000)
     page.route("**part=deploys*", lambda route: route.abort())
     page.reload()
-    expect(page.get_by_test_id("part-deploys")).to_contain_text("no answer came")
-    expect(page.get_by_test_id("part-about")).to_contain_text("team-pay")
+    expect(page.get_by_test_id("part-deploys")).to_contain_text("no answer came", timeout=15_000)
+    expect(page.get_by_test_id("part-about")).to_contain_text("team-pay", timeout=15_000)
 
     plain = opened(recorded("shop"), "/services/payment", java_script_enabled=False)
     plain.get_by_role("link", name="Owner and endpoints").click()

@@ -86,7 +86,9 @@ def test_one_page_answers_what_is_asked_at_three() -> None:
     assert "62.0% of its calls fail" in answers.text
     assert "31 % of the requests to checkout" in answers.text
     assert "team-pay" in answers.text
-    assert "https://wiki.example/payment" in [each.attributes["href"] for each in answers.tags("a")]
+    (part,) = page.having(data_testid="part-runbooks")
+    runbooks = read(pages_over("shop"), part.attributes["hx-get"]).page
+    assert "https://wiki.example/payment" in [each.attributes["href"] for each in runbooks.tags("a")]
 
 
 def test_the_tour_leads_through_the_sample_shop() -> None:
