@@ -50,7 +50,7 @@ class Tools:
         """Return every tool."""
         return (
             self.search_logs, self.log_histogram, self.log_facets, self.log_patterns, self.log_context, self.search_traces, self.get_trace,
-            self.services, self.service_health, self.service_map, self.causes, self.breakers, self.breaker_transitions, self.bulkheads, self.alerts, self.deploys, self.endpoints,
+            self.services, self.service_health, self.service_map, self.causes, self.breakers, self.breaker_transitions, self.bulkheads, self.alerts, self.deploys, self.queues, self.gateway, self.hot, self.endpoints,
             self.databases, self.catalogue, self.ledger, self.pipeline, self.metric_names, self.promql, self.sql,
         )  # fmt: skip
 
@@ -183,8 +183,20 @@ class Tools:
         return self._asked("/alerts")
 
     def deploys(self, start: Start = "", end: End = "", env: Env = "") -> str:
-        """List versions of services first seen in the window: what changed before it broke."""
+        """List deploys and versions with a verdict: regressed, improved or unchanged against what served before, and the evidence."""
         return self._asked("/deploys", start=start, end=end, env=env)
+
+    def queues(self, start: Start = "", end: End = "", env: Env = "") -> str:
+        """List queues and topics, the worst first: producers, consumers, lag, whether it grows, dead letters."""
+        return self._asked("/queues", start=start, end=end, env=env)
+
+    def gateway(self, service: AnyService = "", start: Start = "", end: End = "", env: Env = "") -> str:
+        """List clients that call from outside, those that feel an outage first, with the routes that fail."""
+        return self._asked("/gateway", service=service, start=start, end=end, env=env)
+
+    def hot(self, start: Start = "", end: End = "", env: Env = "") -> str:
+        """List services by what presses them (CPU, throttling, pools, queues, load) with a recommendation: what to scale next."""
+        return self._asked("/hot", start=start, end=end, env=env)
 
     def endpoints(self, service: AnyService = "", start: Start = "", end: End = "", env: Env = "") -> str:
         """List endpoints with their calls, last call, callers and a verdict: in use, idle or safe to delete."""

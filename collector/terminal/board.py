@@ -32,13 +32,13 @@ _FLAGS = ("flapping", "stuck", "stale")
 
 def breakers(console: Console, rows: Sequence[Row]) -> None:
     """Print the board: open ones first, as they come."""
-    table = _table(
+    table = make_table(
         "state", "service", "breaker", "target", "since", "opens/h", "refused/h", "remarks", "cause"
     )
     for row in rows:
         table.add_row(
-            _mark(_STATES, row.get("state")),
-            _named(row),
+            marked(_STATES, row.get("state")),
+            named(row),
             safe_line(row.get("breaker", "")),
             safe_line(row.get("target", "")),
             clock(row.get("since")),
@@ -73,11 +73,11 @@ def _cause(row: Row) -> str:
 
 def causes(console: Console, rows: Sequence[Row]) -> None:
     """Print probable causes, the likeliest first: how it is reached, since when, and the evidence."""
-    table = _table("score", "cause", "began", "felt by way of", "evidence")
+    table = make_table("score", "cause", "began", "felt by way of", "evidence")
     for row in rows:
         table.add_row(
             f"{row['score']:.2f}" if isinstance(row.get("score"), int | float) else "–",
-            _named(row),
+            named(row),
             clock(row.get("began")),
             " → ".join(safe_line(name) for name in row.get("path") or ()),
             "; ".join(
@@ -91,18 +91,18 @@ def causes(console: Console, rows: Sequence[Row]) -> None:
 
 def services(console: Console, rows: Sequence[Row]) -> None:
     """Print services with their health, RED and evidence."""
-    table = _table(
+    table = make_table(
         "health", "service", "req/s", "errors", "p50 ms", "p95 ms", "p99 ms", "breakers", "evidence"
     )
     for row in rows:
         table.add_row(
-            _mark(_HEALTH, row.get("health")),
-            _named(row),
-            _decimal(row.get("rate")),
+            marked(_HEALTH, row.get("health")),
+            named(row),
+            decimal(row.get("rate")),
             f"{row['error_ratio']:.1%}" if isinstance(row.get("error_ratio"), int | float) else "–",
-            _decimal(row.get("p50_ms")),
-            _decimal(row.get("p95_ms")),
-            _decimal(row.get("p99_ms")),
+            decimal(row.get("p50_ms")),
+            decimal(row.get("p95_ms")),
+            decimal(row.get("p99_ms")),
             _breaker_counts(row.get("breakers")),
             "; ".join(
                 safe_line(reason.get("message", ""))
@@ -124,7 +124,8 @@ def _breaker_counts(counts: Any) -> Text:
     return text or Text("–", "dim")
 
 
-def _table(*names: str) -> Any:
+def make_table(*names: str) -> Any:
+    """Give an empty table; numbers stand to the right."""
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -134,14 +135,16 @@ def _table(*names: str) -> Any:
     return table
 
 
-def _mark(marks: dict[str, tuple[str, str]], state: object) -> Text:
+def marked(marks: dict[str, tuple[str, str]], state: object) -> Text:
+    """Give a state as word and colour."""
     from rich.text import Text
 
     word, style = marks.get(str(state), (safe_line(state), ""))
     return Text(word, style, no_wrap=True)
 
 
-def _named(row: Row) -> str:
+def named(row: Row) -> str:
+    """Give service and environment."""
     env = safe_line(row.get("env") or "")
     return f"{safe_line(row.get('service', ''))}{f' ({env})' if env else ''}"
 
@@ -150,5 +153,6 @@ def _count(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else "–"
 
 
-def _decimal(value: Any) -> str:
+def decimal(value: Any) -> str:
+    """Give a number to one place."""
     return f"{value:,.1f}" if isinstance(value, int | float) else "–"

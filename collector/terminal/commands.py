@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from collector.terminal import board, metrics, oncall, plain, records, statements, traces, waterfall
+from collector.terminal import board, metrics, oncall, plain, records, statements, traces, waterfall, work
 from collector.terminal.asking import (
     EndOption,
     EnvOption,
@@ -243,6 +243,55 @@ def causes(
     raise typer.Exit(code)
 
 
+def deploys(
+    service: Annotated[str, typer.Option("--service", help="Only this service's.")] = "",
+    start: StartOption = None,
+    end: EndOption = None,
+    env: EnvOption = "",
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+    key: KeyOption = None,
+) -> None:
+    """Deploys with what they changed: regressed, improved, unchanged, and the evidence."""
+    output = Output(as_json=as_json)
+    params = {"service": service, "start": start, "end": end, "env": env}
+    with asking(url, key) as remote:
+        code = output.rows(answered(remote, lambda: remote.get("/deploys", params)), work.deploys)
+    raise typer.Exit(code)
+
+
+def queues(
+    start: StartOption = None,
+    end: EndOption = None,
+    env: EnvOption = "",
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+    key: KeyOption = None,
+) -> None:
+    """Queues with who sends and who takes, how far behind they are and whether they grow, the worst first."""
+    output = Output(as_json=as_json)
+    params = {"start": start, "end": end, "env": env}
+    with asking(url, key) as remote:
+        code = output.rows(answered(remote, lambda: remote.get("/queues", params)), work.queues)
+    raise typer.Exit(code)
+
+
+def hot(
+    start: StartOption = None,
+    end: EndOption = None,
+    env: EnvOption = "",
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+    key: KeyOption = None,
+) -> None:
+    """Services by what presses them: which to scale next, and what would help."""
+    output = Output(as_json=as_json)
+    params = {"start": start, "end": end, "env": env}
+    with asking(url, key) as remote:
+        code = output.rows(answered(remote, lambda: remote.get("/hot", params)), work.hot)
+    raise typer.Exit(code)
+
+
 def promql(
     expression: Annotated[
         str, typer.Argument(help="'sum by (service_name) (rate(http_requests_total[5m]))'.")
@@ -326,6 +375,9 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "causes": causes,
     "incidents": incidents,
     "silences": silences,
+    "deploys": deploys,
+    "queues": queues,
+    "hot": hot,
     "promql": promql,
     "sql": sql,
 }

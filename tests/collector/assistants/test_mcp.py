@@ -22,7 +22,7 @@ __all__ = ["asked", "keyed"]
 
 TOOLS = {
     "search_logs", "log_histogram", "log_facets", "log_patterns", "log_context", "search_traces", "get_trace", "services", "service_health", "service_map",
-    "causes", "breakers", "breaker_transitions", "bulkheads", "databases", "catalogue", "alerts", "deploys", "endpoints", "ledger", "pipeline", "metric_names", "promql", "sql",
+    "causes", "breakers", "breaker_transitions", "bulkheads", "databases", "catalogue", "alerts", "deploys", "queues", "gateway", "hot", "endpoints", "ledger", "pipeline", "metric_names", "promql", "sql",
 }  # fmt: skip
 
 

@@ -178,6 +178,17 @@ def test_services_shows_health_and_evidence(asked) -> None:
     assert healthy.returncode == 1
 
 
+@pytest.mark.parametrize("command", ["deploys", "queues", "hot"])
+def test_what_changed_what_waits_and_what_to_scale(asked, command) -> None:
+    """A table for people, rows for a pipe; nothing found is exit 1."""
+    code, text = plainly(asked.url, command)
+    done = piped(asked.url, command)
+    found = rows(done) if done.returncode == 0 else []
+
+    assert code == done.returncode == (0 if found else 1)
+    assert all(str(row.get("service") or row.get("queue")) in text for row in found)
+
+
 def test_causes_of_a_quiet_hour_are_none(asked) -> None:
     """Nothing wrong is exit 1, as nothing found is."""
     quiet = piped(asked.url, "causes", "--service", "checkout")
