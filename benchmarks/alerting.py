@@ -127,6 +127,7 @@ def measure(folder: Path, asked: argparse.Namespace) -> None:
         ("first round", alerting.ask_due),
         ("next round", alerting.ask_due),
         ("tick", alerting._tick),  # noqa: SLF001 - what its thread does
+        ("tick after", alerting._tick),  # noqa: SLF001
     ):
         began, mine, its = time.monotonic(), time.process_time(), cpu_s(pid)
         run()
@@ -134,7 +135,7 @@ def measure(folder: Path, asked: argparse.Namespace) -> None:
         print(
             f"{name:12} {took:6.2f} s wall, {time.process_time() - mine:6.2f} CPU-s here, {cpu_s(pid) - its:6.2f} CPU-s engine"
         )
-        clock[0] += timedelta(seconds=15)
+        clock[0] += timedelta(seconds=1 if name == "tick" else 15)
     told = [rule for rule in alerting.rules() if rule["last_error"]]
     living = sum(sum(rule["alerts"].values()) for rule in alerting.rules())
     print(f"{living} active alerts, {len(told)} rules failed {told[:1]}")
