@@ -137,7 +137,8 @@ def _reach(graph: Mapping[Node, Suspect], feeling: set[Node], node: Node, *, ask
     upstream = _upstream(graph, node)
     if asked:
         return 1.0 if node in feeling or upstream & feeling else _UNREACHED
-    if not others:
+    # where no calls are known nobody reaches anybody, and that says nothing
+    if not others or not any(it.toward for it in graph.values()):
         return 1.0
     trouble = sum(graph[other].strength for other in others)
     return 0.5 + 0.5 * sum(graph[other].strength for other in upstream & others) / trouble if trouble else 1.0

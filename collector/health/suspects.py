@@ -319,7 +319,8 @@ def _weigh(
     most = [max((each[part] for each in added.values()), default=0.0) for part in (0, 1)]
     for node, parts in added.items():
         shares = [part / whole for part, whole in zip(parts, most, strict=True) if whole > 0]
-        graph[node].weight = max(shares, default=0.0)
+        # where requests are not known, as of metrics alone, everybody counts whole
+        graph[node].weight = max(shares, default=0.0 if services else 1.0)
 
 
 def _added(it: Suspect, minutes: Minutes | None) -> tuple[float, float]:
