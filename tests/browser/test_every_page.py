@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.dashboards.recorded_shop import TRACE
-from tests.dashboards.test_pages import URLS
+from tests.dashboards.test_pages import URLS, hostile_url
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(300)]
 
@@ -162,7 +162,7 @@ def test_nothing_is_wider_than_a_phone(
 def test_hostile_content_stays_inert(visitors: Callable[..., Visitor], recorded: Recorded, url: str) -> None:
     """Nothing that a service, a label or a header said runs, in the page, its charts, marks, parts and the palette."""
     visitor = visitors()
-    page = visitor.goto(recorded("hostile") + url.replace("/find?query=checkout", "/find?query=hacked"))
+    page = visitor.goto(recorded("hostile") + hostile_url(url))
     page.keyboard.press("Control+k")
     expect(page.get_by_role("dialog").get_by_role("option").first).to_be_visible()
     page.keyboard.type("script")

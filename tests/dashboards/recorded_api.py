@@ -40,6 +40,7 @@ LISTS = (
     "courses/services",
     "courses/breakers",
     "silences/preview",
+    "alerts/noise",
 )
 _VERBATIM = (
     "resultType",

@@ -6,7 +6,7 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.dashboards import recorded_incidents, recorded_panels, recorded_traces
+from tests.dashboards import recorded_incidents, recorded_panels, recorded_rules, recorded_traces
 
 NOW = datetime(2026, 11, 22, 3, 15, 0, tzinfo=UTC)
 OPENED = NOW - timedelta(minutes=4, seconds=20)
@@ -349,14 +349,7 @@ ALERT = {
     },
     "flapping": True,
     "incident": "1f3a",
-}
-RULE = {
-    "name": "BreakerOpen",
-    "kind": "breaker",
-    "expr": "open for 15s",
-    "for_s": 15,
-    "severity": "page",
-    "state": "firing",
+    "rule_id": "r1",
 }
 DELIVERIES = [
     {
@@ -709,8 +702,7 @@ def answer(path: str, query: dict[str, str]) -> list[dict[str, Any]] | None:
         "courses/services": [course(name) for name in SERVICES],
         "courses/breakers": [breaker_course("checkout", "payment")],
         "deploys": recorded_panels.compared(DEPLOYS, at),
-        "alerts": [ALERT],
-        "rules": [RULE],
+        **recorded_rules.rules(at, ALERT, query),
         "deliveries": DELIVERIES,
         "pipeline": [PIPELINE],
         "ledger": LEDGER,

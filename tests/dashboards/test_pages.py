@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import is_dataclass
 from typing import get_type_hints
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -33,6 +34,8 @@ URLS = {
     "trace.html": f"/traces/{TRACE}",
     "map.html": "/map",
     "alerts.html": "/alerts",
+    "rules.html": "/rules",
+    "rule.html": "/rules/r2",
     "pipeline.html": "/pipeline",
     "find.html": "/find?query=checkout",
     "metrics.html": "/graph?q1=http_requests_total",
@@ -74,6 +77,23 @@ EXPECTED = {
     f"/traces/{TRACE}": ("first failing span: payment POST /v1/charge", "parent not received"),
     "/map": ("unprotected", "kafka"),
     "/alerts": ("BreakerOpen", "410 Gone: disabled", "open for 15s", "flapping", "silenced", "incident"),
+    "/rules": (
+        "1 failing",
+        "1 firing",
+        "every 15 s",
+        "more than its group's limit of 20",
+        "14 11 nobody took",
+        "records",
+    ),
+    "/rules/r2": (
+        "CartErrors",
+        "it holds where this is > 0.05",
+        "rules/cart.yml:6",
+        "it took 4.2 ms",
+        "service_name=cart",
+        "It did not fire",
+        "None ended",
+    ),
     "/pipeline": (
         "1 gap that nobody explains",
         "/var/log/checkout/app.log",
@@ -135,6 +155,8 @@ EMPTY = {
     f"/traces/{TRACE}": ("Look for its logs",),
     "/map": ("No calls were traced",),
     "/alerts": ("No alert is pending", "No rule is loaded"),
+    "/rules": ("nobody will be woken",),
+    "/rules/r2": ("could not be shown", "No rule in force has this address"),
     "/pipeline": ("Nothing was emitted", "No agent reported", "Nothing is lost"),
     "/find?query=checkout": ("Nothing of this name", "longer range"),
     "/graph?q1=http_requests_total": ("No series", "matches nothing between"),
@@ -155,6 +177,7 @@ EMPTY = {
     "/incidents/1f3a": ("could not be shown",),
 }
 MISSING = (
+    "/rules/r2",
     "/incidents/1f3a",
     "/boards/b0a2d1",
     "/logs/context?id=b1-3",
@@ -162,6 +185,14 @@ MISSING = (
     "/breakers/checkout/payment",
     f"/traces/{TRACE}",
 )
+
+
+def hostile_url(url: str) -> str:
+    """Give the address at which the hostile API has what *url* shows of the shop."""
+    changed = url.replace("/find?query=checkout", "/find?query=hacked")
+    return changed.replace("/rules/r2", f"/rules/{quote(HOSTILE, safe='')}")
+
+
 ALL_URLS = pytest.mark.parametrize("url", URLS.values())
 
 
@@ -220,7 +251,7 @@ def test_a_slow_api_is_said_to_be_slow(url: str) -> None:
 @ALL_URLS
 def test_hostile_content_is_shown_and_inert(url: str) -> None:
     """Markup in log bodies, names and labels is text: no element, handler, style or foreign link comes of it."""
-    answer = read(pages_over("hostile"), url.replace("/find?query=checkout", "/find?query=hacked"))
+    answer = read(pages_over("hostile"), hostile_url(url))
 
     assert answer.status == 200
     assert HOSTILE in answer.page.text
