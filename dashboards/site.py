@@ -49,6 +49,7 @@ PLACES = (
     Place("deploys", "deploys", "Deploys", "versions, before and after"),
     Place("catalogue", "catalogue", "Catalogue", "owners, runbooks, what is missing"),
     Place("rules", "rules", "Rules", "what is watched, health, noise"),
+    Place("receivers", "receivers", "Receivers", "who is told, deliveries, tests"),
     Place("silences", "silences", "Silences", "mutes and maintenance windows"),
     Place("pipeline", "pipeline", "Pipeline", "agents, ledger, journal, engine"),
     Place("sql", "sql", "SQL", "read-only statements"),

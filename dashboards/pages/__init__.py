@@ -28,6 +28,7 @@ from dashboards.pages import (
     patterns,
     pipeline,
     queues,
+    receivers,
     rule,
     rules,
     service,
@@ -55,6 +56,7 @@ PAGES = (
     alerts.PAGE,
     rules.PAGE,
     rule.PAGE,
+    receivers.PAGE,
     pipeline.PAGE,
     find.PAGE,
     metrics.PAGE,
@@ -82,4 +84,5 @@ ACTIONS = (
     *users.ACTIONS,
     *silences.ACTIONS,
     *incident.ACTIONS,
+    *receivers.ACTIONS,
 )

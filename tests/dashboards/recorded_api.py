@@ -115,6 +115,7 @@ async def hostile(request: Request) -> JSONResponse:
         "dashboards": "dashboards/b0a2d1",
         "logs": "logs/b1-3/context",
         "incidents": "incidents/1f3a",
+        "deliveries": "deliveries/2",
     }
     if path.startswith("metrics/"):
         return as_prometheus(spoiled(answer(path, {})))

@@ -24,6 +24,77 @@ def rules(at: At, alert: dict[str, Any], query: dict[str, str]) -> dict[str, Any
         "alerts": [ended] if query.get("state") == "resolved" else [alert],
         "alerts/noise": noise(at),
         "rules": [breaker_rule(), errors_rule(at), recording(at)],
+        "receivers": [receiver(at), disabled(at)],
+        "deliveries": [delivery(at, n) for n in range(3)],
+        "deliveries/2": [
+            delivery(at, 2) | {"payload": {"type": "alert.firing", "data": {"rule": "BreakerOpen"}}}
+        ],
+    }
+
+
+def receiver(at: At) -> dict[str, Any]:
+    """Give a receiver that takes what is sent."""
+    return {
+        "name": "on-call",
+        "kind": "webhook",
+        "url": "https://hooks.example.org/oncall",
+        "types": ["alert.firing", "alert.resolved"],
+        "state": "ok",
+        "reason": "",
+        "rate_per_minute": 600,
+        "waiting": 1,
+        "oldest_waiting_at": at(240),
+        "last_success_at": at(239),
+        "last_failure_at": at(240),
+        "last_error": "503 from the receiver",
+        "breaker": {"state": "closed", "failures": 0, "since": None, "retry_at": None},
+        "heartbeat_s": 60.0,
+    }
+
+
+def disabled(at: At) -> dict[str, Any]:
+    """Give a receiver that said it is gone."""
+    return receiver(at) | {
+        "name": "chat",
+        "kind": "slack",
+        "url": "https://chat.example.org/…",
+        "state": "disabled",
+        "reason": "it answered 410 Gone",
+        "waiting": 0,
+        "oldest_waiting_at": None,
+        "last_success_at": None,
+        "last_error": "410 Gone: disabled",
+        "heartbeat_s": None,
+    }
+
+
+def delivery(at: At, n: int) -> dict[str, Any]:
+    """Give the first, second or third of the deliveries."""
+    status, error = (503, 200, 410)[n], ("503 from the receiver", None, "410 Gone: disabled")[n]
+    attempt = {
+        "number": n + 1,
+        "started_at": at(238 + n),
+        "elapsed_ms": 41.5,
+        "address": "192.0.2.7",
+        "status": status,
+        "error": error,
+        "body_excerpt": "no such hook" if error else "ok",
+        "interrupted": False,
+    }
+    return {
+        "id": n,
+        "webhook_id": f"msg_2N{n}",
+        "receiver": "chat" if n == 2 else "on-call",
+        "type": "alert.firing",
+        "url": "https://hooks.example.org/oncall",
+        "status": ("pending", "delivered", "failed")[n],
+        "attempts": n + 1,
+        "last_status": status,
+        "last_error": error,
+        "created_at": at(240 + n),
+        "next_attempt_at": at(-20) if n == 0 else None,
+        "delivered_at": at(239) if n == 1 else None,
+        "attempt_log": [attempt],
     }
 
 

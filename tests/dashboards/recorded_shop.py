@@ -351,23 +351,6 @@ ALERT = {
     "incident": "1f3a",
     "rule_id": "r1",
 }
-DELIVERIES = [
-    {
-        "id": str(n),
-        "webhook_id": f"msg_2N{n}",
-        "receiver": "on-call",
-        "type": "alert.firing",
-        "url": "https://hooks.example.org/oncall",
-        "status": ("pending", "delivered", "failed")[n],
-        "attempts": n + 1,
-        "last_status": (503, 200, 410)[n],
-        "last_error": ("503 from the receiver", None, "410 Gone: disabled")[n],
-        "created_at": at(240 + n),
-        "next_attempt_at": at(-20) if n == 0 else None,
-        "delivered_at": at(239) if n == 1 else None,
-    }
-    for n in range(3)
-]
 JOURNAL = {"bytes": 0, "max_bytes": 1_073_741_824, "segments_waiting": 0, "oldest_waiting_s": 0.0}
 FULLER = {"bytes": 52_428_800, "max_bytes": 1_073_741_824, "segments_waiting": 7, "oldest_waiting_s": 31.0}
 PIPELINE = {
@@ -703,7 +686,6 @@ def answer(path: str, query: dict[str, str]) -> list[dict[str, Any]] | None:
         "courses/breakers": [breaker_course("checkout", "payment")],
         "deploys": recorded_panels.compared(DEPLOYS, at),
         **recorded_rules.rules(at, ALERT, query),
-        "deliveries": DELIVERIES,
         "pipeline": [PIPELINE],
         "ledger": LEDGER,
         **recorded_incidents.incidents(at),
