@@ -22,6 +22,7 @@ from collector.assistants.command import mcp
 from collector.replay.command import replay
 from collector.ruletests.command import rules_cli
 from collector.terminal.commands import COMMANDS, add_to
+from collector.terminal.managing import keys_cli, quarantine_cli
 
 if TYPE_CHECKING:
     from collector.settings import Settings
@@ -191,6 +192,8 @@ def _fail(sentence: str) -> NoReturn:
     raise typer.Exit(2)
 
 
+cli.add_typer(keys_cli, name="keys")
+cli.add_typer(quarantine_cli, name="quarantine")
 cli.add_typer(rules_cli, name="rules")
 ASKING = {**COMMANDS, "mcp": mcp}
 add_to(cli, ASKING)

@@ -12,6 +12,7 @@ The terminal: what an engineer asks from a shell, over the same HTTP API as the 
 ``waterfall.py`` one trace as a tree with bars; ``traces.py`` the list
 ``board.py``     breakers and services; ``oncall.py`` incidents and silences
 ``metrics.py``   PromQL; ``statements.py`` SQL
+``managing.py``  keys and the quarantine, for admins
 ``tail.py``      server-sent events, resumed where they broke off
 
 Imports nothing of the rest of the collector: it works against any collector by its URL. Whatever is heavy (httpx, rich) is imported where it is used, so

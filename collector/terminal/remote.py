@@ -86,6 +86,15 @@ class Remote:
         """Run a statement by ``POST /api/v1/sql``."""
         return _found(self._answered("POST", "/api/v1/sql", statement, json={"query": statement}))
 
+    def send(self, method: str, path: str, fields: Mapping[str, object] | None = None) -> Found:
+        """
+        Change something at ``/api/v1<path>``.
+
+        Raises:
+            TerminalError: As of `get`.
+        """
+        return _found(self._answered(method, f"/api/v1{path}", "", json=fields))
+
     def prometheus(self, path: str, form: Mapping[str, str]) -> dict[str, Any]:
         """Ask ``/prometheus/api/v1<path>``; its ``data``."""
         answer = self._answered("POST", f"/prometheus/api/v1{path}", form.get("query", ""), data=dict(form))
