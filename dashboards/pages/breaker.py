@@ -28,6 +28,8 @@ class BreakerContext:
     timeline: Annotated[tuple[Row, ...], Help("Transitions, newest first.")]
     lanes: Annotated[tuple[Lane, ...], Help("One time line per instance over the page's time range.")]
     blast: Annotated[Row | None, Help("Who loses this dependency: callers, endpoints, share of traffic.")]
+    upstream: Annotated[tuple[Row, ...], Help("Services further up that feel it, nearest first.")]
+    entries: Annotated[tuple[Row, ...], Help("Services where users come in, with the routes that fail.")]
     logs_url: Annotated[str, Help("Warnings and errors of the service in this time range.")]
 
 
@@ -39,7 +41,8 @@ async def load(visit: Visit) -> BreakerContext:
     answer = await visit.api.get("breakers", service, breaker, params=visit.question)
     row = answer.first
     timeline = tuple(sorted(rows_of((row or {}).get("timeline")), key=at_ns, reverse=True))
-    blast = (row or {}).get("blast_radius")
+    told = (row or {}).get("blast_radius")
+    blast = told if isinstance(told, dict) else None
     return BreakerContext(
         answer=answer,
         environments=environments(answer, visit.window, "breakers", service, breaker),
@@ -48,7 +51,9 @@ async def load(visit: Visit) -> BreakerContext:
         tile=tile(row, visit.window) if row else None,
         timeline=timeline,
         lanes=lanes(timeline, rows_of((row or {}).get("instances")), visit.window),
-        blast=blast if isinstance(blast, dict) else None,
+        blast=blast,
+        upstream=rows_of((blast or {}).get("upstream")),
+        entries=rows_of((blast or {}).get("entries")),
         logs_url=visit.window.url("logs", query=f"service:{quoted(service)} severity:>=warn"),
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from dashboards.api import Row
 from dashboards.charts import amount
-from dashboards.filters import state_slug
+from dashboards.filters import duration_ms, number, percent, state_slug
 from dashboards.pages.lanes import WORST
 from dashboards.pages.page import rows_of, text_of
 from dashboards.timestamps import moment, nanoseconds
@@ -34,6 +34,8 @@ class Cause:
     at: str
     trace_url: str
     logs_url: str
+    tripped_by: str = ""
+    """What of the calls to the target was unusual as it opened; "" if nothing was, or nothing is known."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Tile:
     failure_rates: tuple[float | None, ...] = ()
     """Of the calls to its target, over the time range; empty while its course is not known."""
     not_permitted: tuple[float | None, ...] = ()
+    hints: tuple[Row, ...] = ()
+    """What its history speaks against in its configuration."""
 
     @property
     def element_id(self) -> str:
@@ -90,6 +94,7 @@ def tile(row: Row, window: Window, course: tuple[Row, ...] = ()) -> Tile:
         service_url=here.url("services", service),
         failure_rates=tuple(amount(point.get("failure_rate")) for point in course),
         not_permitted=tuple(amount(point.get("not_permitted")) for point in course),
+        hints=rows_of(row.get("hints")),
     )
 
 
@@ -137,7 +142,21 @@ def _cause(row: Row, window: Window) -> Cause | None:
         at=text_of(found, "at"),
         trace_url=window.trace_url(trace_id, span_id),
         logs_url=around.url("logs", query=f"trace_id:{trace_id}") if trace_id else "",
+        tripped_by=tripped_by(found.get("tripped_by")),
     )
+
+
+def tripped_by(told: object) -> str:
+    """Say what of the calls to the target was unusual as the breaker opened; "" if nothing was."""
+    numbers = told if isinstance(told, dict) else {}
+    if numbers.get("kind") == "errors":
+        usual = numbers.get("usual_error_ratio")
+        beside = "" if usual is None else f", usually {percent(usual)}"
+        return f"{percent(numbers.get('error_ratio'))} of {number(numbers.get('calls'))} calls failed as it opened{beside}"
+    if numbers.get("kind") == "latency":
+        slow, usual = duration_ms(numbers.get("p95_ms")), duration_ms(numbers.get("usual_p95_ms"))
+        return f"p95 was {slow} as it opened, usually {usual}"
+    return ""
 
 
 def _opened(row: Row) -> bool:

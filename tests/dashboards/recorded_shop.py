@@ -198,11 +198,36 @@ def breaker(holder: str, name: str) -> dict[str, Any]:
         "status_message": "card processor: connection refused",
         "at": at(262),
         "message": "charge failed",
+        "tripped_by": {
+            "kind": "errors",
+            "calls": 1240,
+            "failed": 769,
+            "error_ratio": 0.62,
+            "usual_error_ratio": 0.001,
+            "p95_ms": 61.0,
+            "usual_p95_ms": 58.0,
+        },
     }
     blast = {
         "callers": [{"service": "gateway", "share": 0.31, "requests": 412}],
         "endpoints": ["POST /checkout"],
         "share": 0.31,
+        "upstream": [{"service": "gateway", "distance": 1, "share": 0.18}],
+        "entries": [
+            {
+                "service": "gateway",
+                "share": 0.18,
+                "requests": 2290,
+                "routes": [{"route": "POST /shop/checkout", "requests": 1330, "failed": 412}],
+            }
+        ],
+        "users_share": 0.18,
+    }
+    hint = {
+        "code": "wait_short",
+        "message": "it tries again after 5 s, and the callee takes 240 s to recover: 40 trials per opening",
+        "evidence": {"wait_s": 5.0, "recovery_s": 240.0, "trials": 40, "openings": 3},
+        "change": "wait longer in the open state: about 120 s",
     }
     return {
         "service": holder,
@@ -222,6 +247,7 @@ def breaker(holder: str, name: str) -> dict[str, Any]:
         "trace_id": TRACE if is_open else "",
         "cause": cause if is_open else None,
         "blast_radius": blast if is_open else None,
+        "hints": [hint] if is_open else [],
     }
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from dashboards.api import Section
 from dashboards.pages.lanes import lanes, swimlanes
 from dashboards.pages.page import changes
-from dashboards.pages.tile import tile
+from dashboards.pages.tile import tile, tripped_by
 from dashboards.window import Window
 from tests.dashboards.document import read
 from tests.dashboards.recorded_api import pages_over
@@ -137,3 +137,42 @@ def test_the_board_of_one_service() -> None:
 
     assert page.having(data_testid="swimlanes")
     assert "all breakers" in page.text
+
+
+def test_what_tripped_it_is_said_in_numbers() -> None:
+    """Errors by their share, latency by its p95, each beside what is usual; nothing where nothing was unusual."""
+    errors = {"kind": "errors", "calls": 1240, "error_ratio": 0.62, "usual_error_ratio": None}
+    slow = {"kind": "latency", "p95_ms": 4200.0, "usual_p95_ms": 90.0}
+
+    assert tripped_by(errors) == "62 % of 1,240 calls failed as it opened"
+    assert tripped_by(slow) == "p95 was 4.2 s as it opened, usually 90 ms"
+    assert [tripped_by(each) for each in (None, "x", {"kind": "unknown"})] == ["", "", ""]
+
+
+def test_a_cause_without_a_span_is_a_sentence() -> None:
+    """Only what tripped it is known: no trace is offered, no service blamed."""
+    told = {
+        "service": "checkout",
+        "trace_id": "",
+        "message": "checkout → payment: its p95 was 4200 ms as it opened, usually 90 ms",
+        "tripped_by": {"kind": "latency", "p95_ms": 4200.0, "usual_p95_ms": 90.0},
+    }
+
+    made = tile({**breaker("checkout", "payment"), "cause": told}, WINDOW)
+
+    assert made.cause is not None
+    assert (made.cause.trace_url, made.cause.logs_url) == ("", "")
+    assert made.cause.sentence == told["message"]
+
+
+def test_the_board_leads_to_a_breakers_hints() -> None:
+    """Its tile counts them, and the link opens where they are explained."""
+    app = pages_over("shop")
+    (link,) = read(app, "/breakers").page.having(data_testid="tile-hints")
+    path, _, fragment = link.attributes["href"].partition("#")
+
+    page = read(app, path).page
+
+    assert page.having(id=fragment)
+    (hint,) = page.having(data_testid="breaker-hint")
+    assert hint.attributes["data-code"] == "wait_short"
