@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from dashboards.api import Row
 from dashboards.charts import amount
-from dashboards.filters import duration_ms, number, percent, state_slug
+from dashboards.filters import duration_ms, duration_s, number, percent, state_slug
 from dashboards.pages.lanes import WORST
 from dashboards.pages.page import rows_of, text_of
 from dashboards.timestamps import moment, nanoseconds
@@ -39,6 +39,18 @@ class Cause:
 
 
 @dataclass(frozen=True)
+class Hint:
+    """Something about a breaker's configuration that its history speaks against."""
+
+    code: str
+    message: str
+    change: str
+    """What to change."""
+    evidence: tuple[tuple[str, str], ...]
+    """(what, how much), units written."""
+
+
+@dataclass(frozen=True)
 class Tile:
     """One breaker of one service."""
 
@@ -54,7 +66,7 @@ class Tile:
     failure_rates: tuple[float | None, ...] = ()
     """Of the calls to its target, over the time range; empty while its course is not known."""
     not_permitted: tuple[float | None, ...] = ()
-    hints: tuple[Row, ...] = ()
+    hints: tuple[Hint, ...] = ()
     """What its history speaks against in its configuration."""
 
     @property
@@ -94,7 +106,7 @@ def tile(row: Row, window: Window, course: tuple[Row, ...] = ()) -> Tile:
         service_url=here.url("services", service),
         failure_rates=tuple(amount(point.get("failure_rate")) for point in course),
         not_permitted=tuple(amount(point.get("not_permitted")) for point in course),
-        hints=rows_of(row.get("hints")),
+        hints=tuple(_hint(each) for each in rows_of(row.get("hints"))),
     )
 
 
@@ -157,6 +169,26 @@ def tripped_by(told: object) -> str:
         slow, usual = duration_ms(numbers.get("p95_ms")), duration_ms(numbers.get("usual_p95_ms"))
         return f"p95 was {slow} as it opened, usually {usual}"
     return ""
+
+
+def _hint(row: Row) -> Hint:
+    found = row.get("evidence")
+    evidence = found.items() if isinstance(found, dict) else ()
+    return Hint(
+        code=text_of(row, "code"),
+        message=text_of(row, "message"),
+        change=text_of(row, "change"),
+        evidence=tuple(_measured(str(name), value) for name, value in evidence),
+    )
+
+
+def _measured(name: str, value: object) -> tuple[str, str]:
+    """Write one number of the evidence; its name says its unit."""
+    if name.endswith("_s"):
+        return name[:-2].replace("_", " "), duration_s(value)
+    if name.endswith("_ratio") or name == "threshold":
+        return name.replace("_", " "), percent(value)
+    return name.replace("_1h", ", 1 h").replace("_", " "), number(value)
 
 
 def _opened(row: Row) -> bool:

@@ -67,7 +67,7 @@ EXPECTED = {
     "/services/checkout": ("its breaker payment is open", "Latest errors", "charge failed"),
     "/breakers": (
         "1 open",
-        "1 hint",
+        "1 hint on its settings",
         "tripped by",
         "instances disagree",
         "card processor: connection refused",
@@ -81,7 +81,7 @@ EXPECTED = {
         "gateway 18 % 1 call away",
         "POST /shop/checkout 412 1,330",
         "wait longer in the open state: about 120 s",
-        "recovery s 240",
+        "recovery 4 min",
     ),
     "/logs?query=charge": ("charge failed: card processor", "older", "Payment errors", "order.id"),
     "/logs/context?id=b1-3": ("In context", "charge failed: card processor"),

@@ -176,3 +176,20 @@ def test_the_board_leads_to_a_breakers_hints() -> None:
     assert page.having(id=fragment)
     (hint,) = page.having(data_testid="breaker-hint")
     assert hint.attributes["data-code"] == "wait_short"
+
+
+def test_evidence_is_written_with_its_units() -> None:
+    """Seconds as durations, ratios as percentages, the rest as numbers; what is no evidence is none."""
+    evidence = {"wait_s": 90, "error_ratio": 0.4, "threshold": 0.5, "opens_1h": 3, "small_opens": 12}
+    row = {**breaker("cart", "catalog"), "hints": [{"code": "x", "evidence": evidence}, {"evidence": "y"}]}
+
+    first, second = tile(row, WINDOW).hints
+
+    assert first.evidence == (
+        ("wait", "1 min 30 s"),
+        ("error ratio", "40 %"),
+        ("threshold", "50 %"),
+        ("opens, 1 h", "3"),
+        ("small opens", "12"),
+    )
+    assert second.evidence == ()
