@@ -84,7 +84,7 @@ def deployed(reader: Reader, window: Window, asked: Asked, markers: Sequence[Map
         part for number, event in enumerate(events) for part in _parts(number, event, window, asked.span_s)
     ]
     found = _sides(comparison.sides(reader, parts, LEVELS), parts)
-    opened = comparison.openings(reader, parts, window.now_ns)
+    opened = comparison.openings(reader, parts)
     rows = [_row(number, event, found.get(number, {}), opened) for number, event in enumerate(events)]
     if asked.service:
         for event, row in list(zip(events, rows, strict=True))[:_PATTERNED]:

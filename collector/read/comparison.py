@@ -7,15 +7,18 @@ one served: who is compared had the same load, the same dependencies, the same h
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from collector.query.window import SECOND_NS, Window
-from collector.read import transitions
+from collector.query.window import SECOND_NS, sql_time
 from collector.read.sql import Reader, Row
-from collector.read.transitions import Transition
+from collector.read.transitions import AROUND_NS, MOST, Transition, reconcile
 
 _HOUR_S = 3600
+# Transitions are looked for in stretches of five minutes around a part, or of an hour around one of many hours.
+_STRETCH_S, _MANY_HOURS_S = 300, 4 * _HOUR_S
+_AROUND_S = AROUND_NS // SECOND_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,20 +93,67 @@ def _hours(part: Part) -> range:
     return range(part.start_s // _HOUR_S * _HOUR_S, part.end_s, _HOUR_S)
 
 
-def openings(reader: Reader, parts: Iterable[Part], now_ns: int) -> dict[tuple[int, str], list[Transition]]:
-    """Return the reconciled openings of each part by its number and name: of breakers that the service holds or that others hold on it."""
+# Only openings, and of some instances whatever they told.
+_OPENINGS = """
+SELECT toUnixTimestamp64Nano(at) AS at_ns, service, env, breaker, target, instance, from_state, to_state, derived, interval_ms, source
+FROM breaker_transitions
+WHERE at >= {start:DateTime64(9, 'UTC')} AND at < {end:DateTime64(9, 'UTC')}
+  AND toStartOfInterval(at, toIntervalSecond({stretch_s:UInt32})) IN {stretches:Array(DateTime('UTC'))}
+  AND (to_state = 'open' OR (env, service, breaker, instance) IN {holders:Array(Tuple(String, String, String, String))})
+  AND ((toStartOfInterval(at, toIntervalSecond({stretch_s:UInt32})), env, service) IN {about:Array(Tuple(DateTime('UTC'), String, String))}
+       OR (toStartOfInterval(at, toIntervalSecond({stretch_s:UInt32})), env, target) IN {about:Array(Tuple(DateTime('UTC'), String, String))}
+       OR (toStartOfInterval(at, toIntervalSecond({stretch_s:UInt32})), env, breaker) IN {about:Array(Tuple(DateTime('UTC'), String, String))})
+ORDER BY at DESC
+LIMIT {limit:UInt32}
+"""
+
+
+def openings(reader: Reader, parts: Iterable[Part]) -> dict[tuple[int, str], list[Transition]]:
+    """
+    Return the reconciled openings of each part by its number and name, newest first: of breakers that the service holds or that others hold on it.
+
+    Args:
+        reader: The store.
+        parts: Those ``after`` and ``before`` are looked at.
+    """
     wanted = [part for part in parts if part.name in ("after", "before")]
     if not wanted:
         return {}
-    start_s, end_s = min(part.start_s for part in wanted), max(part.end_s for part in wanted)
-    window = Window(start_s * SECOND_NS, end_s * SECOND_NS, now_ns)
-    told = transitions.of(reader, window, sorted({part.service for part in wanted}))
-    opened = [each for each in told if each.opens]
+    stretch_s = _STRETCH_S if all(part.end_s - part.start_s <= _MANY_HOURS_S for part in wanted) else _HOUR_S
+    about = sorted({(at, part.env, part.service) for part in wanted for at in _stretches(part, stretch_s)})
+    params = {
+        "start": sql_time(about[0][0] * SECOND_NS),
+        "end": sql_time((about[-1][0] + stretch_s) * SECOND_NS),
+        "stretch_s": stretch_s,
+        "stretches": sorted({at for at, _, _ in about}),
+        "about": about,
+        "limit": MOST,
+        "holders": [],
+    }
+    told = [Transition(**row) for row in reader.rows(_OPENINGS, params)]
+    # what these opened from is what their instance told before
+    if holders := sorted({each.holder for each in told if not each.from_state}):
+        told = [Transition(**row) for row in reader.rows(_OPENINGS, {**params, "holders": holders})]
+    by_name = _by_name(each for each in reconcile(told) if each.opens)
     return {
-        (part.number, part.name): [each for each in opened if _is_about(each, part)] for part in wanted
+        (part.number, part.name): [each for each in by_name.get((part.env, part.service), ()) if _within(each, part)]
+        for part in wanted
     }  # fmt: skip
 
 
-def _is_about(opening: Transition, part: Part) -> bool:
-    inside = part.start_s * SECOND_NS <= opening.at_ns < part.end_s * SECOND_NS and opening.env == part.env
-    return inside and part.service in (opening.service, opening.target, opening.breaker)
+def _stretches(part: Part, stretch_s: int) -> range:
+    """Give where the stretches around *part* begin, epoch seconds."""
+    return range(max(part.start_s - _AROUND_S, 0) // stretch_s * stretch_s, part.end_s + _AROUND_S, stretch_s)
+
+
+def _by_name(opened: Iterable[Transition]) -> Mapping[tuple[str, str], list[Transition]]:
+    """Give openings by env and each name that they are about."""
+    found: dict[tuple[str, str], list[Transition]] = defaultdict(list)
+    for each in opened:
+        for name in {each.service, each.target, each.breaker}:
+            found[each.env, name].append(each)
+    return found
+
+
+def _within(opening: Transition, part: Part) -> bool:
+    return part.start_s * SECOND_NS <= opening.at_ns < part.end_s * SECOND_NS

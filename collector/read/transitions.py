@@ -133,22 +133,6 @@ def transitions(reader: Reader, window: Window, chosen: Chosen) -> list[Transiti
     return reconcile(Transition(**row) for row in reader.rows(_TRANSITIONS, params))
 
 
-_OF = f"""
-SELECT {COLUMNS}
-FROM breaker_transitions
-WHERE at >= {{start:DateTime64(9, 'UTC')}} AND at < {{end:DateTime64(9, 'UTC')}}
-  AND (service IN {{about:Array(String)}} OR target IN {{about:Array(String)}} OR breaker IN {{about:Array(String)}})
-ORDER BY at DESC
-LIMIT {{limit:UInt32}}
-"""
-
-
-def of(reader: Reader, window: Window, services: Sequence[str]) -> list[Transition]:
-    """Return the reconciled transitions of *window* of breakers that *services* hold or that others hold on them, newest first."""
-    rows = reader.rows(_OF, {**window.params(), "about": list(services), "limit": MOST})
-    return reconcile(Transition(**row) for row in rows)
-
-
 def reconcile(told: Iterable[Transition]) -> list[Transition]:
     """Return each change once, newest first (see the module's rules)."""
     by_holder: dict[Holder, list[Transition]] = defaultdict(list)

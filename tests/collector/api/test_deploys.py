@@ -143,6 +143,26 @@ def test_breakers_that_open_on_it_speak_against_a_version(fill, client):
     ]
 
 
+def test_a_failed_probe_is_no_opening_even_where_it_does_not_say_what_it_opened_from(fill, client):
+    """What its instance told before says it; openings before and after the compared time are not counted."""
+    fill("spans", [*calls("1", -3600, -1200), *calls("2", -1200, 0)])
+    probed = [
+        transition(-700, "web", "to-cart", "closed>open", target="cart"),
+        transition(-650, "web", "to-cart", "open>half_open", target="cart"),
+        {**transition(-640, "web", "to-cart", "half_open>open", target="cart"), "from_state": ""},
+    ]
+    elsewhere = [
+        transition(-3200, "web", "early", "closed>open", target="cart"),
+        transition(-500, "web", "other", "closed>open", target="stock"),
+        transition(-400, "web", "closes", "half_open>closed", target="cart"),
+    ]
+    fill("breaker_transitions", [*probed, *elsewhere])
+
+    new = asked(client)[0]
+
+    assert [each.breaker for each in new.breakers_opened] == ["to-cart"]
+
+
 def test_new_log_patterns_come_with_one_services_deploys(fill, client):
     """What version 2 logs and version 1 did not."""
     fill("spans", [*calls("1", -3600, -1200), *calls("2", -1200, 0)])
