@@ -1,4 +1,4 @@
-"""Find: services, breakers, endpoints, traces by id and pages by a few letters; the command palette is this page's list."""
+"""Find: services, breakers, endpoints, rules, traces by id and pages by a few letters; the command palette is this page's list."""
 
 from __future__ import annotations
 
@@ -49,6 +49,7 @@ class FindContext:
     services: Annotated[Section, Help("GET /services.")]
     breakers: Annotated[Section, Help("GET /breakers.")]
     endpoints: Annotated[Section, Help("GET /endpoints; installations without traces have none.")]
+    rules: Annotated[Section, Help("GET /rules.")]
 
 
 async def load(visit: Visit) -> FindContext:
@@ -66,16 +67,18 @@ async def load(visit: Visit) -> FindContext:
         services=made.services,
         breakers=made.breakers,
         endpoints=made.endpoints,
+        rules=made.rules,
     )
 
 
 async def candidates(visit: Visit) -> FindContext:
     """Ask for everything that has a name."""
     asked = {**visit.question, "limit": str(CANDIDATES)}
-    services, breakers, endpoints = await asyncio.gather(
+    services, breakers, endpoints, rules = await asyncio.gather(
         visit.api.get("services", params=visit.question),
         visit.api.get("breakers", params=visit.question),
         visit.api.get("endpoints", params=asked),
+        visit.api.get("rules"),
     )
     window = visit.window
     found = (
@@ -83,8 +86,9 @@ async def candidates(visit: Visit) -> FindContext:
         *_services(services, window),
         *_breakers(breakers, window),
         *_endpoints(endpoints, window, visit.paths),
+        *_rules(rules, window),
     )
-    return FindContext("", found, 0, "", window.url("logs"), services, breakers, endpoints)
+    return FindContext("", found, 0, "", window.url("logs"), services, breakers, endpoints, rules)
 
 
 def _places(window: Window, paths: tuple[str, ...]) -> Iterator[Found]:
@@ -127,6 +131,12 @@ def _endpoints(answer: Section, window: Window, paths: tuple[str, ...]) -> Itera
             else window.url("traces", service=service, name=name)
         )
         yield Found("endpoint", name, service, url)
+
+
+def _rules(answer: Section, window: Window) -> Iterator[Found]:
+    for row in answer.rows[:CANDIDATES]:
+        about = " · ".join(part for part in (text_of(row, "group"), text_of(row, "state")) if part)
+        yield Found("rule", text_of(row, "name"), about, window.url("rules", text_of(row, "id")))
 
 
 PAGE = Page(
