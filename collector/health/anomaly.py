@@ -15,7 +15,7 @@ from statistics import median
 MINUTE_S = 60
 # Below this many requests in a minute a ratio is an anecdote.
 MIN_CALLS = 5
-# Fewer baseline minutes than this are none.
+# Fewer minutes than this before the window are no baseline.
 MIN_BASELINE = 4
 # Where there is nothing before the window, so much of everything is what is usual.
 FIRST_SHARE = 0.4
@@ -56,10 +56,7 @@ class Anomaly:
 
 def usual(values: Values, window: Bounds) -> tuple[float, float]:
     """Give median and spread of the baseline."""
-    before = [value for at, value in values.items() if at < window[0]]
-    if len(before) < MIN_BASELINE:
-        ordered = [values[at] for at in sorted(values)]
-        before = ordered[: max(int(len(ordered) * FIRST_SHARE), MIN_BASELINE)]
+    before = [values[at] for at in _baseline(values, window)]
     if not before:
         return 0.0, 0.0
     middle = median(before)
@@ -68,12 +65,18 @@ def usual(values: Values, window: Bounds) -> tuple[float, float]:
 
 def usual_share(every: Mapping[int, float], some: Mapping[int, float], window: Bounds) -> float:
     """Give the share of *some* in *every* over the baseline as a whole: the median of many minutes without any is none."""
-    ordered = sorted(every)
-    before = [at for at in ordered if at < window[0]]
-    if len(before) < MIN_BASELINE:
-        before = ordered[: max(int(len(ordered) * FIRST_SHARE), MIN_BASELINE)]
+    before = _baseline(every, window)
     whole = sum(every[at] for at in before)
     return min(sum(some.get(at, 0.0) for at in before) / whole, 0.5) if whole else 0.0
+
+
+def _baseline(every: Values, window: Bounds) -> list[int]:
+    """Give the minutes of what is usual: those before the window, or the first ones; of a few minutes the first half, so that a system is judged from its third on."""
+    ordered = sorted(at for at in every if at < window[1])
+    before = [at for at in ordered if at < window[0]]
+    if len(before) >= MIN_BASELINE:
+        return before
+    return ordered[: max(int(len(ordered) * FIRST_SHARE), min(MIN_BASELINE, len(ordered) // 2), 1)]
 
 
 def pooled(calls: Mapping[int, float], *sums: Mapping[int, float]) -> dict[int, tuple[float, ...]]:

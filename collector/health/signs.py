@@ -195,10 +195,17 @@ def _stopped(counted: Values, window: Bounds) -> Anomaly | None:
     if middle < GONE_CALLS:
         return None
 
+    # what has not begun yet is not gone
+    begun = min(at for at, calls in counted.items() if calls > GONE_RATIO * middle)
+
     # a minute without any of a few calls happens; two in a row do not, of eight or more one is enough
     def abnormal(at: int, calls: float) -> bool:
         quiet = calls <= GONE_RATIO * middle
-        return quiet and (middle >= 8 or counted.get(at - MINUTE_S, middle) <= GONE_RATIO * middle)
+        return (
+            at > begun
+            and quiet
+            and (middle >= 8 or counted.get(at - MINUTE_S, middle) <= GONE_RATIO * middle)
+        )
 
     return worst_run("gone", counted, window, abnormal, middle, lambda _: 1.0)
 

@@ -109,7 +109,7 @@ def suspects(known: Known, window: Bounds, until_s: int) -> dict[Node, Suspect]:
             )
             if each
         ]
-    _judge_arrivals(graph, services, known.edges, window)
+    _judge_arrivals(graph, services, known.edges, window, until_s)
     _judge_resources(graph, known, window)
     _judge_calls(graph, services, known.edges, window)
     _weigh(graph, services, known.edges)
@@ -164,6 +164,7 @@ def _judge_arrivals(
     services: Mapping[Node, Minutes],
     edges: Mapping[EdgeKey, Minutes],
     window: Bounds,
+    until_s: int,
 ) -> None:
     """Tell services that are gone from those that nobody calls any more; find those that calls do not reach."""
     tried: dict[Node, dict[int, float]] = defaultdict(lambda: defaultdict(float))
@@ -195,7 +196,7 @@ def _judge_arrivals(
             for at in tried.get(node, ())
         }
         refused = (
-            signs.unanswered(services[node].calls, direct, window)
+            signs.unanswered(services[node].calls, direct, (window[0], min(window[1], until_s - MINUTE_S)))
             if any(direct.values()) and node in services
             else None
         )

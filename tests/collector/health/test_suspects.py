@@ -266,3 +266,43 @@ def test_one_odd_minute_is_hardly_trouble():
 def test_a_quiet_system_has_no_suspect():
     """Nothing abnormal, nobody to blame."""
     assert rank(suspects(system(), (END - 3600, END), END)) == []
+
+
+def young(minutes, first):
+    """A system begun in *first*, whose first minute was cut."""
+    for kept in (minutes.calls, minutes.failed, minutes.spent_ms, minutes.p95_ms):
+        for at in [at for at in kept if at < first]:
+            del kept[at]
+    for kept in (minutes.calls, minutes.spent_ms):
+        kept[first] //= 12
+    return minutes
+
+
+@pytest.mark.parametrize("minutes_before", [2, 3, 5])
+def test_a_system_that_has_just_begun_is_judged_by_its_first_minutes(minutes_before) -> None:
+    """The question's window is older than the system: the cut first minute is no absence, and the fault is not what is usual."""
+    first = FAULT - minutes_before * 60
+    known = system(**chain(failing, 30, 30, 30))
+    for each in (*known.services.values(), *known.edges.values()):
+        young(each, first)
+
+    ranked = rank(suspects(known, (FAULT - 3600, FAULT + 120), FAULT + 120))
+
+    assert ranked[0][0] == ("payment", "")
+    kinds = {
+        each.kind
+        for it in suspects(known, (FAULT - 3600, FAULT + 120), FAULT + 120).values()
+        for each in it.own
+    }
+    assert "gone" not in kinds
+
+
+def test_the_minute_that_still_arrives_tells_nothing_of_calls_that_did_not() -> None:
+    """A caller's agent sent its spans, the callee's has not yet."""
+    known = system()
+    for name in ("payment", "checkout", "mailer"):
+        known.services[name, ""].calls[END - 60] = 20
+
+    found = suspects(known, (START + 1200, END), END)
+
+    assert not [each for it in found.values() for each in it.own if each.kind == "unanswered"]
