@@ -46,6 +46,17 @@ def edges_with_breakers(reader: Reader, window: Window, env: str, service: str =
     return [{**edge, **_protection(by_edge.get((edge["caller"], edge["callee"])))} for edge in found]
 
 
+def protected(reader: Reader, window: Window, env: str) -> dict[str, bool]:
+    """Return for each caller whether all that it calls in *window* is behind a breaker of its."""
+    by_edge = _by_edge(breaker_reads.states(reader, window, Chosen(env=env)))
+    found: dict[str, bool] = {}
+    for caller, callee in edge_reads.pairs(reader, window, env):
+        found[caller] = found.get(caller, True) and bool(
+            _protection(by_edge.get((caller, callee)))["protected"]
+        )
+    return found
+
+
 def _by_edge(states: Iterable[BreakerState]) -> Mapping[tuple[str, str], BreakerState]:
     """Give the breaker of each (caller, callee), by its name or target: of several the one that protects, and of those the one that tells most."""
     by_edge: dict[tuple[str, str], BreakerState] = {}

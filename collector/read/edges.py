@@ -75,6 +75,29 @@ def edges(reader: Reader, window: Window, env: str, service: str = "") -> list[R
     return [{**row, **sampling(row.pop("spans"), row.pop("weighted"))} for row in rows]
 
 
+# The same names as `_EDGES`, without numbers: states of durations are most of what that reads.
+_PAIRS = f"""
+SELECT DISTINCT told.caller AS caller, if(names.callee != '', names.callee, told.callee) AS callee
+FROM (
+    SELECT DISTINCT CAST(env, 'String') AS env, CAST(caller, 'String') AS caller, CAST(callee, 'String') AS callee
+    FROM edge_minutes
+    WHERE minute >= toStartOfMinute({{start:DateTime64(9, 'UTC')}}) AND minute < {{end:DateTime64(9, 'UTC')}} AND ({{env:String}} = '' OR env = {{env:String}})
+    UNION DISTINCT
+    SELECT DISTINCT CAST(env, 'String') AS env, CAST(caller, 'String') AS caller, CAST(callee, 'String') AS callee
+    FROM paired_minutes
+    WHERE minute >= toStartOfMinute({{start:DateTime64(9, 'UTC')}}) AND minute < {{end:DateTime64(9, 'UTC')}} AND ({{env:String}} = '' OR env = {{env:String}})
+) AS told
+LEFT JOIN ({NAMES}) AS names ON names.env = told.env AND names.caller = told.caller AND names.peer = told.callee
+ORDER BY caller, callee
+LIMIT 50000
+"""
+
+
+def pairs(reader: Reader, window: Window, env: str) -> list[tuple[str, str]]:
+    """Return who called whom in *window*, (caller, callee), each once; *env* "" = every one."""
+    return [(row["caller"], row["callee"]) for row in reader.rows(_PAIRS, {**window.params(), "env": env})]
+
+
 _FIRST_MINUTE = """
 SELECT toUnixTimestamp(min(minute)) AS first, count() AS minutes
 FROM edge_minutes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -12,9 +11,8 @@ from starlette.responses import Response
 
 from collector.api.answer import Page, answer
 from collector.api.params import Ask, Asker, Windowed
-from collector.health.topology import edges_with_breakers
+from collector.health.topology import protected
 from collector.read import services
-from collector.read.sql import Row
 
 router = APIRouter(prefix="/catalogue", tags=["catalogue"])
 
@@ -57,8 +55,8 @@ def list_catalogue(ask: Ask, asked: Annotated[Windowed, Query()]) -> Response:
     for (name, env), fields in services.described(ask.reader, window).items():
         if asked.env in ("", env):
             described[name].update(_known(fields))
-    protected = _protected(edges_with_breakers(ask.reader, window, asked.env))
-    return answer(ask.parts.catalogue.entries(heard, described, protected), ask.reader.cost)
+    behind = protected(ask.reader, window, asked.env)
+    return answer(ask.parts.catalogue.entries(heard, described, behind), ask.reader.cost)
 
 
 @router.put("/{service}", response_model=Page[CatalogueFields])
@@ -80,10 +78,3 @@ def _kept(ask: Asker, service: str, fields: CatalogueFields) -> Response:
 
 def _known(fields: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in fields.items() if name in CatalogueFields.model_fields}
-
-
-def _protected(edges: Iterable[Row]) -> dict[str, bool]:
-    protected: dict[str, bool] = {}
-    for edge in edges:
-        protected[edge["caller"]] = protected.get(edge["caller"], True) and edge["protected"]
-    return protected

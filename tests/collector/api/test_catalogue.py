@@ -10,7 +10,7 @@ from collector.catalogue.file import CatalogueFile
 from collector.errors import Malformed
 from collector.state import State
 from tests.collector.api.conftest import FixedAlerts, FixedPipeline, FixedSql, served
-from tests.collector.read.real_store import NOW_NS, log, span
+from tests.collector.read.real_store import NOW_NS, log, span, transition
 
 FILE = "services:\n  checkout:\n    owner: from-file\n    runbook: https://wiki.example.com/checkout\n  legacy:\n    tier: 3\n"
 
@@ -72,6 +72,34 @@ def test_services_nobody_described_are_listed_with_what_is_missing(shop):
     assert known["cart"].missing == ["owner", "runbook", "docs", "openapi", "slo", "breakers"]
     assert known["cart"].score == 0
     assert (known["legacy"].tier, known["legacy"].heard) == ("3", False)
+
+
+def test_a_service_is_protected_if_all_it_calls_is_behind_a_breaker_that_can_open(shop, fill):
+    """A breaker is known by its target or its name; a disabled one protects nobody."""
+    calls = [("web", "cart"), ("web", "search"), ("cart", "stock"), ("search", "index")]
+    fill(
+        "spans",
+        [
+            span(-30, caller, "GET /", kind="client", attributes={"peer.service": callee})
+            for caller, callee in calls
+        ],
+    )
+    fill(
+        "breaker_transitions",
+        [
+            transition(-600, "web", "to-cart", "open>closed", target="cart"),
+            transition(-600, "cart", "stock", "half_open>closed"),
+            transition(-600, "search", "index", "closed>disabled"),
+        ],
+    )
+
+    known = entries(shop)
+
+    assert {name: "breakers" in known[name].missing for name in ("web", "cart", "search")} == {
+        "web": True,
+        "cart": False,
+        "search": True,
+    }
 
 
 def test_what_was_put_replaces_what_was_put_before_and_can_be_forgotten(shop):
