@@ -83,15 +83,14 @@ def pooled(calls: Mapping[int, float], *sums: Mapping[int, float]) -> dict[int, 
     """Give calls and sums of each minute, of sparse minutes together with those before."""
     found = {}
     for at in sorted(calls):
-        totals = [0.0] * (len(sums) + 1)
-        for back in range(POOLED_MINUTES):
-            minute = at - back * MINUTE_S
-            if minute in calls:
-                totals = [
-                    total + each.get(minute, 0.0) for total, each in zip(totals, (calls, *sums), strict=True)
-                ]
-            if totals[0] >= POOLED_CALLS:
-                break
+        totals = [calls[at], *(each.get(at, 0.0) for each in sums)]
+        back = at - MINUTE_S
+        while totals[0] < POOLED_CALLS and back > at - POOLED_MINUTES * MINUTE_S:
+            if back in calls:
+                totals[0] += calls[back]
+                for nth, each in enumerate(sums, 1):
+                    totals[nth] += each.get(back, 0.0)
+            back -= MINUTE_S
         if totals[0] >= MIN_CALLS:
             found[at] = tuple(totals)
     return found

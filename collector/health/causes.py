@@ -84,6 +84,7 @@ def _read(reader: Reader, window: Window, env: str) -> Known:
         resources.minutes(reader, long, env),
         transitions(reader, long, Chosen(env=env)),
         deploys(reader, long, env, "", 1000),
+        lambda slow: minute_reads.tails(reader, long, slow),
     )
 
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 from collector.health.anomaly import (
     MADS,
     MINUTE_S,
+    POOLED_MINUTES,
     Anomaly,
     Bounds,
     Values,
@@ -30,6 +31,8 @@ ERROR_SIGMAS, ERROR_RATIO = 4.0, 0.03
 ERROR_LEAST, ERROR_CALLS = 0.004, 3
 # One call in four failing is an outage, whatever is usual.
 ERROR_FULL = 0.25
+# Less than a limit by what rounding may make of it.
+_ALMOST = 0.999
 # Half as slow again, and beyond what minutes usually differ by.
 SLOW_FACTOR, SLOW_MS = 1.5, 5.0
 # Eight times slower is as bad as slow can be.
@@ -88,6 +91,8 @@ def errors(
     about: str = "",
 ) -> Anomaly | None:
     """Find minutes with a higher share of failures than usual."""
+    if not _fails(calls, failed, window):
+        return None
     known = pooled(calls, failed)
     ratios = {at: bad / every for at, (every, bad) in known.items()}
     middle = max(usual(ratios, window)[0], usual_share(calls, failed, window))
@@ -103,6 +108,17 @@ def errors(
 
     return worst_run(
         kind, ratios, window, abnormal, middle, lambda ratio: (ratio - middle) / ERROR_FULL, about
+    )
+
+
+def _fails(calls: Mapping[int, float], failed: Mapping[int, float], window: Bounds) -> bool:
+    """Tell whether minutes of *window* can be a sign at all, whatever is usual: most services need no look at an hour before."""
+    first = window[0] - (POOLED_MINUTES - 1) * MINUTE_S
+    near = range(-(POOLED_MINUTES - 1) * MINUTE_S, POOLED_MINUTES * MINUTE_S, MINUTE_S)
+    return any(
+        sum(failed.get(at + aside, 0.0) for aside in near) >= ERROR_CALLS
+        for at, bad in failed.items()
+        if bad and first <= at < window[1] and bad >= _ALMOST * ERROR_RATIO * calls.get(at, 0)
     )
 
 
@@ -137,7 +153,7 @@ def _slow(minutes: Minutes, own_ms: Mapping[int, float], window: Bounds) -> Anom
     # what it waits for at once is counted twice: its own time may be below zero
     basis = max(middle, 0.0) + 0.25 * max(typical - max(middle, 0.0), 0.0)
     limit = middle + max((SLOW_FACTOR - 1) * basis, MADS * spread, SLOW_MS)
-    found = worst_run(
+    return worst_run(
         "latency",
         own,
         window,
@@ -145,13 +161,12 @@ def _slow(minutes: Minutes, own_ms: Mapping[int, float], window: Bounds) -> Anom
         middle,
         lambda ms: _times(1 + (ms - middle) / max(basis, 1.0), SLOW_FULL),
     )
-    return found and _as_seen(found, minutes, window)
 
 
-def _as_seen(found: Anomaly, minutes: Minutes, window: Bounds) -> Anomaly:
-    """Tell it in what people see: the p95 of its requests, where that rose too."""
-    during = [ms for at, ms in minutes.p95_ms.items() if found.began_s <= at < window[1]]
-    before, _ = usual(minutes.p95_ms, window)
+def as_seen(found: Anomaly, p95_ms: Mapping[int, float], window: Bounds) -> Anomaly:
+    """Tell own time in what people see: the p95 of the requests, where that rose too."""
+    during = [ms for at, ms in p95_ms.items() if found.began_s <= at < window[1]]
+    before, _ = usual(p95_ms, window)
     reached = max(during, default=0.0)
     if reached <= before:
         return found
@@ -242,6 +257,8 @@ def retries(
     if callee_failed is not None:
         return None
     failing = errors(edge.calls, edge.failed, window, "retries", about)
+    if failing is None:
+        return None
     slower = slow(edge.calls, edge.spent_ms, window)
     per_request = {at: sent / got for at, (got, sent) in pooled(requests, edge.calls).items()}
     middle, spread = usual(per_request, window)
@@ -255,6 +272,6 @@ def retries(
         lambda ratio: _times(ratio / max(middle, 0.05), 4),
         about,
     )
-    if failing is None or more is None or (slower is not None and slower.value > GIVEN_UP * slower.usual):
+    if more is None or (slower is not None and slower.value > GIVEN_UP * slower.usual):
         return None
     return more

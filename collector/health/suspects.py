@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from collector.health import resource_signs, signs
@@ -39,6 +39,7 @@ class Known:
         resources: Minutes of metrics.
         transitions: Of breakers.
         deploys: First sightings of versions.
+        tails: Gives the p95 of services' requests minute by minute, ms; it is asked once, about those that are slow themselves.
     """
 
     services: Mapping[Node, Minutes]
@@ -46,6 +47,7 @@ class Known:
     resources: Mapping[Told, Mapping[Key, Values]] = field(default_factory=dict)
     transitions: Sequence[Transition] = ()
     deploys: Sequence[Row] = ()
+    tails: Callable[[Collection[Node]], Mapping[Node, Values]] = lambda _: {}
 
 
 @dataclass(slots=True)
@@ -109,6 +111,7 @@ def suspects(known: Known, window: Bounds, until_s: int) -> dict[Node, Suspect]:
             )
             if each
         ]
+    _tell_as_seen(graph, known, window)
     _judge_arrivals(graph, services, known.edges, window, until_s)
     _judge_resources(graph, known, window)
     _judge_calls(graph, services, known.edges, window)
@@ -122,6 +125,17 @@ def suspects(known: Known, window: Bounds, until_s: int) -> dict[Node, Suspect]:
             it.began_ns = min(told, default=0) * SECOND_NS
     note_deploys(graph, known.deploys)
     return dict(graph)
+
+
+def _tell_as_seen(graph: Mapping[Node, Suspect], known: Known, window: Bounds) -> None:
+    """Tell who is slow itself in what people see: the p95 of its requests, where that rose too."""
+    slow = [node for node, it in graph.items() if any(each.kind == "latency" for each in it.own)]
+    told = {node: known.services[node].p95_ms for node in slow if node in known.services}
+    for node, p95_ms in ({**told, **known.tails(slow)} if slow else {}).items():
+        graph[node].own = [
+            signs.as_seen(each, p95_ms, window) if each.kind == "latency" else each
+            for each in graph[node].own
+        ]
 
 
 def _with_measured(known: Known) -> dict[Node, Minutes]:
@@ -169,11 +183,13 @@ def _judge_arrivals(
     """Tell services that are gone from those that nobody calls any more; find those that calls do not reach."""
     tried: dict[Node, dict[int, float]] = defaultdict(lambda: defaultdict(float))
     sent: dict[Node, dict[int, float]] = defaultdict(lambda: defaultdict(float))
+    waited_for: dict[Node, dict[int, float]] = defaultdict(lambda: defaultdict(float))
     for (_, callee, env), edge in edges.items():
         for at, calls in edge.calls.items():
             sent[callee, env][at] += calls
             if not edge.queued:
                 tried[callee, env][at] += calls
+                waited_for[callee, env][at] += calls
     for (caller, callee, env), edge in edges.items():
         # who reads a queue is called by those that write to it
         if edge.queued and (caller, env) not in services:
@@ -187,14 +203,7 @@ def _judge_arrivals(
             expected = max((window[1] - absent.began_s) // MINUTE_S, 1)
             if sum(during) < TRIED_RATIO * middle * min(expected, len(during) + 3):
                 it.own.remove(absent)
-        direct = {
-            at: sum(
-                edge.calls.get(at, 0)
-                for (_, callee, env), edge in edges.items()
-                if (callee, env) == node and not edge.queued
-            )
-            for at in tried.get(node, ())
-        }
+        direct = {at: waited_for[node].get(at, 0) for at in tried.get(node, ())}
         refused = (
             signs.unanswered(services[node].calls, direct, (window[0], min(window[1], until_s - MINUTE_S)))
             if any(direct.values()) and node in services
