@@ -49,14 +49,17 @@ FROM (
     SELECT number, part, minute, own, serves, calls, errors, weighted, durations,
            max(own) OVER (PARTITION BY number, part, minute) AS with_own, min(own) OVER (PARTITION BY number, part, minute) AS only_own
     FROM (
-        SELECT w.number AS number, w.part AS part, m.minute AS minute, m.version = w.version AS own, m.kind IN ('server', 'consumer') AS serves,
-               sum(m.calls) AS calls, sum(m.errors) AS errors, sum(m.weighted_calls) AS weighted,
-               quantilesTDigestMergeState(0.5, 0.95, 0.99)(m.duration_ns) AS durations
+        SELECT w.number AS number, w.part AS part, m.minute AS minute, m.version = w.version AS own, m.serves AS serves,
+               sum(m.calls) AS calls, sum(m.errors) AS errors, sum(m.weighted) AS weighted,
+               quantilesTDigestMergeState(0.5, 0.95, 0.99)(m.durations) AS durations
         FROM (
-            SELECT minute, CAST(service, 'String') AS service, CAST(env, 'String') AS env, CAST(version, 'String') AS version, kind,
-                   calls, errors, weighted_calls, duration_ns
-            FROM service_minutes
-            WHERE (toStartOfHour(minute), env, service) IN {{hours:Array(Tuple(DateTime('UTC'), String, String))}}
+            -- added up before they are joined: that copies the states of durations, row by row and window by window
+            SELECT minute, CAST(s.service, 'String') AS service, CAST(s.env, 'String') AS env, CAST(s.version, 'String') AS version,
+                   s.kind IN ('server', 'consumer') AS serves, sum(s.calls) AS calls, sum(s.errors) AS errors, sum(s.weighted_calls) AS weighted,
+                   quantilesTDigestMergeState(0.5, 0.95, 0.99)(s.duration_ns) AS durations
+            FROM service_minutes AS s
+            WHERE (toStartOfHour(minute), s.env, s.service) IN {{hours:Array(Tuple(DateTime('UTC'), String, String))}}
+            GROUP BY minute, service, env, version, serves
         ) AS m
         INNER JOIN (
             SELECT each.1 AS number, each.2 AS part, each.3 AS service, each.4 AS env, each.5 AS version, each.6 AS start_s, each.7 AS end_s
