@@ -83,7 +83,7 @@ def pooled(calls: Mapping[int, float], *sums: Mapping[int, float]) -> dict[int, 
     """Give calls and sums of each minute, of sparse minutes together with those before."""
     found = {}
     for at in sorted(calls):
-        totals = [calls[at], *(each.get(at, 0.0) for each in sums)]
+        totals = [calls[at], *[each.get(at, 0.0) for each in sums]]
         back = at - MINUTE_S
         while totals[0] < POOLED_CALLS and back > at - POOLED_MINUTES * MINUTE_S:
             if back in calls:

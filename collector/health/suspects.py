@@ -185,11 +185,11 @@ def _judge_arrivals(
     sent: dict[Node, dict[int, float]] = defaultdict(lambda: defaultdict(float))
     waited_for: dict[Node, dict[int, float]] = defaultdict(lambda: defaultdict(float))
     for (_, callee, env), edge in edges.items():
-        for at, calls in edge.calls.items():
-            sent[callee, env][at] += calls
-            if not edge.queued:
-                tried[callee, env][at] += calls
-                waited_for[callee, env][at] += calls
+        node = (callee, env)
+        _add(sent[node], edge.calls)
+        if not edge.queued:
+            _add(waited_for[node], edge.calls)
+            tried[node] = waited_for[node]
     for (caller, callee, env), edge in edges.items():
         # who reads a queue is called by those that write to it
         if edge.queued and (caller, env) not in services:
@@ -256,7 +256,7 @@ def by_owner(
     return found
 
 
-def _add(sums: dict[int, float], values: Values) -> None:
+def _add(sums: dict[int, float], values: Mapping[int, float]) -> None:
     for at, value in values.items():
         sums[at] = sums.get(at, 0.0) + value
 
