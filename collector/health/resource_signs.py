@@ -146,6 +146,8 @@ def _pool(told: Quantities, name: str, window: Bounds) -> Anomaly | None:
         used = in_use[at] if at in in_use else most - available.get(at, 0.0)
         if most > 0:
             ratios[at] = min(used / most, 1.0)
+    if max(ratios.values(), default=0.0) < POOL_FULL:
+        return None
     queued, rejected = told.get(("pool_queued", name), {}), told.get(("pool_rejected", name), {})
     middle, _ = usual(ratios, window)
 

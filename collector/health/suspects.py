@@ -257,6 +257,9 @@ def by_owner(
 
 
 def _add(sums: dict[int, float], values: Mapping[int, float]) -> None:
+    if not sums:
+        sums.update(values)
+        return
     for at, value in values.items():
         sums[at] = sums.get(at, 0.0) + value
 
