@@ -324,7 +324,9 @@ def _passing_through(descriptor: int, name: str) -> Callable[[bytes], None]:
             try:
                 rest = rest[os.write(descriptor, rest) :]
             except BlockingIOError:  # somebody who shares it has made it non-blocking
-                select.select([], [descriptor], [])
+                writable = select.poll()  # select() knows no descriptor beyond 1023
+                writable.register(descriptor, select.POLLOUT)
+                writable.poll()
             except OSError as error:
                 closed = True
                 log("warning", "passing_through_ended", source=name, reason=str(error))

@@ -27,9 +27,9 @@ async def loaded(journal: Journal) -> None:
 
 
 def wait_loaded(journal: Journal) -> None:
-    """Do the same in a thread."""
+    """Do the same in a thread, for who asks at intervals of its own: what comes after it waits again."""
     began = time.monotonic()
-    groups = journal.attend()
+    groups = journal.attend(stays=False)
     while groups and time.monotonic() - began < _LONGEST_S:
         time.sleep(_LOOK_S)
         groups = _left(journal, groups, began)

@@ -202,15 +202,21 @@ class Journal:
         self._queue.put((batch, future))
         return future
 
-    def attend(self, group: str | None = None) -> list[str]:
+    def attend(self, group: str | None = None, *, stays: bool = True) -> list[str]:
         """
-        Hear that somebody is about to read, of all groups or of *group*: small segments gather no longer than usual for a while.
+        Hear that somebody is about to read, of all groups or of *group*: what has gathered longer than usual is sealed now.
+
+        Args:
+            group: The only one that is read.
+            stays: There may be another question soon: for a while nothing gathers longer than usual.
 
         Returns:
             Groups whose open segment has gathered longer than usual: it is sealed now, and `awaits` says until when it is not loaded.
         """
         now = time.monotonic()
-        if group is None:
+        if not stays:
+            pass
+        elif group is None:
             if now - self._attended >= _ATTENDED_S:
                 self._attended_since = now
             self._attended = now
@@ -224,6 +230,7 @@ class Journal:
             and self._idle(name)
         ]
         if overdue:
+            self._hurried.update(overdue)
             self._queue.put(_WAKE)
         return overdue
 

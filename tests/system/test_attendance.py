@@ -24,7 +24,7 @@ def _loaded(served: Served) -> float:
 
 def test_the_first_question_finds_what_nobody_had_asked_for(serve: Callable[..., Served]) -> None:
     """Lines of several seconds wait unloaded; one question, asked once, has all of them."""
-    served = serve()
+    served = serve("default_rules = false\n")
     before = _loaded(served)
     for number in range(3):
         answer = served.client.post("/v1/lines", content=f'{{"message":"quiet {number}"}}'.encode())

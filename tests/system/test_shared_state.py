@@ -57,7 +57,7 @@ def test_a_collector_starts_while_the_state_is_away(serve, tmp_path: Path, share
     shared.kill()
     try:
         served = serve(
-            f'state = "{shared.url}"\nrule_files = ["{tmp_path}/rules.yaml"]\n'
+            f'state = "{shared.url}"\nrule_files = ["{tmp_path}/rules.yaml"]\ndefault_rules = false\n'
             f'[[receivers]]\nname = "pager"\nurl = "{pager.url}"\nsecret = "{secret}"\nallow_private = true\n'
         )
         transition(served, "open")
@@ -87,7 +87,7 @@ def test_one_collector_alerts_and_the_other_takes_over(serve, tmp_path: Path, sh
     (tmp_path / "rules.yaml").write_text(_RULES)
     secret = "whsec_" + base64.b64encode(b"a secret of at least 24 bytes").decode()
     settings = (
-        f'clickhouse = "{url_of(clickhouse.port)}"\nstate = "{shared.url}"\nrule_files = ["{tmp_path}/rules.yaml"]\n'
+        f'clickhouse = "{url_of(clickhouse.port)}"\nstate = "{shared.url}"\nrule_files = ["{tmp_path}/rules.yaml"]\ndefault_rules = false\n'
         f'[[receivers]]\nname = "pager"\nurl = "{pager.url}"\nsecret = "{secret}"\nallow_private = true\n'
     )
     try:

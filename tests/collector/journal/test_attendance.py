@@ -97,11 +97,24 @@ def test_a_reader_does_not_wait_for_an_engine_that_is_away(held: Held) -> None:
 
 def test_after_a_reader_the_usual_age_holds(held: Held) -> None:
     """A page that refreshes itself, or a tail, finds what came in between."""
-    wait_loaded(held.journal)
+    asyncio.run(loaded(held.journal))
 
     held.write("a")
 
     eventually(lambda: held.batches() == ["a"])
+
+
+def test_after_who_asks_at_intervals_it_waits_again(held: Held) -> None:
+    """A rule finds everything when it asks, and keeps nothing from gathering between its rounds."""
+    held.write("a")
+    time.sleep(2 * USUAL_S)
+    wait_loaded(held.journal)
+    first = held.batches()
+
+    held.write("b")
+    time.sleep(5 * USUAL_S)
+
+    assert (first, held.batches()) == (["a"], ["a"])
 
 
 def test_a_reader_of_one_group_leaves_the_others(held: Held) -> None:

@@ -68,6 +68,8 @@ class OnTerminal:
         env = environment(url, COLUMNS="160", LINES="50", **more)
         self.process = subprocess.Popen(command(*arguments), cwd=ROOT, env=env, stdin=slave, stdout=slave, stderr=slave, start_new_session=True)  # fmt: skip
         os.close(slave)
+        self._poll = select.poll()
+        self._poll.register(self._master, select.POLLIN)
         self.text = ""
         self._began = time.monotonic()
 
@@ -78,7 +80,9 @@ class OnTerminal:
         return self.text
 
     def _some(self) -> bool:
-        if not select.select([self._master], [], [], 1)[0]:
+        if not self._poll.poll(
+            1000
+        ):  # select() knows no descriptor beyond 1023, and an engine in this process has many files open
             return True
         try:
             found = os.read(self._master, 65536)
