@@ -52,7 +52,7 @@ log = structlog.get_logger(__name__)
 # How late a retry may be; a new event wakes its couriers at once.
 POLL_S = 0.5
 # How late a group may be evaluated.
-ASK_S = 0.25
+ASK_S = 0.5
 # How soon a changed rule file is noticed.
 LOOK_S = 2.0
 GAUGE_S = 10.0

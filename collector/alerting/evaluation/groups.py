@@ -127,9 +127,10 @@ class GroupEvaluator:
         with self._state.read() as tx:
             last = progress.last(tx)
             due = [(group, slot) for group in groups if (slot := self._due(group, last, now))]
+            if not due:
+                return 0
             living = history.living(tx, [rule.id for group, _ in due for rule in group.asked])
-        if due:
-            self._sources.attend()
+        self._sources.attend()
         by_rule: dict[str, dict[str, Alert]] = {}
         for alert in living:
             by_rule.setdefault(alert.rule_id, {})[alert.fingerprint] = alert
