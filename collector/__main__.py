@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -138,17 +137,6 @@ def migrate(config: ConfigOption = None, clickhouse: ClickHouseOption = None) ->
         typer.echo(f"fuseboard: {error.message}", err=True)
         raise typer.Exit(1) from error
     typer.echo("\n".join(f"applied {name}" for name in applied) or "the schema is up to date")
-
-
-def _check_rules(patterns: Sequence[str]) -> None:
-    """End with file, line and what is wrong where a rule file is."""
-    from collector.alerting.rules import load_groups
-    from collector.errors import Malformed
-
-    try:
-        load_groups(patterns)
-    except Malformed as error:
-        _fail(error.message)
 
 
 def _version(asked: bool) -> None:

@@ -214,14 +214,8 @@ class Journal:
             Groups whose open segment has gathered longer than usual: it is sealed now, and `awaits` says until when it is not loaded.
         """
         now = time.monotonic()
-        if not stays:
-            pass
-        elif group is None:
-            if now - self._attended >= _ATTENDED_S:
-                self._attended_since = now
-            self._attended = now
-        else:
-            self._attended_groups[group] = now
+        if stays:
+            self._remember_reader(group, now)
         overdue = [
             name
             for name, (segment, opened) in list(self._open.items())
@@ -233,6 +227,14 @@ class Journal:
             self._hurried.update(overdue)
             self._queue.put(_WAKE)
         return overdue
+
+    def _remember_reader(self, group: str | None, now: float) -> None:
+        if group is not None:
+            self._attended_groups[group] = now
+            return
+        if now - self._attended >= _ATTENDED_S:
+            self._attended_since = now
+        self._attended = now
 
     def awaits(self, group: str, received_by: float) -> bool:
         """Say whether anything of *group* whose segment was begun by *received_by* (monotonic seconds) is not loaded yet."""
