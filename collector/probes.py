@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from collector.errors import FuseboardError, MethodNotAllowed
 from collector.metrics import EngineMetrics, JournalMetrics
 from collector.pipeline import Pipeline
-from collector.receive.app import Receive, Scope, Send, error_response, send_response
+from collector.receive.asgi import Receive, Scope, Send, error_response, send_response
 from collector.receive.authenticate import Keys
 from collector.receive.protocol import Response
 

@@ -19,9 +19,9 @@ from collector.api.clickhouse import PREFIX, ClickHouse
 from collector.api.prometheus import Prometheus
 from collector.errors import FuseboardError
 from collector.probes import Probes
-from collector.receive.app import (
+from collector.receive.app import Receiver
+from collector.receive.asgi import (
     Receive,
-    Receiver,
     Scope,
     Send,
     error_response,

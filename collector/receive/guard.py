@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from collector.errors import Forbidden, FuseboardError
-from collector.receive.app import Receive, Scope, Send, error_response, send_response
+from collector.receive.asgi import Receive, Scope, Send, error_response, send_response
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]

@@ -19,7 +19,7 @@ from collector.errors import (
     Unavailable,
     Unsupported,
 )
-from collector.receive.app import Send
+from collector.receive.asgi import Send
 
 _GZIP = zlib.MAX_WBITS | 16
 _CONTENT_TYPES = (

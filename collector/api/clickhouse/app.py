@@ -18,7 +18,7 @@ from collector.api.clickhouse.answer import Answer, content_type, refuse
 from collector.api.clickhouse.request import body_of, together, with_key
 from collector.api.watch import QUESTION, watched
 from collector.errors import FuseboardError, Gone, Malformed, MethodNotAllowed, NotFound, Unavailable
-from collector.receive.app import Receive, Scope, Send
+from collector.receive.asgi import Receive, Scope, Send
 from collector.sql.changes import checked_format
 from collector.sql.console import Console, Prepared
 from collector.store.passage import Passage

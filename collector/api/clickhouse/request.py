@@ -9,7 +9,7 @@ from email.policy import HTTP
 
 from collector.api.clickhouse import frames
 from collector.errors import Malformed, QueryError, TooLarge, Unsupported
-from collector.receive.app import Receive
+from collector.receive.asgi import Receive
 
 # A statement has 256 KiB at most; its parameters may be as long.
 BODY_BYTES = 1 << 20

@@ -29,7 +29,7 @@ from collector.errors import (
     Unsupported,
 )
 from collector.read.sql import Reader
-from collector.receive.app import Receive, Scope, Send
+from collector.receive.asgi import Receive, Scope, Send
 from collector.store.question import Question as Asked
 
 log = structlog.get_logger(__name__)

@@ -7,7 +7,7 @@ import asyncio
 import httpx
 import pytest
 
-from collector.receive.app import send_response
+from collector.receive.asgi import send_response
 from collector.receive.guard import Guard
 from collector.receive.protocol import Response
 
