@@ -115,7 +115,7 @@ class _Site:
         deciding = deciding_fields(page.context)
 
         async def answer(request: Request) -> Response:
-            part = page.parts.get(request.query_params.get("part", ""))
+            part = page.parts.get(request.query_params.get("part", "").partition("-")[0])
             return await (self._part(page, part, request) if part else self._answer(page, deciding, request))
 
         return answer

@@ -1,10 +1,9 @@
-"""A dashboard's panels: each asks for itself, and none takes the others with it."""
+"""A dashboard's panels: each is a part that asks for itself, and none takes the others with it."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from dashboards.api import Row, Section
 from dashboards.charts import Chart, chart_of_rows
@@ -52,21 +51,26 @@ class Panel:
         return self.title or " · ".join(self.queries) or self.kind.replace("_", " ")
 
 
-async def show(visit: Visit, rows: tuple[Row, ...]) -> tuple[Panel, ...]:
+def frames(visit: Visit, rows: tuple[Row, ...]) -> tuple[Panel, ...]:
+    """Give every panel of a dashboard without what it shows: its place, its words, its link."""
+    return tuple(panel_of(visit, index, row) for index, row in enumerate(rows))
+
+
+async def show(visit: Visit, panels: tuple[Panel, ...]) -> tuple[Panel, ...]:
     """Ask for every panel of a dashboard, `AT_ONCE` at a time."""
     turn = asyncio.Semaphore(AT_ONCE)
 
     async def one(panel: Panel) -> Panel:
         async with turn:
-            return await _filled(visit, panel)
+            return await filled(visit, panel)
 
-    return tuple(await asyncio.gather(*(one(panel_of(index, row)) for index, row in enumerate(rows))))
+    return tuple(await asyncio.gather(*(one(panel) for panel in panels)))
 
 
-def panel_of(index: int, row: Row) -> Panel:
+def panel_of(visit: Visit, index: int, row: Row) -> Panel:
     """Understand one panel of the API."""
     queries = row.get("queries")
-    return Panel(
+    panel = Panel(
         index=index,
         kind=text_of(row, "kind") if row.get("kind") in KINDS else "text",
         title=text_of(row, "title"),
@@ -76,9 +80,19 @@ def panel_of(index: int, row: Row) -> Panel:
         width=_whole(row.get("width"), 6, 2, COLUMNS),
         height=_whole(row.get("height"), 2, 1, 6),
     )
+    return replace(panel, more=_more(visit, panel))
 
 
-async def _filled(visit: Visit, panel: Panel) -> Panel:
+def _more(visit: Visit, panel: Panel) -> str:
+    if panel.kind == "metric":
+        return visit.window.url("graph", **{f"q{n}": query for n, query in enumerate(panel.queries[:6], 1)})
+    if panel.kind in ("log_count", "logs"):
+        return visit.window.url("logs", query=_only(panel))
+    return visit.window.url("breakers") if panel.kind == "breakers" else ""
+
+
+async def filled(visit: Visit, panel: Panel) -> Panel:
+    """Ask for what one panel shows; a text has it already."""
     if panel.kind == "metric":
         return await _metric(visit, panel)
     if panel.kind == "log_count":
@@ -98,8 +112,7 @@ async def _metric(visit: Visit, panel: Panel) -> Panel:
             for name, query in zip(names, panel.queries, strict=True)
         )
     )
-    more = visit.window.url("graph", **{f"q{n}": query for n, query in enumerate(panel.queries[:6], 1)})
-    return _with(panel, drawn=tuple(drawn), more=more)
+    return replace(panel, drawn=tuple(drawn))
 
 
 async def _log_count(visit: Visit, panel: Panel) -> Panel:
@@ -107,7 +120,6 @@ async def _log_count(visit: Visit, panel: Panel) -> Panel:
     answer = await visit.api.get(
         "logs", "histogram", params={**visit.question, "query": query, "buckets": BUCKETS}
     )
-    more = visit.window.url("logs", query=query)
     rows = [{**row, **_counts(row)} for row in answer.rows]
     columns = (("total", "all", "main"), ("warn", "warn", "weak"), ("error", "error", "bad"))
     chart = chart_of_rows(
@@ -117,17 +129,14 @@ async def _log_count(visit: Visit, panel: Panel) -> Panel:
         rows,
         columns,
         visit.window,
-        links=(("logs", more),),
+        links=(("logs", panel.more),),
     )
-    return _with(panel, answer=answer, chart=chart if answer.rows else None, more=more)
+    return replace(panel, answer=answer, chart=chart if answer.rows else None)
 
 
 async def _logs(visit: Visit, panel: Panel) -> Panel:
-    query = _only(panel)
-    asked = {**visit.question, "query": query, "limit": str(LOGS_SHOWN)}
-    return _with(
-        panel, answer=await visit.api.get("logs", params=asked), more=visit.window.url("logs", query=query)
-    )
+    asked = {**visit.question, "query": _only(panel), "limit": str(LOGS_SHOWN)}
+    return replace(panel, answer=await visit.api.get("logs", params=asked))
 
 
 async def _breakers(visit: Visit, panel: Panel) -> Panel:
@@ -135,11 +144,7 @@ async def _breakers(visit: Visit, panel: Panel) -> Panel:
     answer = await visit.api.get("breakers", params=visit.question)
     made = tiles(answer.rows, visit.window)
     shown = tuple(each for each in made if service in ("", each.service))
-    return _with(panel, answer=answer, tiles=shown, more=visit.window.url("breakers"))
-
-
-def _with(panel: Panel, **changes: Any) -> Panel:
-    return replace(panel, **changes)
+    return replace(panel, answer=answer, tiles=shown)
 
 
 def _only(panel: Panel) -> str:

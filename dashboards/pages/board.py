@@ -1,4 +1,4 @@
-"""Board: one dashboard; its panels, and the forms that add, change, move, size and remove them."""
+"""Board: one dashboard; its panels, each loaded once the frame stands, and the forms that add, change, move, size and remove them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from starlette.responses import JSONResponse, Response
 from dashboards.api import CallerApi, Problem, Row, Section
 from dashboards.forms import Action, Outcome, Post
 from dashboards.pages.boards import kept
-from dashboards.pages.page import Page, Visit, rows_of, text_of
-from dashboards.panels import COLUMNS, KINDS, WORDS, Panel, show
+from dashboards.pages.page import Page, Part, Visit, rows_of, text_of
+from dashboards.panels import COLUMNS, KINDS, WORDS, Panel, filled, frames, show
 from dashboards.render import Help
 
 QUERIES = 8
@@ -26,25 +26,48 @@ class BoardContext:
 
     answer: Annotated[Section, Help("GET /dashboards/{id}.", decides_status=True)]
     board: Annotated[Row, Help("The dashboard; empty if there is none.")]
-    panels: Annotated[tuple[Panel, ...], Help("Its panels with what they show.")]
+    panels: Annotated[
+        tuple[Panel, ...], Help("Its panels; with what they show if all of it is asked for at once.")
+    ]
+    whole: Annotated[bool, Help("True if the panels come with the page: for those without scripts.")]
     editing: Annotated[bool, Help("True if the forms stand beside the panels.")]
     kinds: Annotated[tuple[tuple[str, str], ...], Help("(kind, words) of panels to add.")]
     export_url: Annotated[str, Help("The dashboard as JSON.")]
 
 
+@dataclass(frozen=True)
+class PanelContext:
+    """One panel of a dashboard."""
+
+    answer: Annotated[Section, Help("GET /dashboards/{id}; its problem stands in place of the panel.")]
+    panel: Annotated[Panel | None, Help("The panel with what it shows; None if it is not there any more.")]
+
+
 async def load(visit: Visit) -> BoardContext:
-    """Ask for the dashboard, then for its panels."""
+    """Ask for the dashboard; its panels ask for themselves, unless ``whole=1`` says that they cannot."""
     identifier = visit.segments[1]
     answer = await visit.api.get("dashboards", identifier)
     board = answer.first or {}
+    panels = frames(visit, rows_of(board.get("panels")))
+    whole = visit.text("whole") == "1"
     return BoardContext(
         answer=answer,
         board=board,
-        panels=await show(visit, rows_of(board.get("panels"))),
+        panels=await show(visit, panels) if whole else panels,
+        whole=whole,
         editing=visit.text("edit") == "1",
         kinds=tuple((kind, WORDS[kind]) for kind in KINDS),
         export_url=visit.window.url("boards", identifier, "export"),
     )
+
+
+async def load_panel(visit: Visit) -> PanelContext:
+    """Ask for one panel, ``part=panel-<index>``."""
+    answer = await visit.api.get("dashboards", visit.segments[1])
+    number = visit.text("part").partition("-")[2]
+    panels = frames(visit, rows_of((answer.first or {}).get("panels")))
+    panel = next((each for each in panels if str(each.index) == number), None)
+    return PanelContext(answer, panel and await filled(visit, panel))
 
 
 async def add(post: Post) -> Outcome:
@@ -143,7 +166,14 @@ async def export(api: CallerApi, request: Request) -> Response:
     return JSONResponse(row, 200, headers)
 
 
-PAGE = Page("/boards/{board_id}", "board.html", "boards", BoardContext, load)
+PAGE = Page(
+    "/boards/{board_id}",
+    "board.html",
+    "boards",
+    BoardContext,
+    load,
+    parts={"panel": Part("parts/panel.html", PanelContext, load_panel)},
+)
 ACTIONS = (
     Action("/boards/{board_id}/panels", add, "boards"),
     Action("/boards/{board_id}/panels/{number}", change, "boards"),

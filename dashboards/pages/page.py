@@ -56,7 +56,8 @@ class Part:
     """
     A part of a page that is asked for once the page stands, because it may take its time.
 
-    ``_chart.html``'s macro ``part`` reserves its place; the page's URL with ``part=<name>`` answers it.
+    ``_chart.html``'s macro ``part`` reserves its place; the page's URL with ``part=<name>`` answers it. Of parts of one kind (the panels of a
+    dashboard) each is ``part=<name>-<which>``.
     """
 
     template: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import Opener
 from tests.dashboards.recorded_api import PASSWORD
@@ -92,6 +92,24 @@ def test_a_dashboard_is_composed_without_a_script(opened: Opener, recorded: Reco
     expect(page.get_by_test_id("add-panel")).to_be_visible()
     expect(page.get_by_test_id("panel")).to_have_count(5)
     expect(page.get_by_test_id("panel").nth(4)).to_contain_text("Whom to call: team-pay")
+
+
+def test_a_slow_panel_leaves_the_others(opened: Opener, recorded: Recorded) -> None:
+    """Its skeleton stands while they are shown; what never comes says so in its place; nothing moves."""
+    page = opened(recorded("shop"), "/boards")
+    held: list[Route] = []
+    page.route("**/boards/b0a2d1?*part=panel-1*", lambda route: held.append(route))  # noqa: PLW0108 -- Playwright writes into it
+    page.goto("/boards/b0a2d1")
+    panels = page.get_by_test_id("panel")
+    expect(panels.nth(3)).to_contain_text("charge failed")
+    expect(panels.nth(0).locator("[data-drawn]")).to_be_attached()
+    expect(panels.nth(1).locator(".skeleton")).to_be_visible()
+    before = panels.nth(4).bounding_box()
+    held[0].abort()
+
+    expect(panels.nth(1).get_by_test_id("problem")).to_contain_text("could not be shown")
+    expect(panels.nth(3)).to_contain_text("charge failed")
+    assert panels.nth(4).bounding_box() == before
 
 
 def test_signing_in_and_out(opened: Opener, recorded: Recorded) -> None:

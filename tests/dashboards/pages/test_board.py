@@ -17,7 +17,7 @@ from starlette.routing import Route
 from dashboards.api import Api
 from dashboards.app import create_app
 from dashboards.pages.board import edited
-from tests.dashboards.document import get
+from tests.dashboards.document import get, read
 from tests.dashboards.recorded_api import pages_over
 from tests.dashboards.recorded_panels import PANELS
 
@@ -43,14 +43,82 @@ def sent(path: str, form: Mapping[str, str]) -> tuple[httpx.Response, list[tuple
         return JSONResponse({"data": [BOARD]})
 
     async def ask() -> httpx.Response:
-        route = Route("/api/v1/{path:path}", api, methods=["GET", "POST", "PUT", "DELETE"])
-        inner = httpx.ASGITransport(app=Starlette(routes=[route]))
-        app = create_app(Api(httpx.AsyncClient(transport=inner, base_url="http://127.0.0.1")))
-        outer = httpx.ASGITransport(app=app)
+        outer = httpx.ASGITransport(app=_over(api))
         async with httpx.AsyncClient(transport=outer, base_url="http://127.0.0.1") as client:
             return await client.post(path, data=dict(form), headers={"sec-fetch-site": "same-origin"})
 
     return asyncio.run(ask()), told
+
+
+SHOWN = ("service_name=cart", "checkout › payment", "03:13:00 194 2 40", "charge failed")
+
+
+@pytest.mark.parametrize(("index", "text"), [*enumerate(SHOWN)])
+def test_each_panel_is_a_part_of_its_own(index: int, text: str) -> None:
+    """The page reserves its place; its own address shows it."""
+    page = read(pages_over("shop"), "/boards/b0a2d1?start=-6h")
+    (place,) = page.page.having(data_testid=f"part-panel-{index}")
+    part = read(pages_over("shop"), place.attributes["hx-get"])
+
+    assert place.attributes["hx-get"].startswith("/boards/b0a2d1?")
+    assert text in part.page.text
+    assert not part.page.having(data_testid="problem")
+
+
+def test_without_scripts_all_panels_come_with_the_page() -> None:
+    """A link leads there, in the same time range."""
+    page = read(pages_over("shop"), "/boards/b0a2d1?start=-6h")
+    (link,) = [a.attributes["href"] for a in page.page.tags("a") if "all panels" in a.text]
+    whole = read(pages_over("shop"), link)
+
+    assert "start=-6h" in link
+    for text in (*SHOWN, "Whom to call: team-pay"):
+        assert text in whole.page.text
+
+
+def test_a_board_waits_for_none_of_its_panels() -> None:
+    """The frame asks for the dashboard alone: with everything else never answering, it comes."""
+    asked: list[str] = []
+
+    async def api(request: Request) -> JSONResponse:
+        asked.append(request.path_params["path"])
+        return JSONResponse({"data": [BOARD]})
+
+    answer = get(_over(api), "/boards/b1")
+
+    assert answer.status_code == 200
+    assert sorted(asked) == ["dashboards/b1", "pipeline", "session"]
+
+
+def test_a_panel_that_fails_says_so_in_its_place() -> None:
+    """The others are not asked again, and stand."""
+
+    async def api(request: Request) -> JSONResponse:
+        if request.path_params["path"].startswith("logs"):
+            return JSONResponse({"error": {"code": "query_too_expensive", "message": "too much"}}, 422)
+        return JSONResponse({"data": [BOARD]})
+
+    kinds = [panel["kind"] for panel in PANELS]
+    failed = get(_over(api), f"/boards/b1?part=panel-{kinds.index('logs')}")
+    fine = get(_over(api), f"/boards/b1?part=panel-{kinds.index('breakers')}")
+
+    assert "too much" in failed.text
+    assert "too much" not in fine.text
+
+
+@pytest.mark.parametrize(
+    "which", ["panel", "panel-", "panel-9", "panel--1", "panel-x", "panel-" + "9" * 5000]
+)
+def test_a_panel_that_is_not_there_any_more_says_so(which: str) -> None:
+    """Somebody removed it while the page stood."""
+    assert "This panel was removed" in get(pages_over("shop"), f"/boards/b0a2d1?part={which}").text
+
+
+def _over(api: Any) -> Starlette:
+    inner = httpx.ASGITransport(
+        app=Starlette(routes=[Route("/api/v1/{path:path}", api, methods=["GET", "POST", "PUT", "DELETE"])])
+    )
+    return create_app(Api(httpx.AsyncClient(transport=inner, base_url="http://127.0.0.1")))
 
 
 def test_a_panel_is_added_at_the_end() -> None:
