@@ -7,6 +7,7 @@ The journal: where bytes become durable before anyone is told so.
 ``recovery.py``     what is made of a directory after any kind of end
 ``identities.py``   which batches were already accepted; ``repeats.py`` answers them
 ``writer.py``       the one thread that writes: group fsync, sealing by size and age, bounds
+``patience.py``     how long a small segment gathers; ``attendance.py``: who reads, and waits until it is loaded
 ``home.py``         the directory: one process at a time, and its name for ever
 ``reserve.py``      space set aside for the day the disk is full; ``disk.py`` is what is asked of it
 

@@ -4,9 +4,8 @@ The one thread that writes the journal.
 Requests hand over a `Batch` and get a future. The thread takes whatever has gathered since its last fsync, appends it all to the
 open segments of its groups, fsyncs each touched segment once and resolves the futures: concurrent requests share one fsync
 without waiting for a timer. A segment is sealed at 8 MiB or 50 MiB raw (fewer parts for ClickHouse to merge) or by age: at one second when it holds
-2 MiB raw, and a smaller one at its group's age, since its load costs the same as if it held that much. A line is searchable two seconds after
-its 2xx by whoever asks: while nobody does, a small segment of records that nothing acts upon (`Batch.waits`) gathers for ``quiet_s``, and whoever
-asks then (`attend`) has it sealed at once. No segment is sealed before the group's earlier segment is loaded: when ClickHouse is
+2 MiB raw, and a smaller one at the age that `Patience` says: whoever is about
+to read (`attend`) has what gathered longer than usual sealed at once. No segment is sealed before the group's earlier segment is loaded: when ClickHouse is
 slow or away, segments grow instead of queueing, and each load of a fixed cost carries more.
 
 Bounded: `room()` says no when the journal's files exceed ``max_bytes``, and while the disk has no space for the reserve (``reserve``);
@@ -35,6 +34,7 @@ from collector.journal.batch import Accepted, Batch
 from collector.journal.disk import journal_error, sync_folder
 from collector.journal.home import claim, journal_uuid
 from collector.journal.identities import Identities
+from collector.journal.patience import Patience
 from collector.journal.recovery import recover
 from collector.journal.repeats import Repeats, uncancellable
 from collector.journal.reserve import RESERVE_BYTES, Reserve
@@ -45,15 +45,6 @@ log = structlog.get_logger()
 # Beyond these a segment gains nothing: ClickHouse merges fewer parts, but a line waits longer and a retry repeats more.
 SEAL_BYTES = 8 << 20
 SEAL_RAW_BYTES = 50 << 20
-SEAL_AGE_S = 1.0
-"""Of a small segment, unless its group has an age of its own (`JournalSettings.seal_ages_s`)."""
-# From so many raw bytes on the fixed cost of a load is a small part of it, and waiting longer gains nothing.
-_LARGE_RAW_BYTES = 2 << 20
-# What may wait for a reader holds less than this: a load that is mostly its fixed cost, and one that a reader waits for.
-_QUIET_RAW_BYTES = 256 << 10
-# After a reader this long there may be another question: a page that refreshes itself, a live tail.
-_ATTENDED_S = 10.0
-_SEAL_LARGE_S = 1.0
 # How soon a group whose earlier segment is still being loaded is looked at again.
 _ASK_AGAIN_S = 0.02
 # One group commit takes at most this much, so that a flood cannot postpone everybody's fsync.
@@ -134,9 +125,7 @@ class Journal:
         self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._open: dict[str, tuple[OpenSegment, float]] = {}
         self._aside: list[tuple[str, OpenSegment]] = []
-        self._hurried: set[str] = set()  # groups whose open segment holds what something acts upon
-        self._attended = self._attended_since = -_ATTENDED_S
-        self._attended_groups: dict[str, float] = {}
+        self._patience = Patience(settings.seal_ages_s, settings.quiet_s)
         self._repeats = Repeats(self.identities)
         self._lock = threading.Lock()
         self._bytes = 0
@@ -215,26 +204,18 @@ class Journal:
         """
         now = time.monotonic()
         if stays:
-            self._remember_reader(group, now)
+            self._patience.read(group)
         overdue = [
             name
             for name, (segment, opened) in list(self._open.items())
             if (group is None or name == group)
-            and now - opened >= self._usual_age_s(name, segment)
+            and now - opened >= self._patience.usual_s(name, segment.raw_bytes)
             and self._idle(name)
         ]
         if overdue:
-            self._hurried.update(overdue)
+            self._patience.hurry(overdue)
             self._queue.put(_WAKE)
         return overdue
-
-    def _remember_reader(self, group: str | None, now: float) -> None:
-        if group is not None:
-            self._attended_groups[group] = now
-            return
-        if now - self._attended >= _ATTENDED_S:
-            self._attended_since = now
-        self._attended = now
 
     def awaits(self, group: str, received_by: float) -> bool:
         """Say whether anything of *group* whose segment was begun by *received_by* (monotonic seconds) is not loaded yet."""
@@ -265,13 +246,13 @@ class Journal:
     @property
     def oldest_open_s(self) -> float:
         """Seconds that the oldest segment is not sealed yet; what waits for a reader counts from when there is one. 0 = none."""
-        now, waited = time.monotonic(), [0.0]
-        for group, (segment, opened) in list(self._open.items()):
-            usual_s = self._usual_age_s(group, segment)
-            wanted_s = now - self._attended_since + usual_s if self._is_attended(group) else usual_s
-            waits = group not in self._hurried and self._settings.quiet_s > usual_s
-            waited.append(min(now - opened, wanted_s) if waits else now - opened)
-        return max(waited)
+        return max(
+            (
+                self._patience.late_s(group, segment.raw_bytes, opened)
+                for group, (segment, opened) in list(self._open.items())
+            ),
+            default=0.0,
+        )
 
     def first_open_ns(self, group: str) -> int | None:
         """Return when the first record of *group*'s open segment arrived, epoch nanoseconds; ``None`` = there is none."""
@@ -368,7 +349,7 @@ class Journal:
             for batch, future in members:
                 segment.append(batch.frames, batch.info)
                 if not batch.waits:
-                    self._hurried.add(group)
+                    self._patience.hurry([group])
                 written.append((batch, future))
         except JournalError as error:
             self._fail(members[len(written) :], error)
@@ -433,7 +414,7 @@ class Journal:
     def _end_spoiled(self, group: str) -> None:
         """Seal what of a spoiled segment is durable; it stays aside for later when even that is refused."""
         segment, _ = self._open.pop(group)
-        self._hurried.discard(group)
+        self._patience.forget(group)
         if not segment.records:
             segment.discard()
             return
@@ -452,30 +433,19 @@ class Journal:
 
     def _until_next_turn(self) -> float | None:
         """Give the seconds until something is to be sealed, or the disk is to be looked at again."""
-        times = [opened + self._seal_age_s(group, segment) for group, (segment, opened) in self._open.items()]
+        times = [
+            opened + self._patience.age_s(group, segment.raw_bytes)
+            for group, (segment, opened) in self._open.items()
+        ]
         if self._aside or self._trouble or not self._reserve.held:
             times.append(time.monotonic() + _FULL_AGAIN_S)
         return max(_ASK_AGAIN_S, min(times) - time.monotonic()) if times else None
-
-    def _seal_age_s(self, group: str, segment: OpenSegment) -> float:
-        usual_s = self._usual_age_s(group, segment)
-        if group in self._hurried or segment.raw_bytes >= _QUIET_RAW_BYTES or self._is_attended(group):
-            return usual_s
-        return max(usual_s, self._settings.quiet_s)
-
-    def _is_attended(self, group: str) -> bool:
-        last = max(self._attended, self._attended_groups.get(group, -_ATTENDED_S))
-        return time.monotonic() - last < _ATTENDED_S
-
-    def _usual_age_s(self, group: str, segment: OpenSegment) -> float:
-        age_s = self._settings.seal_ages_s.get(group, SEAL_AGE_S)
-        return min(age_s, _SEAL_LARGE_S) if segment.raw_bytes >= _LARGE_RAW_BYTES else age_s
 
     def _seal_aged(self) -> None:
         self._seal_aside()
         now = time.monotonic()
         for group, (segment, opened) in list(self._open.items()):
-            if now - opened >= self._seal_age_s(group, segment) and self._idle(group):
+            if now - opened >= self._patience.age_s(group, segment.raw_bytes) and self._idle(group):
                 self._seal(group)
 
     def _seal_all(self) -> None:
@@ -504,7 +474,7 @@ class Journal:
 
     def _forget(self, group: str) -> None:
         del self._open[group]
-        self._hurried.discard(group)
+        self._patience.forget(group)
 
     def _count(self, delta: int) -> None:
         with self._lock:

@@ -1,0 +1,80 @@
+"""
+How long a small segment gathers before it is sealed.
+
+A line is searchable two seconds after its 2xx by whoever asks. While nobody does, a small segment of records that nothing acts upon gathers for
+``quiet_s`` instead, since its load costs the same as if it held a thousand times as much; a reader or a record that somebody waits for ends that.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+
+SEAL_AGE_S = 1.0
+"""Of a small segment, unless its group has an age of its own (`JournalSettings.seal_ages_s`)."""
+# From so many raw bytes on the fixed cost of a load is a small part of it, and waiting longer gains nothing.
+_LARGE_RAW_BYTES = 2 << 20
+_SEAL_LARGE_S = 1.0
+# What may wait for a reader holds less than this: a load that is mostly its fixed cost, and one that a reader waits for.
+_QUIET_RAW_BYTES = 256 << 10
+# After a reader this long there may be another question: a page that refreshes itself, a live tail.
+_ATTENDED_S = 10.0
+
+
+class Patience:
+    """
+    Ages of open segments, in monotonic seconds. Readers are remembered from any thread, the rest is the writer's.
+
+    Args:
+        ages_s: By group, how long a small segment usually gathers.
+        quiet_s: How long it gathers while nobody reads and nothing acts upon its records.
+    """
+
+    def __init__(self, ages_s: Mapping[str, float], quiet_s: float) -> None:
+        self._ages_s = ages_s
+        self._quiet_s = quiet_s
+        self._hurried: set[str] = set()
+        self._attended = self._attended_since = -_ATTENDED_S
+        self._attended_groups: dict[str, float] = {}
+
+    def read(self, group: str | None) -> None:
+        """Hear that there may be another question soon, about *group* or (``None``) about all."""
+        now = time.monotonic()
+        if group is not None:
+            self._attended_groups[group] = now
+            return
+        if now - self._attended >= _ATTENDED_S:
+            self._attended_since = now
+        self._attended = now
+
+    def hurry(self, groups: Iterable[str]) -> None:
+        """Let the open segments of *groups* gather no longer than usual."""
+        self._hurried.update(groups)
+
+    def forget(self, group: str) -> None:
+        """Hear that *group* has no open segment any more."""
+        self._hurried.discard(group)
+
+    def usual_s(self, group: str, raw_bytes: int) -> float:
+        """Return the age at which a segment is sealed that somebody waits for."""
+        age_s = self._ages_s.get(group, SEAL_AGE_S)
+        return min(age_s, _SEAL_LARGE_S) if raw_bytes >= _LARGE_RAW_BYTES else age_s
+
+    def age_s(self, group: str, raw_bytes: int) -> float:
+        """Return the age at which a segment is sealed as things are."""
+        usual_s = self.usual_s(group, raw_bytes)
+        if group in self._hurried or raw_bytes >= _QUIET_RAW_BYTES or self._is_attended(group):
+            return usual_s
+        return max(usual_s, self._quiet_s)
+
+    def late_s(self, group: str, raw_bytes: int, opened: float) -> float:
+        """Return how long a segment opened at *opened* is wanted already; one that waits for a reader is wanted since there is one."""
+        now, usual_s = time.monotonic(), self.usual_s(group, raw_bytes)
+        if group in self._hurried or self._quiet_s <= usual_s:
+            return now - opened
+        wanted_s = now - self._attended_since + usual_s if self._is_attended(group) else usual_s
+        return min(now - opened, wanted_s)
+
+    def _is_attended(self, group: str) -> bool:
+        last = max(self._attended, self._attended_groups.get(group, -_ATTENDED_S))
+        return time.monotonic() - last < _ATTENDED_S
