@@ -198,7 +198,7 @@ def build(settings: Settings, tour: str = "") -> Collector:
             lambda: Reader(store, limits=wiring.rule_limits(settings)),
             sql=lambda text: console.ask(text),  # noqa: PLW0108 - the console is made below
             own=lambda: pipeline.pipeline(),  # noqa: PLW0108
-            attend=partial(wait_loaded, journal),
+            attend=lambda signals: wait_loaded(journal, formats.groups_of(signals)),
         ),
         on_call=catalogue.receivers,
     )
@@ -208,7 +208,7 @@ def build(settings: Settings, tour: str = "") -> Collector:
     received = ReceiveMetrics(metrics)
     canary = Canary(
         Memory(state, journal.uuid), store, CanaryMetrics(metrics), settings.canary_interval_s, _unloaded(journal, loader, formats_lines.PROTOCOL.group),
-        own_secret if keys.required else "", partial(journal.attend, formats_lines.PROTOCOL.group),
+        own_secret if keys.required else "", partial(wait_loaded, journal, {formats_lines.PROTOCOL.group}),
     )  # fmt: skip
     jobs = Jobs(
         (CALLS, MESSAGES, ENTRIES, BREAKER_STATES),

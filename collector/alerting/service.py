@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -35,7 +36,7 @@ from collector.alerting.incidents.investigator import Investigator
 from collector.alerting.incidents.service import Incidents
 from collector.alerting.incidents.witness import Witness
 from collector.alerting.inputs import BreakerStates
-from collector.alerting.kinds.asking import Sources
+from collector.alerting.kinds.asking import ANYTHING, Sources
 from collector.alerting.marks import marked
 from collector.alerting.metrics import AlertingMetrics
 from collector.alerting.noise import noisiest
@@ -168,7 +169,13 @@ class Alerting:
 
         url = self._settings.public_url
         investigator = (
-            Investigator(self._state, Witness(sources.reader), self._evaluator.planner, leads)
+            Investigator(
+                self._state,
+                Witness(sources.reader),
+                self._evaluator.planner,
+                leads,
+                partial(sources.attend, ANYTHING),
+            )
             if sources
             else None
         )

@@ -6,7 +6,7 @@ tables, exactly once. So a slow or dead engine makes the canary wait, never cry.
 segment handed from the journal to the loader is in neither's list for a moment). Each look covers the last hour, the first one after a
 start the hour before the last number, too.
 
-Cost: per number one request, one row, one segment of ≈ 200 bytes to load, and about two looks: some 0.15 CPU-seconds, engine included.
+Cost: per number one request, one row, one segment of ≈ 200 bytes to load, and a look: some 0.15 CPU-seconds, engine included.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from collector.read.sql import Reader, Store
 
 log = structlog.get_logger()
 
-# A line is searchable two seconds after its 2xx: the first look hits the usual case, the rest come at a pace nobody feels.
-_FIRST_LOOK_S, _LOOK_S = 1.3, 0.5
+# Lines gather for a second; then whoever looks has them loaded and waits for that. The other looks come at a pace nobody feels.
+_FIRST_LOOK_S, _LOOK_S = 1.1, 0.5
 _WINDOW = timedelta(hours=1)
 _REPORT_S = 60.0
 
@@ -114,7 +114,7 @@ class Canary:
         interval_s: Seconds between numbers; 0 = off.
         unloaded_ns: When the first line arrived that is not loaded yet, epoch nanoseconds; ``None`` = all are.
         secret: Key of our own for the front door; "" = none is required.
-        attend: Told that a number will be looked for soon.
+        attend: Called before each look: lines that wait for a reader are loaded then.
     """
 
     def __init__(
@@ -212,7 +212,6 @@ class Canary:
     def _round(self, door: Door, until: float) -> None:
         """Send the next number (or the last one again, until it is acknowledged), then look for it until it is time for another."""
         sent = self._next()
-        self._attend()
         send_line(door, sent)
         self._refusal = None
         acknowledged = time.monotonic()
@@ -252,6 +251,7 @@ class Canary:
 
     def _look(self) -> None:
         """Count what is there; what is due and is not is missing."""
+        self._attend()
         assert self._last is not None
         unloaded_ns = self._unloaded_ns()
         due = self._flight.due(time.time_ns() if unloaded_ns is None else unloaded_ns)

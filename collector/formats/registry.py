@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from collector.formats.breakers.receive import PROTOCOL as BREAKERS
@@ -52,6 +53,11 @@ PROTOCOLS: tuple[Protocol, ...] = (
     BREAKERS,
     REPORTS,
 )
+
+
+def groups_of(signals: Collection[str]) -> frozenset[str]:
+    """Return the groups whose segments hold one of *signals*."""
+    return frozenset(protocol.group for protocol in PROTOCOLS if protocol.signal in signals)
 
 
 def groups() -> dict[str, Group]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Collection
 
 from collector.journal.writer import Journal
 
@@ -26,13 +27,13 @@ async def loaded(journal: Journal) -> None:
         groups = _left(journal, groups, began)
 
 
-def wait_loaded(journal: Journal) -> None:
-    """Do the same in a thread, for who asks at intervals of its own: what comes after it waits again."""
+def wait_loaded(journal: Journal, groups: Collection[str] | None = None) -> None:
+    """Do the same in a thread, for who asks at intervals of its own, about *groups*: what comes after it waits again."""
     began = time.monotonic()
-    groups = journal.attend(stays=False)
-    while groups and time.monotonic() - began < _LONGEST_S:
+    left = journal.attend(groups, stays=False)
+    while left and time.monotonic() - began < _LONGEST_S:
         time.sleep(_LOOK_S)
-        groups = _left(journal, groups, began)
+        left = _left(journal, left, began)
 
 
 def _left(journal: Journal, groups: list[str], began: float) -> list[str]:

@@ -35,14 +35,10 @@ class Patience:
         self._quiet_s = quiet_s
         self._hurried: set[str] = set()
         self._attended = self._attended_since = -_ATTENDED_S
-        self._attended_groups: dict[str, float] = {}
 
-    def read(self, group: str | None) -> None:
-        """Hear that there may be another question soon, about *group* or (``None``) about all."""
+    def read(self) -> None:
+        """Hear that there may be another question soon."""
         now = time.monotonic()
-        if group is not None:
-            self._attended_groups[group] = now
-            return
         if now - self._attended >= _ATTENDED_S:
             self._attended_since = now
         self._attended = now
@@ -63,7 +59,7 @@ class Patience:
     def age_s(self, group: str, raw_bytes: int) -> float:
         """Return the age at which a segment is sealed as things are."""
         usual_s = self.usual_s(group, raw_bytes)
-        if group in self._hurried or raw_bytes >= _QUIET_RAW_BYTES or self._is_attended(group):
+        if group in self._hurried or raw_bytes >= _QUIET_RAW_BYTES or self._is_attended():
             return usual_s
         return max(usual_s, self._quiet_s)
 
@@ -72,9 +68,8 @@ class Patience:
         now, usual_s = time.monotonic(), self.usual_s(group, raw_bytes)
         if group in self._hurried or self._quiet_s <= usual_s:
             return now - opened
-        wanted_s = now - self._attended_since + usual_s if self._is_attended(group) else usual_s
+        wanted_s = now - self._attended_since + usual_s if self._is_attended() else usual_s
         return min(now - opened, wanted_s)
 
-    def _is_attended(self, group: str) -> bool:
-        last = max(self._attended, self._attended_groups.get(group, -_ATTENDED_S))
-        return time.monotonic() - last < _ATTENDED_S
+    def _is_attended(self) -> bool:
+        return time.monotonic() - self._attended < _ATTENDED_S

@@ -21,7 +21,7 @@ import queue
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -191,12 +191,12 @@ class Journal:
         self._queue.put((batch, future))
         return future
 
-    def attend(self, group: str | None = None, *, stays: bool = True) -> list[str]:
+    def attend(self, groups: Collection[str] | None = None, *, stays: bool = True) -> list[str]:
         """
-        Hear that somebody is about to read, of all groups or of *group*: what has gathered longer than usual is sealed now.
+        Hear that somebody is about to read: what has gathered longer than usual is sealed now.
 
         Args:
-            group: The only one that is read.
+            groups: The only ones that are read; ``None`` = any may be.
             stays: There may be another question soon: for a while nothing gathers longer than usual.
 
         Returns:
@@ -204,11 +204,11 @@ class Journal:
         """
         now = time.monotonic()
         if stays:
-            self._patience.read(group)
+            self._patience.read()
         overdue = [
             name
             for name, (segment, opened) in list(self._open.items())
-            if (group is None or name == group)
+            if (groups is None or name in groups)
             and now - opened >= self._patience.usual_s(name, segment.raw_bytes)
             and self._idle(name)
         ]

@@ -23,7 +23,7 @@ from collector.alerting.evaluation.labelling import Fill, Finding, findings, lab
 from collector.alerting.evaluation.progress import Evaluated
 from collector.alerting.evaluation.settings import GroupSettings
 from collector.alerting.evaluation.states import Step, step
-from collector.alerting.kinds.asking import Missing, Sample, Sources
+from collector.alerting.kinds.asking import SAMPLES, Missing, Sample, Sources
 from collector.alerting.kinds.promql import read_promql
 from collector.alerting.rules import Group, Rule, RuleBook
 from collector.alerting.templates import Given, fill_in
@@ -130,7 +130,7 @@ class GroupEvaluator:
             if not due:
                 return 0
             living = history.living(tx, [rule.id for group, _ in due for rule in group.asked])
-        self._sources.attend()
+        self._attend(due)
         by_rule: dict[str, dict[str, Alert]] = {}
         for alert in living:
             by_rule.setdefault(alert.rule_id, {})[alert.fingerprint] = alert
@@ -139,6 +139,13 @@ class GroupEvaluator:
                 break
             self._remember(done)
         return len(due)
+
+    def _attend(self, due: Sequence[tuple[Group, datetime]]) -> None:
+        """Have loaded what the rules of *due* read, and nothing else."""
+        asked = (rule.asking for group, _ in due for rule in group.asked)
+        signals = frozenset(signal for asking in asked if asking is not None for signal in asking.reads)
+        if signals:
+            self._sources.attend(signals)
 
     def stop(self) -> None:
         """Ask nothing more."""
@@ -214,6 +221,7 @@ class GroupEvaluator:
         settings = self._settings
 
         def ask(text: str) -> list[Row]:
+            self._sources.attend(SAMPLES)
             try:
                 return [Row(*sample) for sample in read_promql(text).find(self._sources, at)]
             except FuseboardError as error:

@@ -7,7 +7,7 @@ An incident is looked at while it lives and once after its end; what it had is k
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -31,7 +31,7 @@ LOOKED_AT_MOST = 10
 LATE = timedelta(seconds=60)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Investigator:
     """
     Looks once per call; used by one thread.
@@ -41,12 +41,15 @@ class Investigator:
         witness: Asks the store.
         planner: Gets the topology.
         leads: Whether this collector holds the lease, asked in the transaction that writes.
+        attend: Has loaded what gathers in the journal until somebody reads; called when what fires has changed since the last look.
     """
 
     state: State
     witness: Witness
     planner: Planner
     leads: Callable[[Connection, datetime], bool]
+    attend: Callable[[], object] = bool
+    _states: Mapping[str, Mapping[str, int]] = field(default_factory=dict, init=False)
 
     def look(self, now: datetime) -> int:
         """
@@ -55,10 +58,12 @@ class Investigator:
         A store that is away changes nothing, and while nothing fires and nothing is left to pin it is not asked.
         """
         with self.state.read() as tx:
-            idle = not history.states(tx)
+            before, self._states = self._states, history.states(tx)
         try:
-            if idle and not self._wanted(now):
+            if not self._states and not self._wanted(now):
                 return 0
+            if self._states != before:
+                self.attend()
             self.planner.topology = self.witness.topology(now)
             return sum(self._pin(incident, now) for incident in self._wanted(now))
         except FuseboardError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
@@ -44,17 +44,30 @@ class Sources:
         reader: Makes a reader of ClickHouse: one per question.
         sql: Runs a person's statement behind the guard; ``None`` = there is none.
         own: Gives what ``/api/v1/pipeline`` says; ``None`` = nothing is known.
-        attend: Called before a round of questions: what gathers in the journal until somebody reads is loaded then.
+        attend: Called with signals before a question about them: what gathers in the journal until somebody reads is loaded then.
     """
 
     reader: Callable[[], Reader]
     sql: Callable[[str], Answer] | None = None
     own: Callable[[], Mapping[str, Any]] | None = None
-    attend: Callable[[], object] = bool
+    attend: Callable[[Collection[str]], object] = bool
+
+
+# Of what a rule's answer is made; transitions of breakers wait for nobody, so nobody names them.
+NOTHING: frozenset[str] = frozenset()
+RECORDS = frozenset({"logs"})
+SPANS = frozenset({"traces"})
+SAMPLES = frozenset({"metrics"})
+HEARD = RECORDS | SPANS
+ANYTHING = HEARD | SAMPLES | {"reports"}
 
 
 class Asking(Protocol):
     """The question of a rule."""
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Signals whose records are to be in the tables when it is asked."""
 
     def find(self, sources: Sources, at: datetime) -> Sequence[Sample]:
         """

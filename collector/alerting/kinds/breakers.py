@@ -15,9 +15,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 
 from collector.alerting.expression import SUBJECT_LABELS, Matcher
-from collector.alerting.kinds.asking import Missing, Sample, Sources, nanoseconds
+from collector.alerting.kinds.asking import NOTHING, Missing, Sample, Sources, nanoseconds
 from collector.alerting.kinds.words import DURATION, fit, matchers_of, read_words, seconds_of
 from collector.query.window import SECOND_NS, Window
 from collector.read.breakers import BreakerState, states
@@ -36,6 +37,8 @@ class Flapping:
     times: int
     within_s: float
     matchers: Sequence[Matcher]
+
+    reads: ClassVar = NOTHING
 
     def find(self, sources: Sources, at: datetime) -> list[Sample]:
         """Give the breakers whose most restless instance opened so often; the value is how often."""
@@ -73,6 +76,8 @@ class Stuck:
 
     for_s: float
     matchers: Sequence[Matcher]
+
+    reads: ClassVar = NOTHING
 
     def find(self, sources: Sources, at: datetime) -> list[Sample]:
         """Give the breakers with an instance half open for so long; the value is for how many seconds."""

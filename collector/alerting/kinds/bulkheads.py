@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 
 from collector.alerting.expression import Matcher
-from collector.alerting.kinds.asking import Missing, Sample, Sources, nanoseconds
+from collector.alerting.kinds.asking import SAMPLES, Missing, Sample, Sources, nanoseconds
 from collector.alerting.kinds.words import DURATION, NUMBER, fit, matchers_of, read_words, seconds_of
 from collector.query.window import SECOND_NS, Window
 from collector.read.bulkheads import bulkheads
@@ -27,6 +28,8 @@ class Saturated:
 
     above: float
     matchers: Sequence[Matcher]
+
+    reads: ClassVar = SAMPLES
 
     def find(self, sources: Sources, at: datetime) -> list[Sample]:
         """Give the bulkheads that are; the value is their saturation."""

@@ -21,9 +21,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
-from collector.alerting.kinds.asking import Missing, Sample, Sources
+from collector.alerting.kinds.asking import NOTHING, Missing, Sample, Sources
 from collector.errors import Unavailable
 
 _STUCK_S = 300.0
@@ -69,6 +69,8 @@ class Own:
 
     name: str
     above: float
+
+    reads: ClassVar = NOTHING
 
     def find(self, sources: Sources, at: datetime) -> list[Sample]:
         """Give one sample if it is so."""

@@ -12,11 +12,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import promql_parser as pp
 
-from collector.alerting.kinds.asking import Missing, Sample, Sources, milliseconds, nanoseconds
+from collector.alerting.kinds.asking import (
+    ANYTHING,
+    SAMPLES,
+    Missing,
+    Sample,
+    Sources,
+    milliseconds,
+    nanoseconds,
+)
 from collector.errors import QueryError
 from collector.query.matchers import chosen, selectors
 from collector.query.promql import Grid, compile_promql
@@ -46,6 +54,8 @@ class Promql:
     text: str
     present: str | None
 
+    reads: ClassVar = SAMPLES
+
     def find(self, sources: Sources, at: datetime) -> list[Sample]:
         """Give the expression's vector, or its number under no labels."""
         return _samples(sources, self.text, at)
@@ -71,6 +81,7 @@ class Promql:
         # the series were there when the alert began, or as long before as a sample stands
         began_ns = min(nanoseconds(one.began) for one in gone) - LOOKBACK_MS * 1_000_000
         series = chosen(selectors(parse(self.text)))
+        sources.attend(ANYTHING)
         heard = last_heard(sources.reader(), series, [one.labels for one in gone], began_ns, min(since_ns))
         return frozenset(
             one.fingerprint

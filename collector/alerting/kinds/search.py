@@ -17,10 +17,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from collector.alerting.expression import LABEL_NAME, parse_duration_s
-from collector.alerting.kinds.asking import Missing, Sample, Sources, nanoseconds
+from collector.alerting.kinds.asking import HEARD, RECORDS, Missing, Sample, Sources, nanoseconds
 from collector.alerting.kinds.written import Written
 from collector.errors import QueryError
 from collector.query.search import LOGS, compile_search
@@ -42,6 +42,8 @@ class Search:
     below: float | None
     within_s: float
     by: tuple[str, ...]
+
+    reads: ClassVar = RECORDS
 
     def find(self, sources: Sources, at: datetime) -> list[Sample]:
         """Give the groups beyond the threshold; the value is the number of records."""
@@ -66,6 +68,7 @@ class Search:
     ) -> frozenset[str]:
         """Give those whose service sent something in the window."""
         del fingerprint
+        sources.attend(HEARD)
         services = {service for service, _ in heard(sources.reader(), self._window(nanoseconds(at)), "")}
         return frozenset(
             one.fingerprint

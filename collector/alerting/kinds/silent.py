@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 
 from collector.alerting.expression import Matcher
-from collector.alerting.kinds.asking import Missing, Sample, Sources, nanoseconds
+from collector.alerting.kinds.asking import HEARD, NOTHING, Missing, Sample, Sources, nanoseconds
 from collector.alerting.kinds.words import DURATION, fit, matchers_of, read_words, seconds_of
 from collector.query.window import SECOND_NS, Window, parse_time
 from collector.read.services import heard
@@ -29,11 +30,19 @@ class Silent:
     for_s: float
     matchers: Sequence[Matcher]
 
+    reads: ClassVar = NOTHING
+
     def find(self, sources: Sources, at: datetime) -> list[Sample]:
-        """Give the services that are; the value is for how many seconds."""
-        return [
-            sample for sample in self._all(sources, at, _KNOWN_S + self.for_s) if sample.value >= self.for_s
-        ]
+        """
+        Give the services that are; the value is for how many seconds.
+
+        What gathers in the journal can only make a service heard of: it is loaded when one seems silent, not at every look.
+        """
+        found = self._silent(sources, at)
+        if not found:
+            return []
+        sources.attend(HEARD)
+        return self._silent(sources, at)
 
     def over(
         self,
@@ -47,6 +56,11 @@ class Silent:
             fingerprint(sample) for sample in self._all(sources, at, self.for_s) if sample.value < self.for_s
         }
         return frozenset(one.fingerprint for one in missing if one.fingerprint in loud)
+
+    def _silent(self, sources: Sources, at: datetime) -> list[Sample]:
+        return [
+            sample for sample in self._all(sources, at, _KNOWN_S + self.for_s) if sample.value >= self.for_s
+        ]
 
     def _all(self, sources: Sources, at: datetime, seconds: float) -> list[Sample]:
         now = nanoseconds(at)

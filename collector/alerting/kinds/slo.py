@@ -13,9 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 
 from collector.alerting.expression import Matcher
-from collector.alerting.kinds.asking import Missing, Sample, Sources, nanoseconds
+from collector.alerting.kinds.asking import SPANS, Missing, Sample, Sources, nanoseconds
 from collector.alerting.kinds.words import NUMBER, fit, matchers_of, read_words
 from collector.query.window import SECOND_NS, Window
 from collector.read.services import red
@@ -36,6 +37,8 @@ class Burning:
 
     budget: float
     matchers: Sequence[Matcher]
+
+    reads: ClassVar = SPANS
 
     def find(self, sources: Sources, at: datetime) -> list[Sample]:
         """Give the services whose budget burns in both windows of a pair."""

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
-from collector.alerting.kinds.asking import Missing, Sample, Sources
+from collector.alerting.kinds.asking import ANYTHING, Missing, Sample, Sources
 from collector.errors import QueryError, Unavailable
 
 # Rows that are alerts.
@@ -25,6 +25,8 @@ class Statement:
 
     text: str
     value: str
+
+    reads: ClassVar = ANYTHING
 
     def find(self, sources: Sources, at: datetime) -> list[Sample]:
         """Give a sample per row."""

@@ -100,6 +100,42 @@ def test_a_silent_service_is_found_until_it_is_heard(ask, store):
     assert ask.over("silent: for 10m", {"service": "checkout", "env": "prod"}, AT - timedelta(seconds=840))
 
 
+def test_what_gathers_is_loaded_when_a_service_seems_silent_and_not_before(ask, store):
+    """Lines in the journal can only make it heard of: a look at services that speak has nothing loaded."""
+    row = {"service": "checkout", "minute": at(900)[:19], "records": 30, "severity": "info", "env": "", "retention_days": 3000}  # fmt: skip
+    store.insert("log_minutes", [{**row, "last_at": at(850)}], "kinds-waits")
+    loaded = []
+
+    def load(signals):
+        loaded.append(sorted(signals))
+        store.insert("log_minutes", [{**row, "minute": at(60)[:19], "last_at": at(10)}], "kinds-waited")
+
+    ask.sources = Sources(lambda: Reader(store), attend=load)
+
+    assert ask("silent: for 10m") == {}
+    assert ask("silent: for 10m") == {}
+    assert loaded == [["logs", "traces"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "signals"),
+    [
+        ("{expr: 'up == 0'}", {"metrics"}),
+        ("{slo: '99% of calls succeed'}", {"traces"}),
+        ("{search: error, above: 1}", {"logs"}),
+        ("{fuseboard: engine down}", set()),
+        ("{breaker: flapping 3 times in 10m}", set()),
+    ],
+)
+def test_a_rule_has_loaded_what_it_reads(tmp_path, text, signals):
+    """Records that nobody asks about go on gathering; transitions never do."""
+    path = tmp_path / "one.yaml"
+    path.write_text(f"groups: [{{name: g, rules: [{{alert: A, {text[1:-1]}}}]}}]")
+    (one,) = load_rules([str(path)])
+
+    assert one.asking.reads == signals
+
+
 def test_a_budget_burns_in_both_windows(ask, store):
     """Failing calls of the last minutes and of the hour; fewer than twenty calls say nothing."""
     minutes = [{"minute": at(60 * n)[:19], "service": "checkout", "kind": "server", "calls": 100, "errors": 30, "weighted_calls": 100, "weighted_errors": 30, "retention_days": 3000} for n in range(1, 50)]  # fmt: skip
