@@ -137,6 +137,60 @@ def test_a_caller_that_does_not_say_whom_it_calls_is_an_edge(bench):
     assert bench.rows("peer_names", "caller, peer, callee") == []
 
 
+def repeated(bench, at_s, number, statuses, callee="payment"):
+    """Store further spans of *callee* under the client's span of call *number*: what was sent again below it."""
+    near = {
+        "observed_at": sql_time(bench.base_ns + int(at_s * SECOND_NS)),
+        "trace_id": f"{number:032x}",
+        "parent_span_id": f"{number:016x}",
+    }
+    at = (bench.base_ns - NOW_NS) / SECOND_NS + at_s
+    bench.fill("spans", [
+        span(at, callee, "GET /v1/pay", span_id=f"{number * 100 + nth + 10**9:016x}", status=status,
+             attributes={"http.request.method": "GET", "http.route": "/v1/pay"}, **near)
+        for nth, status in enumerate(statuses)
+    ])  # fmt: skip
+
+
+def test_calls_sent_again_below_one_client_span_are_all_counted(bench):
+    """Retries and hedges that a library makes under one span: each was received; their caller waited once."""
+    bench.call(5, "checkout", "payment", 1, attributes={}, duration_ns=90_000_000)
+    repeated(bench, 5, 1, ["error", "unset"])
+    bench.call(6, "checkout", "payment", 2)
+    repeated(bench, 6, 2, ["unset"])
+
+    bench.run(bench.jobs(), 125)
+
+    assert bench.rows("paired_minutes", "caller, callee") == [("checkout", "payment", 3)]
+    assert bench.rows("peer_names", "caller, peer, callee") == [("checkout", "payment.svc", "payment", 2)]
+    sums = "SELECT sum(errors) AS failed, sum(duration_ns_sum) AS waited_ns FROM paired_minutes LIMIT 1"
+    assert bench.store.query(sums).rows == [{"failed": 1, "waited_ns": 90_000_000}]
+
+
+def test_calls_sent_again_count_as_failed_where_their_client_gave_up(bench):
+    """Whatever the callee says of each: none of them brought an answer."""
+    bench.call(5, "checkout", "payment", 1, attributes={}, status="error")
+    repeated(bench, 5, 1, ["unset"])
+
+    bench.run(bench.jobs(), 125)
+
+    sums = "SELECT sum(calls) AS calls, sum(errors) AS failed FROM paired_minutes LIMIT 1"
+    assert bench.store.query(sums).rows == [{"calls": 2, "failed": 2}]
+
+
+def test_a_hedge_to_another_service_is_an_edge_of_its_own(bench):
+    """Under one client span two services answered: both are called."""
+    bench.call(5, "checkout", "payment", 1, attributes={})
+    repeated(bench, 5, 1, ["unset"], callee="payment-standby")
+
+    bench.run(bench.jobs(), 125)
+
+    assert bench.rows("paired_minutes", "caller, callee") == [
+        ("checkout", "payment", 1),
+        ("checkout", "payment-standby", 1),
+    ]
+
+
 def test_a_call_without_a_callers_span_is_counted_without_a_caller(bench):
     """Somebody called; nobody knows who: that is evidence too."""
     bench.call(5, "", "payment", 1)
