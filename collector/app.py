@@ -187,7 +187,7 @@ def build(settings: Settings, tour: str = "") -> Collector:
         settings.state.get_secret_value() if settings.state is not None else f"sqlite:///{data / 'state.db'}"
     )
     catalogue = Book(state, CatalogueFile(settings.catalogue_file))
-    present = Present(store, time.time_ns, wiring.query_limits(settings))
+    present = Present(store, time.time_ns, wiring.query_limits(settings), mark=store.mark)
     alerting = Alerting(
         wiring.alerting(settings),
         state=state,
@@ -196,6 +196,7 @@ def build(settings: Settings, tour: str = "") -> Collector:
         holder=journal.uuid,
         sources=Sources(
             lambda: Reader(store, limits=wiring.rule_limits(settings)),
+            states=present.states if isinstance(engine, Engine) else None,
             sql=lambda text: console.ask(text),  # noqa: PLW0108 - the console is made below
             own=lambda: pipeline.pipeline(),  # noqa: PLW0108
             attend=lambda signals: wait_loaded(journal, formats.groups_of(signals)),

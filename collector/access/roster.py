@@ -1,7 +1,8 @@
 """
 Keys, people and sessions as they stand in `state/`, in memory.
 
-One thread looks at the version every half second (one row by its primary key) and reads the rest when it moved on: a request costs a hash and a look into a
+One thread looks every half second whether anything was written (`State.mark`), then at the version (one row by its primary key), and reads the rest when it
+moved on: a request costs a hash and a look into a
 dict, never a question to a database. When a key was used last is written back every ten seconds, and at the end.
 
 While the state is away what was known last goes on: revoking needs the state, too. A collector that has not reached its state since it began knows no key of
@@ -52,6 +53,7 @@ class Roster:
         self._state = state
         self._known = _Known()
         self._used: dict[str, int] = {}
+        self._mark: object | None = None
         self._reading = threading.Lock()
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="roster", daemon=True)
@@ -94,10 +96,15 @@ class Roster:
         Raises:
             Unavailable: The state is away.
         """
-        with self._reading, self._state.read() as tx:
-            version = _version(tx)
-            if version != self._known.version:
-                self._known = _read(tx, version)
+        with self._reading:
+            mark = self._state.mark()
+            if mark is not None and mark == self._mark and self.reached:
+                return
+            with self._state.read() as tx:
+                version = _version(tx)
+                if version != self._known.version:
+                    self._known = _read(tx, version)
+            self._mark = mark
 
     def _run(self) -> None:
         uses_at = time.monotonic() + _USES_EVERY_S

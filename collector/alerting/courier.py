@@ -67,6 +67,7 @@ class Courier:
         self._clock = clock
         self._public_url = public_url
         self._jitter = jitter
+        self._empty: object | None = None
 
     def deliver_due(self, *, stopping: Callable[[], bool] = lambda: False) -> int:
         """
@@ -80,6 +81,8 @@ class Courier:
                 under the same ``webhook-id``.
         """
         made = 0
+        if self._empty is not None and self._state.mark() == self._empty:
+            return made
         while not stopping() and (batch := self._begin()):
             self._finish(batch, self._dispatch.send(self.receiver, self._messages(batch)))
             made += len(batch)
@@ -87,9 +90,11 @@ class Courier:
 
     def _begin(self) -> list[Delivery]:
         """Give the attempts to make now, recorded as begun; none without the lease."""
-        now = self._clock()
+        now, mark = self._clock(), self._state.mark()
         with self._state.read() as tx:
             due = outbox.due(tx, self.receiver.name, now, self._room(tx, now))
+            waits = bool(due) or outbox.waits(tx, self.receiver.name)
+        self._empty = None if waits else mark
         if not due:
             return []
         with self._state.write() as tx:

@@ -23,7 +23,7 @@ from collector.alerting.incidents import store as incidents
 from collector.alerting.inputs import BreakerNow, BreakerStates
 from collector.alerting.living import Living
 from collector.alerting.metrics import AlertingMetrics
-from collector.alerting.plan import Planner, after, nobody_on_call
+from collector.alerting.plan import Planner, after, nobody_on_call, outstanding
 from collector.alerting.rules import RuleBook
 from collector.alerting.settings import AlertingSettings
 from collector.alerting.silences import store as silences
@@ -38,8 +38,19 @@ LEASE_S = 15.0
 # More changes at once are a line with their numbers.
 TOLD_ONE_BY_ONE = 20
 CLEAN_EVERY = timedelta(hours=1)
+# The longest time without a round; a part of the lease's.
+REST = timedelta(seconds=LEASE_S / 3)
 
 Outcome = Literal["done", "no_lease", "engine_unavailable"]
+
+
+@dataclass(frozen=True)
+class _Rest:
+    """What a round found that left nothing to the clock: until one of these changes the next would find the same."""
+
+    at: datetime
+    rules: object
+    breakers: Sequence[BreakerNow]
 
 
 @dataclass(frozen=True)
@@ -91,6 +102,21 @@ class Evaluator:
         self._lock = threading.Lock()
         self._living = Living(timedelta(seconds=LEASE_S / 2))
         self._after: list[Alert] | None = None
+        self._rest: _Rest | None = None
+
+    def rests(self, now: datetime) -> bool:
+        """
+        Whether a round would change nothing: no alert lives, nothing is due at any time, and no breaker is other than at the last one.
+
+        A round comes every few seconds all the same: it keeps the lease and finds out whether the engine answers.
+        """
+        rest = self._rest
+        if rest is None or not timedelta() <= now - rest.at < REST or rest.rules is not self._book.rules:
+            return False
+        try:
+            return self._breakers.current() == rest.breakers
+        except StoreError:
+            return False
 
     def round(self, now: datetime) -> Round:
         """
@@ -121,7 +147,7 @@ class Evaluator:
     def _writing(self, now: datetime) -> Iterator[Connection | None]:
         """Run a transaction that holds the lease, ``None`` = another has it; what it wrote is remembered once it is committed."""
         with self._lock:
-            self._after = None
+            self._after = self._rest = None
             try:
                 with self._state.write() as tx:
                     held = lease.hold(tx, LEASE, self._holder, now, LEASE_S)
@@ -170,7 +196,10 @@ class Evaluator:
         history.remember(tx, announcements)
         url = self._settings.public_url
         events = [breaker_event(announcement, url) for announcement in announcements]
-        return Round("done", changes, self._write(tx, changes, events, now))
+        written = self._write(tx, changes, events, now)
+        if not (written or changes or self._after or outstanding(tx)):
+            self._rest = _Rest(now, rules, breakers)
+        return Round("done", changes, written)
 
     def _write(
         self,

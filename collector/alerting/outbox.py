@@ -133,6 +133,12 @@ def due(tx: Connection, receiver: str, now: datetime, limit: int) -> list[int]:
     return list(tx.execute(query).scalars())
 
 
+def waits(tx: Connection, receiver: str) -> bool:
+    """Say whether anything is still to be delivered, now or later."""
+    query = select(outbox.c.id).where(outbox.c.receiver == receiver, outbox.c.status == PENDING).limit(1)
+    return tx.execute(query).first() is not None
+
+
 def begin_attempts(tx: Connection, ids: Sequence[int], now: datetime) -> list[Delivery]:
     """Count and record attempts that are about to be made, oldest first; rows no longer pending are left out."""
     mine = (outbox.c.id.in_(ids), outbox.c.status == PENDING)

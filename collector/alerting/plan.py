@@ -19,12 +19,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from collector.alerting import direct
 from collector.alerting.evaluate import Alert, Change
 from collector.alerting.events import Event
 from collector.alerting.flapping import damp
+from collector.alerting.incidents import store as incidents
 from collector.alerting.incidents.step import Step
 from collector.alerting.inputs import BreakerNow
 from collector.alerting.muting import Muting
@@ -34,6 +35,7 @@ from collector.alerting.settings import AlertingSettings
 from collector.alerting.silences import silence, store
 from collector.alerting.silences.silence import Silence
 from collector.alerting.topology import Folding, Topology
+from collector.state.tables import alert_groups, flaps, held_alerts
 
 # What the store knew longer ago explains nothing any more.
 FRESH = timedelta(seconds=90)
@@ -124,6 +126,14 @@ class Planner:
 
     def _known_on_call(self) -> Mapping[str, str]:
         return {service: name for service, name in self._on_call().items() if name in self._receivers}
+
+
+def outstanding(tx: Connection) -> bool:
+    """Whether anything that was planned waits for its time: a group, an end that is not told yet, an incident."""
+    for column in (alert_groups.c.key, flaps.c.fingerprint, held_alerts.c.alert_id):
+        if tx.execute(select(column).limit(1)).first() is not None:
+            return True
+    return bool(incidents.living(tx))
 
 
 def after(living: Iterable[Alert], changes: Iterable[Change]) -> list[Alert]:

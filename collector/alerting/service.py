@@ -57,6 +57,8 @@ ASK_S = 0.5
 # How soon a changed rule file is noticed.
 LOOK_S = 2.0
 GAUGE_S = 10.0
+# How often it is looked whether a predecessor left samples of recording rules.
+RECORD_S = 10.0
 # Without a finished round for this long (and three intervals) evaluation is reported as stuck.
 STUCK_S = 15.0
 # The same for the rules that ask: a question may take its time, and several take turns.
@@ -161,6 +163,7 @@ class Alerting:
         self._finished = self._asked = time.monotonic()
         self._holds = False
         self._gauged = -GAUGE_S
+        self._recorded = -RECORD_S
         self._problem: tuple[str, str] | None = None
 
     def _build_incidents(self, sources: Sources | None) -> Incidents:
@@ -291,6 +294,15 @@ class Alerting:
         self._gauge()
         return done
 
+    def _tick_unless_at_rest(self) -> None:
+        """Look at the breakers; go on only if there is something to decide."""
+        if self._holds and self._problem is None and self._evaluator.rests(self._clock()):
+            self._metrics.evaluations.labels(outcome="done").inc()
+            self._finished = time.monotonic()
+            self._gauge()
+        else:
+            self._tick()
+
     def _gauge(self) -> None:
         """Show how receivers stand, every some seconds."""
         if time.monotonic() - self._gauged < GAUGE_S:
@@ -400,7 +412,7 @@ class Alerting:
         while not self._stop.wait(max(0.0, due - time.monotonic())):
             due = max(due + self._settings.interval_s, time.monotonic())
             try:
-                self._tick()
+                self._tick_unless_at_rest()
             except Exception as error:  # noqa: BLE001 - the round after this one may succeed; nothing was committed
                 self._failed("alerting_round_failed", error)
 
@@ -420,10 +432,16 @@ class Alerting:
         while not self._stop.wait(ASK_S):
             try:
                 self._look_at_files()
-                self.ask_due()
-                self.record_due()
+                self._record_after(self.ask_due())
             except Exception as error:  # noqa: BLE001 - what was not committed is asked again
                 self._failed("alerting_groups_failed", error)
+
+    def _record_after(self, groups: int) -> None:
+        """Send what *groups* brought, what was not taken, and now and then what somebody else left."""
+        now = time.monotonic()
+        if groups or self._recorder.trouble or now - self._recorded >= RECORD_S:
+            self._recorded = now
+            self.record_due()
 
     def _beat_forever(self, heartbeat: Heartbeat) -> None:
         pause_s = min(heartbeat.settings.interval_s, POLL_S + self._settings.interval_s)

@@ -4,7 +4,8 @@ The states of all breakers as they are now, kept up with what arrives instead of
 Kept per instance of a breaker: its transitions of the last hour (and those ahead of our clock), and what the older ones leave, the newest and the newest
 explicit one. That is what a look at the tables (`breakers.states`) goes by, so both say the same.
 
-Each look asks how many rows there are, which ClickHouse answers from its parts' heads. Only when that differs the new rows are read: a row's
+A look asks how many rows there are, which ClickHouse answers from its parts' heads; with the embedded engine only when something was written since, or
+some seconds ago. Only when that differs the new rows are read: a row's
 ``_block_number`` tells which insert of its partition it came by, whatever its times say, so late rows are new rows. Whatever does not add up (rows
 that are gone, a restart, another server) is answered by reading everything once, and so is a quarter of an hour, in case: as many rows gone as came
 between two looks add up. What time alone changes, a
@@ -42,6 +43,8 @@ _HEARD_EVERY_NS = 5 * SECOND_NS
 # More new rows than this are a new month: everything is read.
 _NEW_MOST = 50_000
 _RECENT_MOST = 200_000
+# Without a word that anything was written the rows are counted as often: an engine that hangs says nothing.
+_COUNT_EVERY_NS = 5 * SECOND_NS
 # The projection by time does not know the table's block numbers.
 _BY_BLOCK = {"optimize_use_projections": 0}
 
@@ -158,6 +161,7 @@ class Present:
         clock_ns: Nanoseconds since the epoch.
         limits: What a look at the tables may take.
         heard_every_ns: How often it is looked whether a quiet service speaks again.
+        mark: Gives what changes whenever a table may have changed; ``None`` = nobody knows, each look asks.
     """
 
     def __init__(
@@ -166,11 +170,15 @@ class Present:
         clock_ns: Callable[[], int] = time.time_ns,
         limits: QueryLimits | None = None,
         heard_every_ns: int = _HEARD_EVERY_NS,
+        mark: Callable[[], object | None] = lambda: None,
     ) -> None:
         self._store = store
         self._clock_ns = clock_ns
         self._limits = limits or QueryLimits()
         self._heard_every_ns = heard_every_ns
+        self._mark = mark
+        self._counted: object | None = None
+        self._counted_ns = 0
         self._lock = threading.Lock()
         self._by_block = True
         self._held: dict[Holder, _Held] = {}
@@ -234,8 +242,21 @@ class Present:
         return True
 
     def _refresh(self, reader: Reader, now_ns: int) -> bool:
-        rows = reader.rows(_COUNT)[0]["rows"]
+        mark = self._mark()
         known = self._rows >= 0 and now_ns - self._read_ns < _READ_AGAIN_NS
+        if (
+            known
+            and mark is not None
+            and mark == self._counted
+            and now_ns - self._counted_ns < _COUNT_EVERY_NS
+        ):
+            return True
+        done = self._count(reader, now_ns, known=known)
+        self._counted, self._counted_ns = mark, now_ns
+        return done
+
+    def _count(self, reader: Reader, now_ns: int, *, known: bool) -> bool:
+        rows = reader.rows(_COUNT)[0]["rows"]
         if known and (rows == self._rows or (rows > self._rows and self._take_new(reader, rows))):
             return True
         try:

@@ -138,6 +138,19 @@ class Store:
         self._timeout_s = timeout_s
         self._lock = threading.Lock()
         self._connected: tuple[Target, Client] | None = None
+        self._written = 0
+
+    def mark(self) -> object | None:
+        """
+        Give what changes with everything that may have changed a table; ``None`` = nobody here knows: others write there, too.
+
+        The embedded engine takes statements from this process alone, so what it holds changes by them, by a restart, and by what grows old.
+
+        Raises:
+            StoreUnavailable: The engine is away.
+        """
+        target = self._target()
+        return (target.url, self._written) if target.shared_disk else None
 
     def query(
         self,
@@ -182,7 +195,7 @@ class Store:
         settings: Mapping[str, object] | None = None,
     ) -> None:
         """Run a statement that returns nothing of interest."""
-        self._call(lambda client: client.command(sql, dict(params or {}), settings=dict(settings or {})))
+        self._write(lambda client: client.command(sql, dict(params or {}), settings=dict(settings or {})))
 
     def load(
         self,
@@ -226,7 +239,7 @@ class Store:
             return
         statement = f"{sql.rstrip().rstrip(';')} FORMAT Protobuf"
         encoding = {"Content-Encoding": "zstd"}
-        self._call(
+        self._write(
             lambda client: client.command(
                 statement, dict(params), data=body, settings=dict(settings), transport_settings=encoding
             )
@@ -246,7 +259,7 @@ class Store:
             table = cluster.local(table)
         encoding = None if self.shared_disk else "zstd"
         sent = zstd.compress(body) if encoding else body
-        self._call(lambda client: client.raw_insert(table, columns, sent, settings, "JSONEachRow", encoding))
+        self._write(lambda client: client.raw_insert(table, columns, sent, settings, "JSONEachRow", encoding))
 
     @property
     def shared_disk(self) -> bool:
@@ -271,6 +284,13 @@ class Store:
     def ping(self) -> None:
         """Raise `StoreError` unless ClickHouse answers a SELECT."""
         self._call(lambda client: client.command("SELECT 1"))
+
+    def _write(self, work: Callable[[Client], object]) -> None:
+        try:
+            self._call(work)
+        finally:  # also when nobody knows what became of it
+            with self._lock:
+                self._written += 1
 
     def _call(self, work: Callable[[Client], _T]) -> _T:
         target = self._target()

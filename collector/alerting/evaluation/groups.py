@@ -113,6 +113,7 @@ class GroupEvaluator:
         self._sources = sources
         self._commit = commit
         self._pool = ThreadPoolExecutor(settings.at_once, thread_name_prefix="alerting-rule")
+        self._slots: dict[str, datetime] = {}
         self.values: dict[str, float] = {}
         self.took: dict[str, float] = {}
 
@@ -123,10 +124,12 @@ class GroupEvaluator:
         Raises:
             Unavailable: The state database refused; what was not committed is evaluated again.
         """
-        groups = self._book.rules.asked
+        groups = [group for group in self._book.rules.asked if self._due(group, self._slots, now)]
+        if not groups:
+            return 0
         with self._state.read() as tx:
-            last = progress.last(tx)
-            due = [(group, slot) for group in groups if (slot := self._due(group, last, now))]
+            self._slots.update((group, evaluated.slot) for group, evaluated in progress.last(tx).items())
+            due = [(group, slot) for group in groups if (slot := self._due(group, self._slots, now))]
             if not due:
                 return 0
             living = history.living(tx, [rule.id for group, _ in due for rule in group.asked])
@@ -151,10 +154,10 @@ class GroupEvaluator:
         """Ask nothing more."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _due(self, group: Group, last: Mapping[str, Evaluated], now: datetime) -> datetime | None:
+    def _due(self, group: Group, last: Mapping[str, datetime], now: datetime) -> datetime | None:
         slot = group.slot(now, self._settings.interval_s)
         known = last.get(group.id)
-        return slot if known is None or known.slot < slot else None
+        return slot if known is None or known < slot else None
 
     def _evaluated(
         self, due: Sequence[tuple[Group, datetime]], living: Mapping[str, Mapping[str, Alert]]
@@ -242,6 +245,7 @@ class GroupEvaluator:
 
     def _remember(self, done: Sequence[Done]) -> None:
         """Keep the values of living alerts: they change at every evaluation, which is no reason to write them."""
+        self._slots.update((one.group.id, one.slot) for one in done)
         for outcome in (outcome for one in done for outcome in one.outcomes):
             self.took[outcome.rule.id] = outcome.took_s
             self.values.update(outcome.step.values)

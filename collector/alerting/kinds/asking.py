@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
+from collector.read.breakers import BreakerState
 from collector.read.sql import Answer, Reader
 
 
@@ -43,12 +44,14 @@ class Sources:
     Attributes:
         reader: Makes a reader of ClickHouse: one per question.
         sql: Runs a person's statement behind the guard; ``None`` = there is none.
+        states: Gives the breakers as they are now, from memory (`collector.read.present`); ``None`` = the tables are asked.
         own: Gives what ``/api/v1/pipeline`` says; ``None`` = nothing is known.
         attend: Called with signals before a question about them: what gathers in the journal until somebody reads is loaded then.
     """
 
     reader: Callable[[], Reader]
     sql: Callable[[str], Answer] | None = None
+    states: Callable[[], Sequence[BreakerState]] | None = None
     own: Callable[[], Mapping[str, Any]] | None = None
     attend: Callable[[Collection[str]], object] = bool
 

@@ -12,7 +12,7 @@ A breaker whose service has gone quiet is neither over nor found: its state is u
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
@@ -22,11 +22,11 @@ from collector.alerting.kinds.asking import NOTHING, Missing, Sample, Sources, n
 from collector.alerting.kinds.words import DURATION, fit, matchers_of, read_words, seconds_of
 from collector.query.window import SECOND_NS, Window
 from collector.read.breakers import BreakerState, states
-from collector.read.transitions import Chosen, transitions
+from collector.read.transitions import Chosen, Transition, transitions
 
 _TIMES, _WITHIN_S, _STUCK_S = 3, 600.0, 60.0
-# A breaker's history of an hour is at hand; a longer window is asked for.
-_LONGEST_S = 86_400.0
+# A breaker's history of an hour is at hand, up to this moment; a longer window, which ends some seconds ago, is asked for.
+_AT_HAND_S, _LONGEST_S = 3_500.0, 86_400.0
 _LABELS = tuple(label for label in SUBJECT_LABELS if label != "instance")
 
 
@@ -42,11 +42,9 @@ class Flapping:
 
     def find(self, sources: Sources, at: datetime) -> list[Sample]:
         """Give the breakers whose most restless instance opened so often; the value is how often."""
-        now = nanoseconds(at)
-        window = Window(now - int(self.within_s * SECOND_NS), now, now)
         opens: Counter[tuple[str, str, str, str]] = Counter()
         targets: dict[tuple[str, str, str], str] = {}
-        for each in transitions(sources.reader(), window, Chosen()):
+        for each in self._transitions(sources, nanoseconds(at)):
             opens[each.service, each.env, each.breaker, each.instance] += bool(each.opens)
             targets.setdefault((each.service, each.env, each.breaker), each.target)
         worst: dict[tuple[str, str, str], int] = {}
@@ -57,6 +55,12 @@ class Flapping:
             for key, count in worst.items()
             if count >= self.times and fit(self.matchers, labels := _labels(*key, targets[key]))
         ]
+
+    def _transitions(self, sources: Sources, now_ns: int) -> Iterable[Transition]:
+        start_ns = now_ns - int(self.within_s * SECOND_NS)
+        if sources.states is not None and self.within_s < _AT_HAND_S:
+            return [each for breaker in sources.states() for each in breaker.hour if each.at_ns >= start_ns]
+        return transitions(sources.reader(), Window(start_ns, now_ns, now_ns), Chosen())
 
     def over(
         self,
@@ -124,7 +128,9 @@ def read_breaker(text: str) -> Flapping | Stuck:
     return Stuck(seconds_of(found, "for", _STUCK_S), matchers_of(found, _LABELS, "stuck breakers"))
 
 
-def _states(sources: Sources, now_ns: int) -> list[BreakerState]:
+def _states(sources: Sources, now_ns: int) -> Sequence[BreakerState]:
+    if sources.states is not None:
+        return sources.states()
     return states(sources.reader(), Window(now_ns - SECOND_NS, now_ns, now_ns))
 
 

@@ -320,3 +320,17 @@ def test_history_is_forgotten_after_its_days(start, breakers, clock):
     assert [(alert["state"], alert["labels"]["service"]) for alert in alerting.alerts()] == [
         ("firing", "cart")
     ]
+
+
+def test_an_empty_outbox_is_not_read_until_something_was_written(start, receiving, breakers, clock):
+    """By anybody: what is enqueued then is found at the next look."""
+    alerting = start()
+    alerting.round()
+    alerting.deliver_due()
+    (courier,) = alerting._couriers
+    empty = courier._empty == alerting._state.mark() is not None
+    fire(alerting, breakers, clock)
+
+    assert empty
+    assert alerting.deliver_due() == 1
+    assert len(receiving.requests) == 1

@@ -12,6 +12,7 @@ from collector.alerting.rules import default_groups, load_groups, load_rules
 from collector.alerting.rules.book import RuleBook
 from collector.errors import Malformed, StoreUnavailable
 from collector.query.window import sql_time
+from collector.read.present import Present
 from collector.read.sql import Reader
 from tests.collector.read.real_store import store
 
@@ -149,8 +150,9 @@ def test_a_budget_burns_in_both_windows(ask, store):
     assert not ask.over("slo: 90%", {"service": "payment", "env": ""}, AT)
 
 
-def test_a_breaker_flaps_and_sticks(ask, store):
-    """Three openings in ten minutes of one instance; half open for a minute."""
+@pytest.mark.parametrize("kept", [False, True], ids=["asked", "kept"])
+def test_a_breaker_flaps_and_sticks(ask, store, kept):
+    """Three openings in ten minutes of one instance; half open for a minute; from the tables and from memory."""
     states = ["closed", "open", "closed", "open", "closed", "open", "half_open"]
     rows = [
         {"service": "checkout", "breaker": "payment", "target": "payment", "instance": "i", "at": at(300 - 30 * n), "from_state": before, "to_state": after, "observed_at": at(300 - 30 * n), "retention_days": 3000}
@@ -158,13 +160,18 @@ def test_a_breaker_flaps_and_sticks(ask, store):
     ]  # fmt: skip
     store.insert("breaker_transitions", rows, "kinds-breakers")
     labels = (("breaker", "payment"), ("env", ""), ("service", "checkout"), ("target", "payment"))
+    now = [AT]
+    if kept:
+        present = Present(store, lambda: int(now[0].timestamp() * 1e9))
+        ask.sources = Sources(lambda: Reader(store), states=present.states)
 
     assert ask("breaker: flapping") == {labels: 3.0}
     assert ask("breaker: flapping 4 times in 10m") == {}
     assert ask("breaker: stuck for 1m") == {labels: 120.0}
     assert ask("breaker: stuck for 3m") == {}
     assert ask.over("breaker: flapping", dict(labels), AT)
-    assert not ask.over("breaker: flapping", dict(labels), AT + timedelta(hours=1))
+    now[0] += timedelta(hours=1)
+    assert not ask.over("breaker: flapping", dict(labels), now[0])
 
 
 def test_a_statement_gives_an_alert_per_row(ask, store):

@@ -176,3 +176,42 @@ def test_a_rule_file_that_breaks_keeps_its_rules_and_is_told(start, rule_file):
     rule_file.write_text(text)
     assert alerting.book.reread_if_changed()
     assert alerting.health().ok
+
+
+def test_a_round_that_left_nothing_to_the_clock_need_not_come_again(start, breakers, clock):
+    """Until a breaker changes, an alert lives, or it is time to renew the lease and to find out whether the engine answers."""
+    alerting = start()
+    breakers.set(state="closed")
+    rests = alerting._evaluator.rests
+    before = rests(clock.at)
+    alerting.round()
+    after = rests(clock.at)
+    clock.forward(5)
+    late = rests(clock.at)
+    alerting.round()
+    breakers.set(state="open", since=clock.at)
+    opened = rests(clock.at)
+    alerting.round()
+    pending = rests(clock.at)
+
+    assert (before, after, late, opened, pending) == (False, True, False, False, False)
+
+
+def test_a_dead_engine_is_no_rest(start, breakers, clock):
+    """The round finds out and says so."""
+    alerting = start()
+    alerting.round()
+    breakers.error = StoreUnavailable("gone")
+
+    assert not alerting._evaluator.rests(clock.at)
+    assert alerting.round().outcome == "engine_unavailable"
+
+
+def test_what_was_told_waits_for_its_time_at_no_rest(start, breakers, clock):
+    """An incident that is open is looked at in every round, whatever lives."""
+    alerting = start()
+    breakers.set(state="open")
+    clock.forward(15)
+    alerting.round()
+
+    assert not alerting._evaluator.rests(clock.at)

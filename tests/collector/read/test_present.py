@@ -132,6 +132,27 @@ def test_nothing_new_costs_one_small_question(kept, fill):
     assert counting.asked == ["SELECT count() AS rows FROM breaker_transitions LIMIT 1"] * 5
 
 
+def test_where_nothing_was_written_nothing_is_asked(store, fill):
+    """For five seconds: an engine that hangs is found out; a write is seen at the next look."""
+    clock, counting, mark = Clock(), Counting(store), ["a"]
+    present = Present(counting, clock, heard_every_ns=0, mark=lambda: mark[0])
+    fill("breaker_transitions", [transition(-30, "checkout", "payment", "closed>open")])
+    present.current()
+    counting.asked.clear()
+
+    asked = []
+    for second in range(7):
+        clock.now_ns += S
+        present.current()
+        asked.append(len(counting.asked))
+        if second == 5:
+            fill("breaker_transitions", [transition(6, "checkout", "payment", "open>closed")])
+            mark[0] = "b"
+
+    assert asked[:6] == [0, 0, 0, 0, 1, 1]
+    assert [it.state for it in present.current()] == ["closed"]
+
+
 def test_new_rows_are_read_and_no_others(kept, fill, store):
     """Late ones too, and after the parts were merged."""
     clock, present, counting = kept

@@ -200,3 +200,22 @@ def test_a_restarted_holder_does_not_wait_for_itself(state):
             assert lease.hold(tx, "alerting", "a", T0 + timedelta(seconds=seconds), 15)
     with state.write() as tx:
         assert lease.hold(tx, "alerting", "b", T0 + timedelta(seconds=15), 15)
+
+
+def test_a_mark_moves_with_every_commit_of_whomever(state, url):
+    """Whoever keeps something in memory sees by it that there is something to read; reading moves nothing."""
+    marks = [state.mark()]
+    with state.write() as tx:
+        put(tx, "mine")
+    marks.append(state.mark())
+    names(state)
+    read = state.mark()
+    other = State(url)
+    with other.write() as tx:
+        put(tx, "theirs")
+    marks.append(state.mark())
+    other.close()
+
+    assert None not in marks
+    assert len(set(marks)) == 3
+    assert read == marks[1]
