@@ -10,8 +10,10 @@ from collector.health.suspects import DEPLOY_S
 from collector.health.verdict import HEARD_WITHIN_S, Facts, OpenBreaker, judge
 from collector.query.window import SECOND_NS, Window, parse_time, rfc_3339
 from collector.read import breakers as breaker_reads
+from collector.read import heard as heard_reads
 from collector.read import services as service_reads
 from collector.read.breakers import BreakerState
+from collector.read.heard import Heard, Spans
 from collector.read.sampling import NOT_SAMPLED
 from collector.read.services import Key
 from collector.read.sql import Reader, Row
@@ -43,12 +45,11 @@ def board(reader: Reader, window: Window, env: str, service: str = "") -> list[R
     Returns:
         The API's rows: ``{service, env, health, reasons, rate, error_ratio, …, breakers, owner, last_seen}``.
     """
+    known = heard_reads.heard(reader, window, Spans(HEARD_WITHIN_S, RECENT_S), env, service)
     near = window.last(max(window.seconds, HEARD_WITHIN_S))
-    known = service_reads.heard(reader, near, env, service)
     states = breaker_reads.states(reader, window, Chosen(env=env))
     versions = service_reads.versions(reader, near, env, service)
-    facts = _facts(reader, window, env, service, states, versions)
-    numbers = service_reads.red(reader, window, env, service)
+    facts = _facts(reader, window, env, known, states, versions)
     described = service_reads.described(reader, window)
     counts = _counts(states)
     return [
@@ -56,13 +57,13 @@ def board(reader: Reader, window: Window, env: str, service: str = "") -> list[R
             "service": key[0],
             "env": key[1],
             **_verdict(facts.get(key, Facts(*key))),
-            **{name: numbers.get(key, _NO_SPANS)[name] for name in _NO_SPANS},
+            **{name: (each.red or _NO_SPANS)[name] for name in _NO_SPANS},
             "versions": [row["version"] for row in versions.get(key, ())],
             "breakers": counts[key],
             "owner": described.get(key, {}).get("owner"),
-            "last_seen": row["last_seen"],
+            "last_seen": each.last_seen,
         }
-        for key, row in known.items()
+        for key, each in known.items()
     ]
 
 
@@ -75,32 +76,29 @@ def _facts(
     reader: Reader,
     window: Window,
     env: str,
-    service: str,
+    known: Mapping[Key, Heard],
     states: Iterable[BreakerState],
     versions: Mapping[Key, list[Row]],
 ) -> dict[Key, Facts]:
-    last = window.last(RECENT_S)
-    served = service_reads.red(reader, last, env, service)
-    severe = service_reads.severe_logs(reader, last, env, service)
     own, on_it = _open(states)
-    heard = service_reads.heard(reader, window.last(HEARD_WITHIN_S), env, service)
-    abnormal = recent(reader, window, env, heard)
+    lately = {key: each for key, each in known.items() if each.heard}
+    abnormal = recent(reader, window, env, lately)
     return {
         key: Facts(
             service=key[0],
             env=key[1],
-            calls=served.get(key, {}).get("calls", 0),
-            failed=served.get(key, {}).get("failed", 0),
-            severe=severe.get(key, {}).get("severe", 0),
-            records=severe.get(key, {}).get("records", 0),
-            heard=row["heard"],
-            silent_s=max(window.end_ns - parse_time(row["last_seen"], "end", 0), 0) / SECOND_NS,
+            calls=each.calls,
+            failed=each.failed,
+            severe=each.severe,
+            records=each.records,
+            heard=each.heard,
+            silent_s=max(window.end_ns - parse_time(each.last_seen, "end", 0), 0) / SECOND_NS,
             signs=tuple(abnormal.get(key, ())),
             deploy=_deploy(versions.get(key, []), window),
             own_open=tuple(own[key]),
             open_on_it=tuple(on_it[key]),
         )
-        for key, row in heard.items()
+        for key, each in lately.items()
     }
 
 

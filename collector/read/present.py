@@ -18,24 +18,22 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import structlog
 
 from collector.errors import StoreError, StoreUnavailable
 from collector.query.window import SECOND_NS, Window, sql_time
-from collector.read.breakers import HOUR_NS, STALE_NS, BreakerState, InstanceState, heard_of, states
+from collector.read.breakers import STALE_NS, BreakerState, InstanceState, heard_of, states
+from collector.read.held import AHEAD_NS, KEPT_NS, Held
 from collector.read.last_states import LAST, LOOK_BACK_NS, OF_EACH, pair_of
 from collector.read.sql import Reader, Row, Store
-from collector.read.transitions import AROUND_NS, COLUMNS, Holder, Transition, reconcile, settled
+from collector.read.transitions import COLUMNS, Holder, Transition
 from collector.store.limits import QueryLimits
 
 log = structlog.get_logger()
 
-# A service's clock may be ahead of ours, and its last word counts.
-AHEAD_NS = 60 * SECOND_NS
-_KEPT_NS = HOUR_NS + AROUND_NS
 # Whatever this file forgot to think of is wrong for no longer than this.
 _READ_AGAIN_NS = 900 * SECOND_NS
 # That a quiet service speaks again is looked for so often; a transition of its is seen at once.
@@ -64,67 +62,6 @@ class BreakerNow:
     since: datetime
     reason: str
     trace_id: str
-
-
-@dataclass(slots=True)
-class _Held:
-    """
-    One instance of one breaker.
-
-    Attributes:
-        rows: What is younger than an hour, by time.
-        last: The newest of what is older; *told* the newest explicit one of that.
-        shown: What its state rests on; None = nothing within a month.
-        hour: Reconciled, newest first.
-        until_ns: When time alone changes that.
-    """
-
-    rows: list[Transition] = field(default_factory=list)
-    last: Transition | None = None
-    told: Transition | None = None
-    heard_ns: int = 0
-    shown: Transition | None = None
-    hour: tuple[Transition, ...] = ()
-    until_ns: int = 0
-
-    def take(self, row: Transition) -> None:
-        """Add a new row."""
-        self.rows.append(row)
-        self.until_ns = 0
-
-    def look(self, now_ns: int) -> None:
-        """Bring *shown* and *hour* up to *now_ns*."""
-        self.rows.sort(key=lambda row: (row.at_ns, row.derived))
-        while self.rows and self.rows[0].at_ns < now_ns - _KEPT_NS:
-            self._age(self.rows.pop(0))
-        end_ns = now_ns + AHEAD_NS
-        visible = [row for row in self.rows if row.at_ns < end_ns]
-        around = reconcile(visible)
-        self.shown = around[0] if around else self._older(now_ns)
-        self.hour = tuple(each for each in around if each.at_ns >= now_ns - HOUR_NS)
-        heard = (row.observed_ns for row in visible)
-        self.heard_ns = max(self.heard_ns, *heard, 0)
-        self.until_ns = self._next_ns(now_ns, len(visible))
-
-    def _age(self, row: Transition) -> None:
-        if self.last is None or (row.at_ns, not row.derived) >= (self.last.at_ns, not self.last.derived):
-            self.last = row
-        if not row.derived and (self.told is None or row.at_ns >= self.told.at_ns):
-            self.told = row
-
-    def _older(self, now_ns: int) -> Transition | None:
-        if self.last is None or self.last.at_ns < now_ns - LOOK_BACK_NS:
-            return None
-        return settled(self.last, self.told)
-
-    def _next_ns(self, now_ns: int, visible: int) -> int:
-        """Give when time alone changes something; *visible* rows are not ahead of us."""
-        changes = [now_ns + LOOK_BACK_NS]
-        changes += [row.at_ns + _KEPT_NS + 1 for row in self.rows[:1]]
-        changes += [each.at_ns + HOUR_NS + 1 for each in self.hour[-1:]]
-        changes += [row.at_ns - AHEAD_NS + 1 for row in self.rows[visible : visible + 1]]
-        changes += [row.at_ns + LOOK_BACK_NS + 1 for row in (self.last,) if row is not None]
-        return min(change for change in changes if change > now_ns)
 
 
 # Rows of inserts that were not seen: behind the last block of their partition; of a partition that was not there, all.
@@ -181,7 +118,7 @@ class Present:
         self._counted_ns = 0
         self._lock = threading.Lock()
         self._by_block = True
-        self._held: dict[Holder, _Held] = {}
+        self._held: dict[Holder, Held] = {}
         self._dirty: set[Holder] = set()
         self._rows = -1
         self._blocks: dict[str, int] = {}
@@ -282,7 +219,7 @@ class Present:
         return True
 
     def _take(self, row: Transition) -> None:
-        self._held.setdefault(row.holder, _Held()).take(row)
+        self._held.setdefault(row.holder, Held()).take(row)
         self._dirty.add(row.holder)
 
     def _read_all(self, reader: Reader, marks: list[Row], now_ns: int) -> None:
@@ -290,11 +227,11 @@ class Present:
         self._blocks = {mark["partition"]: mark["block"] for mark in marks}
         self._dirty |= self._held.keys()
         self._held, self._spoke = {}, {}
-        cut = sql_time(now_ns - _KEPT_NS)
+        cut = sql_time(now_ns - KEPT_NS)
         older = {"since": sql_time(max(now_ns - LOOK_BACK_NS, 0)), "end": cut, **self._behind()}
         for row in reader.rows(_OLDER, older, _BY_BLOCK):
             last, told = pair_of(row)
-            self._held[last.holder] = _Held(last=last, told=told, heard_ns=last.observed_ns)
+            self._held[last.holder] = Held(last=last, told=told, heard_ns=last.observed_ns)
         for row in reader.rows(_RECENT, {"since": cut, **self._behind()}, _BY_BLOCK):
             self._take(Transition(**row))
         self._dirty |= self._held.keys()
@@ -375,17 +312,17 @@ def _as_of(state: BreakerState, now_ns: int) -> BreakerState:
 
 
 def _together(
-    breaker: Breaker, group: list[_Held], state: Callable[[Transition], str], now_ns: int
+    breaker: Breaker, group: list[Held], state: Callable[[Transition], str], now_ns: int
 ) -> BreakerState:
     env, service, name = breaker
     return BreakerState(service, env, name, _instances(group, state), _hour(group), now_ns)
 
 
-def _instances(group: Iterable[_Held], state: Callable[[Transition], str]) -> tuple[InstanceState, ...]:
+def _instances(group: Iterable[Held], state: Callable[[Transition], str]) -> tuple[InstanceState, ...]:
     return tuple(InstanceState(held.shown, state(held.shown)) for held in group if held.shown is not None)
 
 
-def _hour(group: list[_Held]) -> tuple[Transition, ...]:
+def _hour(group: list[Held]) -> tuple[Transition, ...]:
     if len(group) == 1:
         return group[0].hour
     return tuple(sorted((each for held in group for each in held.hour), key=lambda each: -each.at_ns))

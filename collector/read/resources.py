@@ -8,13 +8,13 @@ Two roles of requests: histograms' ``_sum`` and ``_count`` as counters, and gaug
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from collector.query.window import Window
+from collector.query.window import SECOND_NS, Window, sql_time
 from collector.read.bulkheads import METRICS as POOLS
 from collector.read.queues import METRICS as QUEUES
-from collector.read.sql import Reader
+from collector.read.sql import Reader, Row
 
 Owner = tuple[str, str]  # service, env
 Key = tuple[str, str]  # role, what it is about (a pool, a queue; mostly "")
@@ -84,49 +84,60 @@ _ROWS: tuple[tuple[str, str, str, str, str, str], ...] = (
 )
 
 # Whose a series is: central exporters tell of containers that are not themselves. A status of 5xx marks requests that failed.
-_MINUTES = """
-SELECT owner, reporter, env, role, about, failed, groupArray(at) AS minutes, groupArray(amount) AS amounts
-FROM
-(
-SELECT owner, reporter, env, role, about, failed, toUnixTimestamp(minute) AS at,
-       multiIf(how = 'growth', sum(grown), how = 'max', max(highest), sum(mean)) AS amount
-FROM
-(
-    SELECT owner, reporter, env, role, about, failed, how, m.minute AS minute, m.mean AS mean, m.highest AS highest,
-           if(m.last < m.before, m.last, m.last - m.before) AS grown
-    FROM
-    (
-        SELECT series_id, minute, mean, highest, last,
-               lagInFrame(last, 1, first) OVER (PARTITION BY series_id ORDER BY minute ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS before
-        FROM
-        (
-            SELECT series_id, toStartOfMinute(at) AS minute, avg(value) AS mean, max(value) AS highest, argMax(value, at) AS last, argMin(value, at) AS first
-            FROM metric_samples
-            WHERE at >= {start:DateTime64(9, 'UTC')} AND at < {end:DateTime64(9, 'UTC')} AND NOT isNaN(value)
-              AND series_id IN (SELECT series_id FROM metric_series WHERE name IN {names:Array(String)} AND ({env:String} = '' OR env = {env:String})
-                                AND last_seen >= {start:DateTime64(9, 'UTC')})
-            GROUP BY series_id, minute
-        )
-    ) AS m
-    INNER JOIN
-    (
-        SELECT series_id, CAST(any(m.env), 'String') AS env, CAST(any(service), 'String') AS reporter, any(metric.2) AS role, any(metric.3) AS how,
-               any(multiIf(NOT startsWith(metric.1, 'container_') AND NOT startsWith(metric.1, 'kube_'), '', labels['container'] IN ('', 'POD'), labels['pod'], labels['container'])) AS owner,
-               any(arrayStringConcat(arrayMap(name -> labels[name], splitByChar('/', metric.4)), '/')) AS about,
+_SERIES = """
+        SELECT series_id, CAST(any(m.env), 'String') AS env, CAST(any(service), 'String') AS reporter, any(metric.role) AS role, any(metric.how) AS how,
+               any(if(NOT startsWith(m.name, 'container_') AND NOT startsWith(m.name, 'kube_'), '', if(labels['container'] IN ('', 'POD'), labels['pod'], labels['container']))) AS owner,
+               any(arrayStringConcat(arrayMap(label -> labels[label], splitByChar('/', metric.about)), '/')) AS about,
                any(startsWith(coalesce(nullIf(labels['http_response_status_code'], ''), nullIf(labels['http_status_code'], ''), nullIf(labels['status'], ''),
                                        nullIf(labels['response_code'], ''), labels['code']), '5')) AS failed
         FROM metric_series AS m
-        ARRAY JOIN {metrics:Array(Tuple(String, String, String, String, String, String))} AS metric
-        WHERE name IN {names:Array(String)} AND name = metric.1 AND (metric.5 = '' OR labels[metric.5] = metric.6)
+        INNER JOIN
+        (
+            SELECT metric.1 AS name, metric.2 AS role, metric.3 AS how, metric.4 AS about, metric.5 AS label, metric.6 AS value
+            FROM (SELECT arrayJoin({metrics:Array(Tuple(String, String, String, String, String, String))}) AS metric)
+        ) AS metric ON metric.name = m.name
+        WHERE m.name IN {names:Array(String)} AND (metric.label = '' OR labels[metric.label] = metric.value)
           AND ({env:String} = '' OR m.env = {env:String}) AND last_seen >= {start:DateTime64(9, 'UTC')}
         GROUP BY series_id
-    ) AS series ON series.series_id = m.series_id
+"""
+# Each series is read once into lists with a place per minute (Resample), NULL where it has no sample; lists are added up, and what a series is
+# called is said last and once. A counter has grown since its minute before; its first minute has nothing before. The highest of several series is
+# found in Python: they are few.
+_MINUTES = f"""
+SELECT owner, reporter, env, role, about, failed, how, arrayMap((amount, samples) -> if(samples = 0, NULL, amount), sumForEach(amounts), sumForEach(there)) AS amounts
+FROM
+(
+    SELECT owner, reporter, env, role, about, failed, how, m.series_id AS series_id, m.there AS there,
+           multiIf(how = 'growth', m.grown, how = 'max', m.highest, m.mean) AS amounts
+    FROM
+    (
+        SELECT series_id, there, arrayMap(each -> if(isNaN(each), 0., each), means) AS mean, highest,
+               arrayFill((each, samples) -> samples > 0, lasts, there) AS filled,
+               arrayMap((each, before, samples, so_far) -> multiIf(samples = 0, 0., so_far = samples, each - first, each < before, each, each - before),
+                        filled, arrayPushFront(arrayPopBack(filled), 0.), there, arrayCumSum(there)) AS grown
+        FROM
+        (
+            SELECT series_id, countResample(0, {{minutes:UInt32}}, 1)(nth) AS there, avgResample(0, {{minutes:UInt32}}, 1)(value, nth) AS means,
+                   maxResample(0, {{minutes:UInt32}}, 1)(value, nth) AS highest, argMaxResample(0, {{minutes:UInt32}}, 1)(value, at, nth) AS lasts,
+                   argMin(value, at) AS first
+            FROM
+            (
+                SELECT series_id, at, value, intDiv(toUnixTimestamp(at) - {{first:UInt32}}, 60) AS nth
+                FROM metric_samples
+                WHERE at >= {{start:DateTime64(9, 'UTC')}} AND at < {{end:DateTime64(9, 'UTC')}} AND NOT isNaN(value)
+                  AND series_id IN (SELECT series_id FROM metric_series WHERE name IN {{names:Array(String)}} AND ({{env:String}} = '' OR env = {{env:String}})
+                                    AND last_seen >= {{start:DateTime64(9, 'UTC')}})
+            )
+            GROUP BY series_id
+        )
+    ) AS m
+    INNER JOIN ({_SERIES}) AS series ON series.series_id = m.series_id
 )
-GROUP BY owner, reporter, env, role, about, failed, how, minute
-)
-GROUP BY owner, reporter, env, role, about, failed
+GROUP BY owner, reporter, env, role, about, failed, how, if(how = 'max', series_id, 0)
 LIMIT 200000
 """
+# A week: of longer windows the last part is looked at, for lists have a place for every minute.
+_MINUTES_MOST = 10_080
 
 
 class Told(NamedTuple):
@@ -142,16 +153,30 @@ def minutes(
 ) -> Mapping[Told, Mapping[Key, Values]]:
     """Return every known quantity of *window*, or those of *roles*, minute by minute; requests that failed under the role ``requests_failed``."""
     wanted = [row for row in _ROWS if not roles or row[1] in roles]
-    names = sorted({row[0] for row in wanted})
+    at = range(window.start_ns // SECOND_NS // 60 * 60, -(-window.end_ns // SECOND_NS), 60)[-_MINUTES_MOST:]
+    params = {
+        "start": sql_time(max(window.start_ns, at.start * SECOND_NS)),
+        "end": sql_time(window.end_ns),
+        "first": at.start,
+        "minutes": len(at),
+        "env": env,
+        "names": sorted({row[0] for row in wanted}),
+        "metrics": wanted,
+    }
     found: dict[Told, dict[Key, Values]] = defaultdict(lambda: defaultdict(dict))
-    for row in reader.rows(_MINUTES, {**window.params(), "env": env, "names": names, "metrics": wanted}):
+    for row in reader.rows(_MINUTES, params):
         quantities = found[Told(row["owner"], row["reporter"], row["env"])]
-        for role in (
-            (row["role"], "requests_failed")
-            if row["role"] == "requests" and row["failed"]
-            else (row["role"],)
-        ):
-            values = quantities[role, row["about"]]
-            for at, amount in zip(row["minutes"], row["amounts"], strict=True):
-                values[at] = values.get(at, 0.0) + amount
+        failed = row["role"] == "requests" and row["failed"]
+        for role in ("requests", "requests_failed") if failed else (row["role"],):
+            _put(quantities[role, row["about"]], row, at)
     return found
+
+
+def _put(values: Values, row: Row, minutes: Sequence[int]) -> None:
+    told = {at: amount for at, amount in zip(minutes, row["amounts"], strict=True) if amount is not None}
+    if not values:
+        values.update(told)
+        return
+    together = max if row["how"] == "max" else sum
+    for at, amount in told.items():
+        values[at] = together((values[at], amount)) if at in values else amount

@@ -35,10 +35,11 @@ def red(reader: Reader, window: Window, env: str, service: str = "") -> dict[Key
     *calls* and *failed* count spans: what a verdict may rest on. *rate* and *error_ratio* are of the calls they stand for (sampling.py).
     """
     rows = reader.rows(_RED, {**window.params(), "env": env, "service": service})
-    return {(row["service"], row["env"]): _red(row, window) for row in rows}
+    return {(row["service"], row["env"]): red_row(row, window) for row in rows}
 
 
-def _red(row: Row, window: Window) -> Row:
+def red_row(row: Row, window: Window) -> Row:
+    """Give the API's shape of a row of `_RED`."""
     # a service that is younger than the window has no rate for the time before it
     seconds = max(min(window.seconds, window.end_ns / SECOND_NS - row["first"]), 1.0)
     return {
@@ -80,22 +81,6 @@ def heard(reader: Reader, window: Window, env: str, service: str = "") -> dict[K
     Our own service (own.py) is left out unless it is asked for.
     """
     rows = reader.rows(_HEARD, {**window.params(), "env": env, "service": service})
-    return {(row["service"], row["env"]): row for row in rows}
-
-
-_SEVERE = """
-SELECT service, env, sumIf(l.records, severity IN ('error', 'fatal')) AS severe, sum(l.records) AS records
-FROM log_minutes AS l
-WHERE minute >= toStartOfMinute({start:DateTime64(9, 'UTC')}) AND minute < {end:DateTime64(9, 'UTC')}
-  AND ({env:String} = '' OR env = {env:String}) AND ({service:String} = '' OR service = {service:String})
-GROUP BY service, env
-LIMIT 5000
-"""
-
-
-def severe_logs(reader: Reader, window: Window, env: str, service: str = "") -> dict[Key, Row]:
-    """Return ``{severe, records}`` per service: log records of error and fatal, and all."""
-    rows = reader.rows(_SEVERE, {**window.params(), "env": env, "service": service})
     return {(row["service"], row["env"]): row for row in rows}
 
 

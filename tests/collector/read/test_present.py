@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from collector.query.window import SECOND_NS, Window
 from collector.read.breakers import states
-from collector.read.present import AHEAD_NS, Present
+from collector.read.held import AHEAD_NS
+from collector.read.present import Present
 from collector.read.sql import Reader
 from tests.collector.read.real_store import NOW_NS, log, transition
 
