@@ -17,29 +17,15 @@
                 pair -> (concat(extract(element, '^\\[([^ \\]]+)'), '.', pair[1]), replaceRegexpAll(pair[2], '\\\\(["\\\\\\]])', '\\1')),
                 extractAllGroupsVertical(element, ' ([^ ="\\]]+)="((?:[^"\\\\]|\\\\.)*)"')),
             extractAll(t, '\\[(?:[^"\\]]|"(?:[^"\\\\]|\\\\.)*")*\\]'))) AS structured_data,
-    -- (text, time, pairs) of a line in syslog's or the container runtime interface's wrapping; of another the line itself.
-    (t, clock) -> if(notEmpty(rfc_5424(t)),
-        (replaceOne(rfc_5424(t)[8], '\xEF\xBB\xBF', ''), if(rfc_5424(t)[2] = '-', '', rfc_5424(t)[2]),
-         arrayConcat(priority(rfc_5424(t)[1]), named(['', '', 'syslog.hostname', 'syslog.appname', 'syslog.procid', 'syslog.msgid', '', ''], rfc_5424(t)),
-                     structured_data(rfc_5424(t)[7]))),
-        if(notEmpty(rfc_3164(t)),
-           (rfc_3164(t)[6], if(match(rfc_3164(t)[2], '^[0-9]'), rfc_3164(t)[2], dated(rfc_3164(t)[2], '%Y ', clock)),
-            arrayConcat(priority(rfc_3164(t)[1]), named(['', '', 'syslog.hostname', 'syslog.appname', 'syslog.procid', ''], rfc_3164(t)))),
-           (t, '', []::Array(Tuple(String, String))))) AS syslog,
-    (t, format, clock) -> multiIf(
-        format IN ('', 'detect', 'cri') AND match(t, '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[^ ]+ (?:stdout|stderr) [FP] '),
-        (extract(t, '^[^ ]+ [a-z]+ [FP] (.*)$'), extract(t, '^[^ ]+'), []::Array(Tuple(String, String))),
-        -- declared as syslog, a priority alone is enough, as some loggers write it
-        format = 'syslog' AND match(t, '^<[0-9]{1,3}>') AND empty(rfc_5424(t)) AND empty(rfc_3164(t)),
-        (extract(t, '^<[0-9]+>((?s:.*))$'), '', priority(extract(t, '^<([0-9]+)>'))),
-        format IN ('', 'detect', 'syslog'), syslog(t, clock),
-        (t, '', []::Array(Tuple(String, String)))) AS unwrapped,
-    -- What of a line's text is a record, its time if the wrapping has one, pairs from the wrapping.
-    (t, format, clock) -> multiIf(
-        startsWith(t, '{"log":"') AND format IN ('', 'detect', 'docker') AND JSONHas(t, 'stream'),
-        (trimRight(JSONExtractString(t, 'log'), '\n'), JSONExtractString(t, 'time'), []::Array(Tuple(String, String))),
-        startsWith(t, '{'), (t, '', []::Array(Tuple(String, String))),
-        unwrapped(t, format, clock)) AS opened_by,
+    -- (text, time, pairs) of a line wrapped by syslog, of one by the container runtime interface, of one by docker's json-file. A function of a
+    -- function is analysed as often as it is named, so these are given what the patterns found.
+    x -> (replaceOne(x[8], '\xEF\xBB\xBF', ''), if(x[2] = '-', '', x[2]),
+          arrayConcat(priority(x[1]), named(['', '', 'syslog.hostname', 'syslog.appname', 'syslog.procid', 'syslog.msgid', '', ''], x), structured_data(x[7]))) AS by_rfc_5424,
+    (x, clock) -> (x[6], if(match(x[2], '^[0-9]'), x[2], dated(x[2], '%Y ', clock)),
+          arrayConcat(priority(x[1]), named(['', '', 'syslog.hostname', 'syslog.appname', 'syslog.procid', ''], x))) AS by_rfc_3164,
+    t -> (extract(t, '^<[0-9]+>((?s:.*))$'), '', priority(extract(t, '^<([0-9]+)>'))) AS by_priority,
+    t -> (extract(t, '^[^ ]+ [a-z]+ [FP] (.*)$'), extract(t, '^[^ ]+'), []::Array(Tuple(String, String))) AS by_cri,
+    t -> (trimRight(JSONExtractString(t, 'log'), '\n'), JSONExtractString(t, 'time'), []::Array(Tuple(String, String))) AS by_docker,
     t -> match(t, '^(?:[A-Za-z_@][A-Za-z0-9_.@/-]*=(?:"(?:[^"\\\\]|\\\\.)*"|[^ "=]*)(?: +|$)){2,}$') AS is_logfmt,
     -- Whether an object is nested, or has nulls or numbers whose text a parser changes. The first expression is true for every object with an
     -- array, too, and is looked for from one colon to the next (measured: a quarter of the second one's cost).
@@ -63,16 +49,13 @@
     t -> extract(t, '^\\[?([0-9]{4}[-/][0-9]{2}[-/][0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?(?: ?(?:Z|[+-][0-9]{2}:?[0-9]{2})\\b)?)') AS leading_time,
     'TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|SEVERE|FATAL|CRITICAL|PANIC' AS levels,
     -- (time, level, pairs) of a line of text: klog's, an access log's, or what begins it.
-    (t, clock) -> multiIf(
-        notEmpty(klog(t)),
-        (dated(concat(klog(t)[2], '-', klog(t)[3], ' ', klog(t)[4]), '%Y-', clock), klog(t)[1],
-         named(['', '', '', '', 'thread.id', 'code.file.path', 'code.line.number', 'message'], klog(t))),
-        notEmpty(access(t)),
-        (replaceRegexpOne(access(t)[3], '^([0-9]+)/([A-Za-z]+)/([0-9]+):', '\\1 \\2 \\3 '), '',
+    (x, clock) -> (dated(concat(x[2], '-', x[3], ' ', x[4]), '%Y-', clock), x[1],
+         named(['', '', '', '', 'thread.id', 'code.file.path', 'code.line.number', 'message'], x)) AS by_klog,
+    x -> (replaceRegexpOne(x[3], '^([0-9]+)/([A-Za-z]+)/([0-9]+):', '\\1 \\2 \\3 '), '',
          named(['client.address', 'user.name', '', 'http.request.method', 'url.path', 'url.query', 'network.protocol.version', 'http.response.status_code',
-                'http.response.body.size', 'http.request.header.referer', 'user_agent.original'], access(t))),
-        leading_time(t) != '',
-        (replaceAll(leading_time(t), '/', '-'),
-         trim(BOTH '[]' FROM extract(substring(t, length(leading_time(t)) + 1, 60), concat('\\b(?:', levels, ')\\b|\\[(?:debug|info|notice|warn|error|crit|alert|emerg)\\]'))),
+                'http.response.body.size', 'http.request.header.referer', 'user_agent.original'], x)) AS by_access,
+    (t, leading) -> if(leading != '',
+        (replaceAll(leading, '/', '-'),
+         trim(BOTH '[]' FROM extract(substring(t, length(leading) + 1, 60), concat('\\b(?:', levels, ')\\b|\\[(?:debug|info|notice|warn|error|crit|alert|emerg)\\]'))),
          []::Array(Tuple(String, String))),
-        ('', extract(t, concat('^[\\[<]?(', levels, ')(?:[\\]>: ]|$)')), []::Array(Tuple(String, String)))) AS told_by
+        ('', extract(t, concat('^[\\[<]?(', levels, ')(?:[\\]>: ]|$)')), []::Array(Tuple(String, String)))) AS by_its_beginning
