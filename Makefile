@@ -42,6 +42,7 @@ bench: $(VENV)/.dev ## figures, as ratios against a baseline measured in the sam
 	$(BIN)/python benchmarks/notify.py
 	$(BIN)/python benchmarks/promql.py
 	$(BIN)/python benchmarks/scale.py
+	$(BIN)/python benchmarks/pages.py --demo
 
 screenshots: $(VENV)/.dev ## every page in both themes, over the recorded shop, into docs/screenshots
 	$(BIN)/python -m tests.browser.screenshots

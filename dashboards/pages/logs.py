@@ -1,9 +1,8 @@
-"""Logs: search box, histogram, facets, rows with their next steps, older pages by cursor, live tail, export, saved views."""
+"""Logs: search box, histogram, rows with their next steps, older pages by cursor, live tail, export, saved views."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -12,7 +11,8 @@ from urllib.parse import quote, urlencode
 
 from dashboards.api import Row, Section
 from dashboards.histogram import Bar, bars
-from dashboards.pages.page import Page, Visit, quoted, rows_of, text_of
+from dashboards.pages.facets import PARTS, chosen_fields
+from dashboards.pages.page import Page, Visit, quoted, text_of
 from dashboards.render import Help
 from dashboards.timestamps import moment, nanoseconds, rfc3339
 from dashboards.window import DEFAULT_END, DEFAULT_START, Window
@@ -22,9 +22,6 @@ HIGHEST_ROWS = 500
 BUCKETS = 60
 PREVIEW_CHARS = 160
 """Two lines at 1280 px."""
-FACETS = ("severity", "service")
-FACETS_MOST = 12
-FIELD_NAMES = 60
 TAIL_AGO_S = 5
 """The live tail begins with what was stored since the page asked; what it shows already is left out."""
 
@@ -58,24 +55,6 @@ class LogRow:
 
 
 @dataclass(frozen=True)
-class FacetValue:
-    """One value of a facet; the link narrows the search to it."""
-
-    value: str
-    count: object
-    url: str
-
-
-@dataclass(frozen=True)
-class Facet:
-    """The commonest values of one field; one that was asked for can be taken away."""
-
-    field: str
-    values: tuple[FacetValue, ...]
-    away_url: str
-
-
-@dataclass(frozen=True)
 class SavedView:
     """A saved view and where it leads."""
 
@@ -92,15 +71,9 @@ class LogsContext:
     query: Annotated[str, Help("The search, as typed.")]
     answer: Annotated[Section, Help("GET /logs: one page of rows, newest first.", decides_status=True)]
     histogram: Annotated[Section, Help("GET /logs/histogram: why the bars are missing if it failed.")]
-    facets: Annotated[Section, Help("GET /logs/facets: why the values are missing if it failed.")]
     rows: Annotated[tuple[LogRow, ...], Help("Log records with their links.")]
     bars: Annotated[
         tuple[tuple[Bar, str], ...], Help("Stacked counts per bucket, each with the link that zooms in.")
-    ]
-    facet_values: Annotated[tuple[Facet, ...], Help("Fields with their top values, for narrowing.")]
-    fields: Annotated[Section, Help("GET /logs/fields: what attributes the records have.")]
-    field_urls: Annotated[
-        tuple[tuple[str, str], ...], Help("(attribute, this page with a facet of it), the commonest first.")
     ]
     views: Annotated[Section, Help("GET /views: why saved views are missing if it failed.")]
     saved: Annotated[tuple[SavedView, ...], Help("Saved views of this page.")]
@@ -119,16 +92,14 @@ class LogsContext:
 
 
 async def load(visit: Visit) -> LogsContext:
-    """Ask for one page of records, and of the whole range the histogram, the facets, the fields there are."""
+    """Ask for one page of records, and for the histogram of the whole range; what to narrow by comes later."""
     query, cursor = visit.text("query"), visit.text("cursor")
     limit = visit.count("limit", PAGE_ROWS, HIGHEST_ROWS)
-    chosen = _chosen(visit)
+    chosen = chosen_fields(visit)
     asked = {**visit.question, "query": query}
-    answer, histogram, facets, fields, views = await asyncio.gather(
+    answer, histogram, views = await asyncio.gather(
         visit.api.get("logs", params={**asked, "limit": str(limit), "cursor": cursor}),
         visit.api.get("logs", "histogram", params={**asked, "buckets": str(BUCKETS)}),
-        visit.api.get("logs", "facets", params={**asked, "fields": ",".join((*FACETS, *chosen))}),
-        visit.api.get("logs", "fields", params={**asked, "limit": str(FIELD_NAMES)}),
         visit.api.get("views", params={"page": "logs"}),
     )
     window, mark, narrowed = visit.window, visit.text("mark"), visit.text("limit")
@@ -139,12 +110,8 @@ async def load(visit: Visit) -> LogsContext:
         query=query,
         answer=answer,
         histogram=histogram,
-        facets=facets,
         rows=tuple(log_row(row, window, mark) for row in answer.rows),
         bars=_linked_bars(histogram.rows, window, query),
-        facet_values=tuple(_facet(row, window, query, chosen) for row in facets.rows),
-        fields=fields,
-        field_urls=_field_urls(fields.rows, window, query, chosen),
         views=views,
         saved=tuple(_saved(row) for row in views.rows),
         tail_url=_stream_url(
@@ -163,32 +130,8 @@ async def load(visit: Visit) -> LogsContext:
     )
 
 
-def _chosen(visit: Visit) -> tuple[str, ...]:
-    """Read the fields that facets were asked of, beside those there always are."""
-    names = dict.fromkeys(name.strip() for name in visit.text("facets").split(","))
-    return tuple(name for name in names if name and name not in FACETS)[:FACETS_MOST]
-
-
 def _stream_url(name: str, asked: Mapping[str, str]) -> str:
     return f"/logs/{name}?{urlencode({key: value for key, value in asked.items() if value}, quote_via=quote)}"
-
-
-def _facet(row: Row, window: Window, query: str, chosen: tuple[str, ...]) -> Facet:
-    field = text_of(row, "field")
-    others = ",".join(name for name in chosen if name != field)
-    away = window.url("logs", query=query, facets=others) if field in chosen else ""
-    return Facet(field, _values(row, window, query, chosen), away)
-
-
-def _field_urls(
-    rows: tuple[Row, ...], window: Window, query: str, chosen: tuple[str, ...]
-) -> tuple[tuple[str, str], ...]:
-    names = [text_of(row, "field") for row in rows]
-    return tuple(
-        (name, window.url("logs", query=query, facets=",".join((*chosen, name))))
-        for name in names
-        if name and "," not in name and name not in (*chosen, *FACETS)
-    )
 
 
 def _saved(row: Row) -> SavedView:
@@ -223,32 +166,6 @@ def _linked_bars(rows: tuple[Row, ...], window: Window, query: str) -> tuple[tup
     return tuple(made)
 
 
-def _values(row: Row, window: Window, query: str, chosen: tuple[str, ...]) -> tuple[FacetValue, ...]:
-    name, facets = term(text_of(row, "field")), ",".join(chosen)
-    return tuple(
-        FacetValue(
-            value=text_of(each, "value"),
-            count=each.get("count"),
-            url=window.url(
-                "logs", query=narrow(query, f"{name}:{quoted(text_of(each, 'value'))}"), facets=facets
-            ),
-        )
-        for each in rows_of(row.get("values"))
-    )
-
-
-def term(name: str) -> str:
-    """Write a field's name as the search language reads it: a backslash before what could mean something else."""
-    return re.sub(r"[^\w.@-]|^-", lambda found: "\\" + found[0], name)
-
-
-def narrow(query: str, term: str) -> str:
-    """Add *term* to a search without changing what its ORs mean."""
-    if not query:
-        return term
-    return f"({query}) AND {term}" if " OR " in query else f"{query} {term}"
-
-
 def _pairs(value: object) -> list[tuple[str, object]]:
     return sorted((str(name), item) for name, item in value.items()) if isinstance(value, dict) else []
 
@@ -260,4 +177,4 @@ def _moment(text: str) -> datetime | None:
         return None
 
 
-PAGE = Page("/logs", "logs.html", "logs", LogsContext, load)
+PAGE = Page("/logs", "logs.html", "logs", LogsContext, load, parts=PARTS)

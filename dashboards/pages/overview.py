@@ -85,21 +85,23 @@ class OverviewContext:
 
 
 async def load(visit: Visit) -> OverviewContext:
-    """Ask for services, breakers, alerts and the latest transitions at once; where something is wrong, for why and whose it is."""
+    """Ask for alerts, then for services, breakers and the latest transitions at once; where something is wrong, for why and whose it is."""
     api, question, window = visit.api, visit.question, visit.window
-    services, courses, breakers, alerts, transitions = await asyncio.gather(
+    alerts = await api.get("alerts")  # read from memory: it says early whether anything is wrong
+    firing = tuple(row for row in alerts.rows if row.get("state") == "firing" and in_env(row, window.env))
+    services, courses, breakers, transitions, causes = await asyncio.gather(
         api.get("services", params=question),
         api.get("courses", "services", params=question),
         api.get("breakers", params=question),
-        api.get("alerts"),
         api.get("breakers", "transitions", params={**question, "limit": str(ASKED_TRANSITIONS)}),
+        _explained(visit, wrong=bool(firing)),
     )
     changed = changes(transitions, RECENT_TRANSITIONS)
     rows = service_rows(services.rows, courses.rows, window)
     troubled = tuple(each for each in tiles(breakers.rows, window) if each.troubled)
-    firing = tuple(row for row in alerts.rows if row.get("state") == "firing" and in_env(row, window.env))
     verdict, headline = summarise(services, breakers, troubled, firing)
-    causes = await _explained(visit, wrong=verdict in ("unhealthy", "degraded"))
+    if not firing:
+        causes = await _explained(visit, wrong=verdict in ("unhealthy", "degraded"))
     return OverviewContext(
         services=services,
         courses=courses,

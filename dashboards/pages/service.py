@@ -1,4 +1,4 @@
-"""One service: its verdict with evidence, RED over time, breakers, neighbours, latest errors."""
+"""One service: its verdict with evidence, RED over time, breakers, neighbours; the rest of it is in ``service_parts.py``."""
 
 from __future__ import annotations
 
@@ -11,13 +11,10 @@ from starlette.exceptions import HTTPException
 from dashboards.api import Row, Section
 from dashboards.charts import Chart, chart_of_rows
 from dashboards.pages.page import Page, Visit, environments, quoted, rows_of
-from dashboards.pages.service_parts import PARTS
+from dashboards.pages.service_parts import PARTS, errors_query, failing
 from dashboards.pages.tile import Tile, tiles
 from dashboards.render import Help
 from dashboards.window import Window
-
-RECENT_ERRORS = 15
-RECENT_TRACES = 10
 
 
 @dataclass(frozen=True)
@@ -40,31 +37,24 @@ class ServiceContext:
     held_on_it: Annotated[tuple[Tile, ...], Help("Breakers others hold on this service: outside evidence.")]
     callers: Annotated[tuple[Row, ...], Help("Edges from services that call this one.")]
     callees: Annotated[tuple[Row, ...], Help("Edges to what this service calls.")]
-    errors: Annotated[Section, Help("GET /logs: the newest error records.")]
-    traces: Annotated[Section, Help("GET /traces: the newest failing traces.")]
     logs_url: Annotated[str, Help("All logs of the service in this time range.")]
     errors_url: Annotated[str, Help("Its error logs in this time range.")]
     traces_url: Annotated[str, Help("Its failing traces in this time range.")]
 
 
 async def load(visit: Visit) -> ServiceContext:
-    """Ask for the service, the breakers around it, its newest errors and failing traces."""
+    """Ask for the service and the breakers around it; what else the page shows comes as parts."""
     if len(visit.segments) != 2:
         raise HTTPException(404)
     service, question, api = visit.segments[1], visit.question, visit.api
-    errors_query = f"service:{quoted(service)} severity:>=error"
-    failing = {"service": service, "error": "true"}
-    answer, breakers, errors, traces = await asyncio.gather(
-        api.get("services", service, params=question),
-        api.get("breakers", params=question),
-        api.get("logs", params={**question, "query": errors_query, "limit": str(RECENT_ERRORS)}),
-        api.get("traces", params={**question, **failing, "limit": str(RECENT_TRACES)}),
+    answer, breakers = await asyncio.gather(
+        api.get("services", service, params=question), api.get("breakers", params=question)
     )
     row = answer.first or {}
     made = tiles(breakers.rows, visit.window)
     log_url, failing_url = (
         visit.window.url("logs", query=f"service:{quoted(service)}"),
-        visit.window.url("traces", **failing),
+        visit.window.url("traces", **failing(service)),
     )
     return ServiceContext(
         answer=answer,
@@ -86,10 +76,8 @@ async def load(visit: Visit) -> ServiceContext:
         ),
         callers=rows_of(row.get("callers")),
         callees=rows_of(row.get("callees")),
-        errors=errors,
-        traces=traces,
         logs_url=log_url,
-        errors_url=visit.window.url("logs", query=errors_query),
+        errors_url=visit.window.url("logs", query=errors_query(service)),
         traces_url=failing_url,
     )
 

@@ -1,4 +1,4 @@
-"""What the page of a service asks for once it stands: who owns it, its endpoints, its deploys. Each may take its time or fail alone."""
+"""What the page of a service asks for once it stands: who owns it, its endpoints, deploys, resources, errors. Each may take its time or fail alone."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from starlette.exceptions import HTTPException
 from dashboards.api import Row, Section
 from dashboards.charts import rows_by
 from dashboards.filters import web_link
-from dashboards.pages.page import Part, Visit, rows_of, text_of
+from dashboards.pages.page import Part, Visit, quoted, rows_of, text_of
 from dashboards.promql import Drawn, draw
 from dashboards.render import Help
 
 SHOWN_ENDPOINTS = 15
 SHOWN_DEPLOYS = 10
+RECENT_ERRORS = 15
+RECENT_TRACES = 10
 LINKS = ("runbook", "docs", "openapi", "repo")
 VERDICTS = {
     "regressed": "unhealthy",
@@ -162,6 +164,43 @@ async def load_container(visit: Visit) -> ContainerContext:
     return ContainerContext(tuple(each for each in drawn if each.chart), failed)
 
 
+@dataclass(frozen=True)
+class ErrorsContext:
+    """What the service said and did wrong last."""
+
+    errors: Annotated[Section, Help("GET /logs: the newest error records.")]
+    traces: Annotated[Section, Help("GET /traces: the newest failing traces.")]
+    errors_url: Annotated[str, Help("Its error logs in this time range.")]
+    traces_url: Annotated[str, Help("Its failing traces in this time range.")]
+
+
+async def load_errors(visit: Visit) -> ErrorsContext:
+    """Ask for the newest errors and failing traces."""
+    service, question = _service(visit), visit.question
+    errors, traces = await asyncio.gather(
+        visit.api.get(
+            "logs", params={**question, "query": errors_query(service), "limit": str(RECENT_ERRORS)}
+        ),
+        visit.api.get("traces", params={**question, **failing(service), "limit": str(RECENT_TRACES)}),
+    )
+    return ErrorsContext(
+        errors=errors,
+        traces=traces,
+        errors_url=visit.window.url("logs", query=errors_query(service)),
+        traces_url=visit.window.url("traces", **failing(service)),
+    )
+
+
+def errors_query(service: str) -> str:
+    """Write the search for a service's errors."""
+    return f"service:{quoted(service)} severity:>=error"
+
+
+def failing(service: str) -> dict[str, str]:
+    """Give the parameters that ask for a service's failing traces."""
+    return {"service": service, "error": "true"}
+
+
 def _of(service: str, query: str) -> str:
     """Put the service's name where a query says ``@``: as the agent's scrape and as OTLP's resource call it."""
     name = service.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
@@ -178,4 +217,5 @@ PARTS = {
     "about": Part("parts/about.html", AboutContext, load_about),
     "container": Part("parts/container.html", ContainerContext, load_container),
     "deploys": Part("parts/deploys.html", DeploysContext, load_deploys),
+    "errors": Part("parts/errors.html", ErrorsContext, load_errors),
 }

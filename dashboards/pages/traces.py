@@ -10,7 +10,7 @@ from typing import Annotated
 
 from dashboards.api import Row, Section
 from dashboards.heatmap import Box, Heatmap, lay_out
-from dashboards.pages.logs import narrow
+from dashboards.pages.facets import narrow
 from dashboards.pages.page import Page, Visit, quoted, rows_of, text_of
 from dashboards.render import Help
 from dashboards.timestamps import parse_moment, rfc3339

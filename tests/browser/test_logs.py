@@ -156,6 +156,7 @@ def test_the_page_is_read_without_scripts(browser: Browser, collector: Any, poll
     opened.goto("/logs?query=plain")
 
     expect(opened.get_by_test_id("log-row").first).to_contain_text("plain")
-    expect(opened.get_by_test_id("facet").first).to_be_visible()
     expect(opened.get_by_role("button", name="Live tail")).to_be_hidden()
+    opened.get_by_role("link", name="Values to narrow by").click()
+    expect(opened.get_by_test_id("facet").first).to_be_visible()
     context.close()

@@ -64,7 +64,7 @@ EXPECTED = {
         "gateway → checkout → payment",
     ),
     "/services": ("1 unhealthy", "62 % of requests fail", "team-pay"),
-    "/services/checkout": ("its breaker payment is open", "Latest errors", "charge failed"),
+    "/services/checkout": ("its breaker payment is open", "Latest errors and failing traces"),
     "/breakers": (
         "1 open",
         "1 hint on its settings",
@@ -231,6 +231,27 @@ def test_a_page_shows_what_the_api_knows(url: str) -> None:
     for text in EXPECTED[url]:
         assert text in answer.page.text
     assert not answer.page.having(data_testid="engine-banner")
+    assert not answer.page.having(data_testid="problem")
+
+
+@pytest.mark.parametrize(
+    ("page", "part", "texts"),
+    [
+        (
+            "/services/checkout",
+            "errors",
+            ("Latest errors", "charge failed", "Failing traces", "POST /checkout"),
+        ),
+        ("/logs?query=charge", "facets", ("severity", "payment", "More fields", "order.id")),
+    ],
+)
+def test_what_comes_later_shows_what_the_api_knows(page: str, part: str, texts: tuple[str, ...]) -> None:
+    """The page keeps a place for it; its own address shows it, with the page's search and range."""
+    (place,) = read(pages_over("shop"), page).page.having(data_testid=f"part-{part}")
+    answer = read(pages_over("shop"), place.attributes["hx-get"])
+
+    for text in texts:
+        assert text in answer.page.text
     assert not answer.page.having(data_testid="problem")
 
 

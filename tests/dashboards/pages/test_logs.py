@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import parse_qs, urlsplit
 
-from dashboards.pages.logs import narrow
+from dashboards.pages.facets import narrow
 from tests.dashboards.document import read
 from tests.dashboards.recorded_api import pages_over
 from tests.dashboards.recorded_shop import TRACE
