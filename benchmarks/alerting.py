@@ -3,10 +3,11 @@ A round of many rules with many active alerts: how long it takes, and what it co
 
 ::
 
-    python benchmarks/alerting.py --rules 1000 --alerts 10000
+    python -m benchmarks.alerting --rules 1000 --alerts 10000
+    python -m benchmarks.alerting --shapes          # what a rule of each shape costs: by a statement of its own, and with fifty of its kind
 
-A real engine in a child process holds one series per metric and service; each rule is an expression of its own, and fires for as many services as make up the
-alerts. Round 1 begins every alert (writes each, and an event per receiver if one is asked for), round 2 finds them all again, round 3 is the look at the breakers
+A real engine in a child process holds the series of a hundred services (``rules.py``); the rules are of twenty shapes, half of which fire, for as many services
+as make up the alerts, and one in a hundred asks by a statement of its own. All groups are due at once, which they are after a pause only. Round 1 begins every alert (writes each, and an event per receiver if one is asked for), round 2 finds them all again, round 3 is the look at the breakers
 that happens every second while they are active. Printed: wall and CPU seconds of this process and of the engine, and this process's peak memory.
 """
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import resource
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,16 +25,19 @@ import structlog
 import yaml
 from prometheus_client import CollectorRegistry
 
+from benchmarks.rules import SHAPES, expression, fill, groups
 from collector.alerting import Alerting, AlertingSettings
 from collector.alerting.evaluation.settings import GroupSettings
 from collector.alerting.kinds.asking import Sources
 from collector.engine.process import Engine
+from collector.query.promql.instants import Plan, plan
+from collector.query.promql.syntax import parse
+from collector.read.leaves import Asked, bring
+from collector.read.metrics import LOOKBACK_MS, instant
 from collector.read.sql import Reader
 from collector.state import State
 from collector.store.client import Store
 from collector.store.migrate import migrate
-
-METRICS = 100
 
 
 class NoBreakers:
@@ -41,40 +46,6 @@ class NoBreakers:
     def current(self) -> list[object]:
         """Give none."""
         return []
-
-
-def fill(store: Store, services: int, now: datetime) -> None:
-    """Write ten minutes of samples every 15 s; the value is the number of the service."""
-    at = now.strftime("%Y-%m-%d %H:%M:%S")
-    store.command(
-        "INSERT INTO metric_series (series_id, name, type, service, env, labels, first_seen, last_seen) "
-        f"SELECT number AS id, 'load_' || toString(id % {METRICS}), 'gauge', 'service-' || toString(intDiv(id, {METRICS})), 'prod', "
-        f"map('service_name', 'service-' || toString(intDiv(id, {METRICS}))), toDateTime64('{at}', 3, 'UTC') - 600, toDateTime64('{at}', 3, 'UTC') "
-        f"FROM numbers({METRICS * services})"
-    )
-    store.command(
-        "INSERT INTO metric_samples (series_id, at, value, retention_days) "
-        f"SELECT intDiv(number, 40) AS id, toDateTime64('{at}', 3, 'UTC') - 15 * (number % 40), intDiv(id, {METRICS}), 3000 "
-        f"FROM numbers({METRICS * services * 40})"
-    )
-
-
-def write_rules(path: Path, rules: int, each: int) -> None:
-    """Write *rules* expressions in groups of 20, each of which fires for *each* services."""
-    made = [
-        {
-            "alert": f"Load{number}",
-            "expr": f"avg by (service_name) (avg_over_time(load_{number % METRICS}[{5 + number // METRICS}m])) < {each}",
-            "labels": {"severity": "ticket"},
-            "annotations": {"summary": "{{ $labels.service_name }}: {{ $value | humanize }}"},
-        }
-        for number in range(rules)
-    ]
-    groups = [
-        {"name": f"g{start}", "rules": made[start : start + 20], "interval": "15s"}
-        for start in range(0, rules, 20)
-    ]
-    path.write_text(yaml.safe_dump({"groups": groups}))
 
 
 def cpu_s(pid: int) -> float:
@@ -91,22 +62,62 @@ def main() -> None:
     parser.add_argument("--alerts", type=int, default=10_000)
     parser.add_argument("--services", type=int, default=100)
     parser.add_argument("--at-once", type=int, default=4)
+    parser.add_argument("--shapes", action="store_true")
     asked = parser.parse_args()
+    # half of the rules fire, each at most once per service
+    asked.services = max(asked.services, 2 * asked.alerts // asked.rules + 1)
     with TemporaryDirectory(prefix="alerting-") as folder:
-        measure(Path(folder), asked)
+        (measure_shapes if asked.shapes else measure)(Path(folder), asked)
 
 
-def measure(folder: Path, asked: argparse.Namespace) -> None:
-    """Measure in *folder*."""
+def started(folder: Path, services: int, now: datetime) -> tuple[Engine, Store]:
+    """Start an engine with samples."""
     engine = Engine(folder / "engine")
     engine.start()
     while engine.state.state != "up":
         time.sleep(0.05)
     store = Store(engine.target)
     migrate(store)
+    fill(store, services, now)
+    return engine, store
+
+
+def measure_shapes(folder: Path, asked: argparse.Namespace) -> None:
+    """Print CPU milliseconds per rule, both processes', of each shape."""
     now = datetime.now(UTC).replace(microsecond=0)
-    fill(store, asked.services, now)
-    write_rules(folder / "rules.yaml", asked.rules, asked.alerts // asked.rules)
+    engine, store = started(folder, asked.services, now)
+    pid, at_ms = engine.state.pid or 0, int(now.timestamp() * 1000)
+
+    def cpu_ms(run: Callable[[], object], rules: int) -> float:
+        run()
+        began = time.process_time() + cpu_s(pid)
+        run()
+        run()
+        return (time.process_time() + cpu_s(pid) - began) / 2 / rules * 1000
+
+    print(f"{'shape':24} {'alone':>8} {'of 50':>8}   CPU-ms per rule")
+    for name, text in SHAPES.items():
+        texts = [expression(text, number, 20) for number in range(50)]
+        plans = [made for one in texts if (made := plan(parse(one), LOOKBACK_MS)) is not None]
+
+        def alone(texts: list[str] = texts) -> None:
+            for one in texts[:5]:
+                instant(Reader(store), one, at_ms)
+
+        def together(plans: list[Plan] = plans) -> None:
+            leaves = bring(Reader(store), [Asked(one, at_ms) for one in plans])
+            for one in plans:
+                leaves.run(one, at_ms)
+
+        print(f"{name:24} {cpu_ms(alone, 5):8.1f} {cpu_ms(together, 50):8.1f}")
+    engine.stop()
+
+
+def measure(folder: Path, asked: argparse.Namespace) -> None:
+    """Measure in *folder*."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    engine, store = started(folder, asked.services, now)
+    (folder / "rules.yaml").write_text(yaml.safe_dump({"groups": groups(asked.rules, asked.alerts)}))
     clock = [now]
     state = State(f"sqlite:///{folder / 'state.db'}")
     alerting = Alerting(

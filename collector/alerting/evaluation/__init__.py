@@ -4,7 +4,8 @@ Evaluation of the rules that ask: groups at their times, label sets through the 
 ``labelling.py``  samples -> `Finding`: the labels an alert will have, and its fingerprint
 ``states.py``     (rule, living alerts, findings, what is over, time) -> `Step`; pure
 ``progress.py``   when each group was evaluated last, in state/
-``groups.py``     `GroupEvaluator`: due groups, asked at once, committed together
+``questions.py``  `Questions`: the rules of due groups, several at once, expressions together
+``groups.py``     `GroupEvaluator`: due groups at their times, committed together
 
 Breakers' own rules (``breaker: open for …``) go through ``alerting/evaluate.py`` at each tick.
 """

@@ -7,45 +7,26 @@ leaves them out, and alerts' clocks go on meanwhile: they are times, not counts.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
+from datetime import datetime
 
-import structlog
 from sqlalchemy import Connection
 
 from collector.alerting import history
 from collector.alerting.evaluate import Alert, Change
 from collector.alerting.evaluation import progress, recording
-from collector.alerting.evaluation.labelling import Fill, Finding, findings, labelled
+from collector.alerting.evaluation.labelling import Finding
 from collector.alerting.evaluation.progress import Evaluated
+from collector.alerting.evaluation.questions import Outcome, Questions
 from collector.alerting.evaluation.settings import GroupSettings
-from collector.alerting.evaluation.states import Step, step
-from collector.alerting.kinds.asking import SAMPLES, Missing, Sample, Sources
-from collector.alerting.kinds.promql import read_promql
-from collector.alerting.rules import Group, Rule, RuleBook
-from collector.alerting.templates import Given, fill_in
-from collector.alerting.templates.functions import Row
-from collector.errors import FuseboardError, StoreUnavailable
+from collector.alerting.kinds.asking import Sources
+from collector.alerting.rules import Group, RuleBook
 from collector.state import State
-
-log = structlog.get_logger(__name__)
 
 # A slow rule does not keep the groups that are ready from being committed.
 _COMMIT_EVERY_S = 0.5
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One rule, evaluated: what changed, what is to be recorded, or why it could not be."""
-
-    rule: Rule
-    step: Step = field(default_factory=Step)
-    samples: Sequence[Finding] = ()
-    problem: str = ""
-    took_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -82,13 +63,6 @@ class Done:
         return Evaluated(self.slot, at, sum(outcome.took_s for outcome in self.outcomes), problems)
 
 
-@dataclass
-class _Away:
-    """Why the engine did not answer in this round: a thousand rules need not find out one by one."""
-
-    problem: str = ""
-
-
 Commit = Callable[[Sequence[Done], datetime], bool]
 
 
@@ -112,7 +86,7 @@ class GroupEvaluator:
         self._state = state
         self._sources = sources
         self._commit = commit
-        self._pool = ThreadPoolExecutor(settings.at_once, thread_name_prefix="alerting-rule")
+        self._questions = Questions(settings, sources)
         self._slots: dict[str, datetime] = {}
         self.values: dict[str, float] = {}
         self.took: dict[str, float] = {}
@@ -152,7 +126,7 @@ class GroupEvaluator:
 
     def stop(self) -> None:
         """Ask nothing more."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._questions.stop()
 
     def _due(self, group: Group, last: Mapping[str, datetime], now: datetime) -> datetime | None:
         slot = group.slot(now, self._settings.interval_s)
@@ -163,85 +137,13 @@ class GroupEvaluator:
         self, due: Sequence[tuple[Group, datetime]], living: Mapping[str, Mapping[str, Alert]]
     ) -> Iterator[list[Done]]:
         """Ask all rules of *due*; give the groups as they are done, some at a time."""
-        away = _Away()
-        asked = [
-            (group, slot, [self._begun(rule, living.get(rule.id, {}), group, slot, away) for rule in group.asked])
-            for group, slot in due
-        ]  # fmt: skip
+        asked = self._questions.begin(due, living)
         while asked:
             wait([future for _, _, futures in asked for future in futures], timeout=_COMMIT_EVERY_S)
             ready = [one for one in asked if all(future.done() for future in one[2])]
             asked = [one for one in asked if one not in ready]
             if ready:
                 yield [Done(group, slot, _results(futures)) for group, slot, futures in ready]
-
-    def _begun(
-        self, rule: Rule, living: Mapping[str, Alert], group: Group, slot: datetime, away: _Away
-    ) -> Future[Outcome]:
-        """Begin to evaluate *rule*; what asks no engine does not wait behind what does."""
-        if rule.kind != "fuseboard":
-            return self._pool.submit(self._outcome, rule, living, group, slot, away)
-        done: Future[Outcome] = Future()
-        done.set_result(self._outcome(rule, living, group, slot, _Away()))
-        return done
-
-    def _outcome(
-        self, rule: Rule, living: Mapping[str, Alert], group: Group, slot: datetime, away: _Away
-    ) -> Outcome:
-        began = time.monotonic()
-        try:
-            if away.problem:
-                return Outcome(rule, problem=away.problem)
-            outcome = self._asked(rule, living, group, slot)
-        except FuseboardError as error:
-            if isinstance(error, StoreUnavailable):
-                away.problem = error.message
-            outcome = Outcome(rule, problem=error.message)
-        except Exception as error:
-            log.exception("rule_failed", rule=rule.name, group=rule.group)
-            outcome = Outcome(rule, problem=f"{type(error).__name__}: {error}")
-        return replace(outcome, took_s=time.monotonic() - began)
-
-    def _asked(self, rule: Rule, living: Mapping[str, Alert], group: Group, slot: datetime) -> Outcome:
-        assert rule.asking is not None
-        offset_s = self._settings.offset_s if group.offset_s is None else group.offset_s
-        at = slot - timedelta(seconds=offset_s)
-        fill = self._filler(at)
-        found = findings(rule, rule.asking.find(self._sources, at), fill, group.limit)
-        if rule.kind == "record":
-            return Outcome(rule, samples=tuple(found.values()))
-        missing = [_missing(rule, alert) for mark, alert in living.items() if mark not in found]
-        over: frozenset[str] = frozenset()
-        if missing:
-            over = rule.asking.over(
-                self._sources, at, missing, lambda sample: labelled(rule, sample, fill).fingerprint
-            )
-        return Outcome(
-            rule, step(rule, living, found, over, slot, self._settings.silence_s, _annotator(rule, fill))
-        )
-
-    def _filler(self, at: datetime) -> Fill:
-        settings = self._settings
-
-        def ask(text: str) -> list[Row]:
-            self._sources.attend(SAMPLES)
-            try:
-                return [Row(*sample) for sample in read_promql(text).find(self._sources, at)]
-            except FuseboardError as error:
-                raise ValueError(error.message) from error
-
-        def fill(text: str, sample: Sample) -> str:
-            given = Given(
-                sample.labels,
-                sample.value,
-                settings.external_labels,
-                settings.external_url,
-                ask,
-                at.timestamp(),
-            )
-            return fill_in(text, given)
-
-        return fill
 
     def _remember(self, done: Sequence[Done]) -> None:
         """Keep the values of living alerts: they change at every evaluation, which is no reason to write them."""
@@ -256,19 +158,3 @@ class GroupEvaluator:
 
 def _results(futures: Sequence[Future[Outcome]]) -> list[Outcome]:
     return [future.result() for future in futures]
-
-
-def _missing(rule: Rule, alert: Alert) -> Missing:
-    """Leave the labels that the rule itself gave: no series has them."""
-    own = {"alertname", *rule.labels}
-    labels = {name: value for name, value in alert.labels.items() if name not in own}
-    return Missing(alert.fingerprint, labels, alert.pending_since, alert.missing_since)
-
-
-def _annotator(rule: Rule, fill: Fill) -> Callable[[Finding], dict[str, str]]:
-    """Fill annotations with the labels of the sample, as Prometheus does."""
-
-    def annotate(finding: Finding) -> dict[str, str]:
-        return {name: fill(text, finding.sample) for name, text in rule.annotations.items()}
-
-    return annotate

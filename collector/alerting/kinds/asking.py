@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from collector.read.breakers import BreakerState
+from collector.read.leaves import Leaves
 from collector.read.sql import Answer, Reader
 
 
@@ -47,6 +48,7 @@ class Sources:
         states: Gives the breakers as they are now, from memory (`collector.read.present`); ``None`` = the tables are asked.
         own: Gives what ``/api/v1/pipeline`` says; ``None`` = nothing is known.
         attend: Called with signals before a question about them: what gathers in the journal until somebody reads is loaded then.
+        leaves: What expressions ask of the store, brought for many rules; ``None`` = each asks by itself.
     """
 
     reader: Callable[[], Reader]
@@ -54,6 +56,7 @@ class Sources:
     states: Callable[[], Sequence[BreakerState]] | None = None
     own: Callable[[], Mapping[str, Any]] | None = None
     attend: Callable[[Collection[str]], object] = bool
+    leaves: Leaves | None = None
 
 
 # Of what a rule's answer is made; transitions of breakers wait for nobody, so nobody names them.

@@ -5,12 +5,15 @@ When a label set is no longer among the answers, either its condition has ended 
 asked without its conditions (``x > 5`` as ``x``): a label set that is there without them has been found, and is over. One that is not there
 has no series; it is over when every service that its series came from has been heard of since, by whatever else it sends: then the service lives and
 no longer has the series. Otherwise nobody knows, and the alert stays. ``absent()`` yields nothing exactly when there is something: that is an answer.
+
+Most expressions are evaluated here, from values that a few statements bring for all rules of a round (``read/leaves.py``); the others by a statement each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -28,7 +31,9 @@ from collector.alerting.kinds.asking import (
 from collector.errors import QueryError
 from collector.query.matchers import chosen, selectors
 from collector.query.promql import Grid, compile_promql
+from collector.query.promql.instants import GivenUp, Plan, plan
 from collector.query.promql.syntax import parse, pretty
+from collector.read.leaves import Leaves
 from collector.read.metrics import LOOKBACK_MS, instant
 from collector.read.sources import last_heard
 
@@ -49,16 +54,20 @@ class Promql:
     Attributes:
         text: As written.
         present: The same without its conditions; ``None`` = yielding nothing is an answer.
+        plan: Evaluates *text* here, from leaves brought for many rules; ``None`` = the store does.
+        present_plan: The same of *present*, from the same leaves.
     """
 
     text: str
     present: str | None
+    plan: Plan | None = field(default=None, compare=False, repr=False)
+    present_plan: Plan | None = field(default=None, compare=False, repr=False)
 
     reads: ClassVar = SAMPLES
 
     def find(self, sources: Sources, at: datetime) -> list[Sample]:
         """Give the expression's vector, or its number under no labels."""
-        return _samples(sources, self.text, at)
+        return _samples(sources, self.text, self.plan, at)
 
     def over(
         self,
@@ -70,7 +79,7 @@ class Promql:
         """Give those that are there without the condition, or whose services are heard of without the series."""
         if self.present is None:
             return frozenset(one.fingerprint for one in missing)
-        there = {fingerprint(sample) for sample in _samples(sources, self.present, at)}
+        there = {fingerprint(sample) for sample in _samples(sources, self.present, self.present_plan, at)}
         gone = [one for one in missing if one.fingerprint not in there and one.since is not None]
         found = frozenset(one.fingerprint for one in missing if one.fingerprint in there)
         return found | self._unheard(sources, gone[:_LOOKED_FOR]) if gone else found
@@ -104,7 +113,13 @@ def read_promql(text: str) -> Promql:
         raise ValueError(error.message) from error
     if kind not in {"vector", "scalar"}:
         raise ValueError(f"a rule needs an instant vector or a number, and this is a {kind}")
-    return Promql(text, without_conditions(tree))
+    present = without_conditions(tree)
+    return Promql(
+        text,
+        present,
+        plan(tree, LOOKBACK_MS),
+        None if present is None else plan(parse(present), LOOKBACK_MS),
+    )
 
 
 def without_conditions(node: Any) -> str | None:
@@ -153,6 +168,16 @@ def _is_number(node: Any) -> bool:
     )
 
 
-def _samples(sources: Sources, text: str, at: datetime) -> list[Sample]:
+def _samples(sources: Sources, text: str, planned: Plan | None, at: datetime) -> list[Sample]:
+    if planned is not None and sources.leaves is not None:
+        with suppress(GivenUp):
+            return _here(sources.leaves, planned, milliseconds(at))
     answer = instant(sources.reader(), text, milliseconds(at), series_limit=SERIES_LIMIT)
     return [Sample(one.labels, one.points[0][1]) for one in answer.series if one.points]
+
+
+def _here(leaves: Leaves, planned: Plan, at_ms: int) -> list[Sample]:
+    found = leaves.run(planned, at_ms)
+    if len(found) > SERIES_LIMIT:
+        raise GivenUp
+    return [Sample(one.labels, one.value) for one in found]

@@ -96,7 +96,7 @@ def compile_promql(text: str, grid: Grid, lookback_ms: int = 300_000, series_lim
             f"{grid.points} points per series are asked for, {POINTS_LIMIT} are allowed; a longer step or a shorter range has fewer"
         )
     tree = parse(text)
-    scope = Scope(grid, grid.start_ms, grid.end_ms, lookback_ms, Params(), _own(tree))
+    scope = Scope(grid, grid.start_ms, grid.end_ms, lookback_ms, Params(), own_columns(tree))
     compiled = _statement(tree, _node(tree, scope), scope, series_limit)
     return replace(
         compiled, warnings=tuple(dict.fromkeys(scope.warnings)), infos=tuple(dict.fromkeys(scope.infos))
@@ -153,7 +153,7 @@ def _order(tree: Any, scope: Scope) -> str:
     return f" ORDER BY {order}" if order else ""
 
 
-def _own(tree: Any) -> frozenset[str]:
+def own_columns(tree: Any) -> frozenset[str]:
     """Say which columns a question names like labels, outside of matchers: only then they are shown as such."""
     named: set[str] = set()
 

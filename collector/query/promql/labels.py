@@ -83,7 +83,7 @@ def absent(vector: Vector, selector: object, scope: Scope) -> Vector:
         selector: Where it is one, what it asks for by ``=`` are the labels of the 1.
         scope: Where.
     """
-    labels = _asked_for(selector)
+    labels = asked_for(selector)
     names, values = scope.params.texts(list(labels)), scope.params.texts(list(labels.values()))
     counts = f"arrayResize(countForEach(t.values), {scope.length})"
     sql = (
@@ -93,7 +93,8 @@ def absent(vector: Vector, selector: object, scope: Scope) -> Vector:
     return Vector(sql)
 
 
-def _asked_for(selector: object) -> dict[str, str]:
+def asked_for(selector: object) -> dict[str, str]:
+    """Give the labels that *selector* asks for by ``=``; none if it is no selector."""
     if isinstance(selector, pp.MatrixSelector):
         selector = selector.vector_selector
     if not isinstance(selector, pp.VectorSelector):

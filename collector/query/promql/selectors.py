@@ -31,7 +31,7 @@ _SAMPLES = """SELECT m.labels AS labels, m.delta AS delta, s.samples AS samples
 FROM (SELECT series_id, timeSeriesGroupArray(at, value) AS samples FROM metric_samples
 PREWHERE series_id IN (SELECT s.series_id FROM metric_series AS s WHERE {matched}) AND at > {after} AND at <= {until}{fresh}
 GROUP BY series_id) AS s INNER JOIN ({series}) AS m ON s.series_id = m.series_id"""
-_FRESH = f"\nWHERE reinterpretAsUInt64(value) != {STALE}"
+FRESH = f"\nWHERE reinterpretAsUInt64(value) != {STALE}"
 
 
 def at_and_offset(node: pp.VectorSelector | pp.SubqueryExpr, scope: Scope) -> tuple[Grid, bool]:
@@ -88,7 +88,7 @@ def select_matrix(node: pp.VectorSelector, window_ms: int, scope: Scope, *, fres
         series=_series(matched, inner, window_ms),
         after=inner.params.time(grid.start_ms - window_ms),
         until=inner.params.time(grid.end_ms),
-        fresh=_FRESH if fresh else "",
+        fresh=FRESH if fresh else "",
     )
     ago_ms = scope.grid.start_ms - grid.start_ms
     return Matrix(sql, window_ms, inner, repeated, ago_ms, named=True, unique=exact_name)
@@ -102,18 +102,26 @@ def _counted(scope: Scope) -> None:
 
 def select_vector(node: pp.VectorSelector, scope: Scope) -> Vector:
     """Compile an instant selector: the last sample within the lookback, unless it says that the series has ended."""
-    matrix = select_matrix(node, scope.lookback_ms, scope, fresh=False)
-    last = matrix.scope.to_grid("Last", "t.samples", scope.lookback_ms)
+    return last_of(select_matrix(node, scope.lookback_ms, scope, fresh=False), scope)
+
+
+def last_of(matrix: Matrix, scope: Scope) -> Vector:
+    """Give the last sample, stale markers being among them."""
+    last = matrix.scope.to_grid("Last", "t.samples", matrix.window_ms)
     alive = f"arrayMap(v -> if(reinterpretAsUInt64(assumeNotNull(v)) = {STALE}, NULL, v), {last})"
     return Vector(_per_labels(matrix, alive, scope), named=True, unique=matrix.unique)
 
 
 def select_timestamps(node: pp.VectorSelector, scope: Scope) -> Vector:
     """Compile ``timestamp(selector)``: when the sample was taken, in seconds, rather than its value."""
-    matrix = select_matrix(node, scope.lookback_ms, scope, fresh=False)
+    return times_of(select_matrix(node, scope.lookback_ms, scope, fresh=False), scope)
+
+
+def times_of(matrix: Matrix, scope: Scope) -> Vector:
+    """Give when the last sample was taken, stale markers being among them."""
     times = "arrayMap(s -> (s.1, toUnixTimestamp64Milli(s.1) / 1000), t.samples)"
-    last = matrix.scope.to_grid("Last", "t.samples", scope.lookback_ms)
-    taken = matrix.scope.to_grid("Last", times, scope.lookback_ms)
+    last = matrix.scope.to_grid("Last", "t.samples", matrix.window_ms)
+    taken = matrix.scope.to_grid("Last", times, matrix.window_ms)
     alive = (
         f"arrayMap((v, w) -> if(reinterpretAsUInt64(assumeNotNull(v)) = {STALE}, NULL, w), {last}, {taken})"
     )

@@ -45,8 +45,9 @@ _SMOOTHED = (
     "$b * (($a * x + (1 - $a) * (acc.1 + acc.2)) - acc.1) + (1 - $b) * acc.2), "
     "arrayPopFront(w), (w[1], w[2] - w[1])), 1))"
 )
+_WITH_NUMBERS = frozenset({"predict_linear", "quantile_over_time"})
 _SMOOTHING = frozenset({"double_exponential_smoothing", "holt_winters"})
-_KEEPS_NAME = frozenset({"last_over_time", "first_over_time"})
+KEEPS_NAME = frozenset({"last_over_time", "first_over_time"})
 # Sums of huge samples overflow before they are divided; a power of two scales exactly.
 _SCALE = "pow(2, 64)"
 # Longer than any samples reach back.
@@ -70,7 +71,15 @@ def over_window(function: str, matrix: Matrix, numbers: list[Scalar], scope: Sco
     if values is None:
         return None
     sql = f"SELECT t.labels AS labels, {values} AS values FROM ({matrix.sql}) AS t GROUP BY labels"
-    return Vector(sql, matrix.named, matrix.unique, matrix.drops or function not in _KEEPS_NAME)
+    return Vector(sql, matrix.named, matrix.unique, matrix.drops or function not in KEEPS_NAME)
+
+
+def is_over_window(function: str) -> bool:
+    """Whether there is such a range function."""
+    return (
+        function in {*_TO_GRID, *_SPECIAL, *_OF_TIMES, *_REDUCED, *_OF_VALUES, *_SMOOTHING}
+        or function in _WITH_NUMBERS
+    )
 
 
 def _values(function: str, matrix: Matrix, numbers: list[Scalar], scope: Scope) -> str | None:
