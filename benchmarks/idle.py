@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -40,16 +41,17 @@ Request = tuple[str, bytes, dict[str, str]]
 def lines(seconds: int) -> Iterator[Request]:
     """Yield log lines, as an agent sends them."""
     told = {"Fuseboard-Resource": "service.name=checkout,deployment.environment.name=prod"}
-    made = loglines.lines(_RECORDS * seconds, seed=9)
+    made = loglines.lines(_RECORDS * seconds, seed=9, start=datetime.now(UTC), per_s=_RECORDS)
     for _ in range(seconds):
         yield "/v1/lines", b"\n".join(next(made) for _ in range(_RECORDS)), told
 
 
 def loki(seconds: int) -> Iterator[Request]:
     """Yield a push of lines, as JSON."""
-    made = loglines.lines(_RECORDS * seconds, seed=10)
-    for _ in range(seconds):
-        values = [[str(time.time_ns()), next(made).decode()] for _ in range(_RECORDS)]
+    made = loglines.lines(_RECORDS * seconds, seed=10, start=datetime.now(UTC), per_s=_RECORDS)
+    for second in range(seconds):
+        at_ns = time.time_ns() + second * 10**9
+        values = [[str(at_ns), next(made).decode()] for _ in range(_RECORDS)]
         streams = [{"stream": {"app": "cart", "env": "prod"}, "values": values}]
         yield (
             "/loki/api/v1/push",

@@ -42,6 +42,7 @@ from collector.engine.process import Engine
 from collector.engine.remote import Server
 from collector.errors import Unavailable
 from collector.formats import registry as formats
+from collector.formats.breakers import receive as formats_breakers
 from collector.formats.lines import receive as formats_lines
 from collector.jobs.breaker_states import BREAKER_STATES
 from collector.jobs.calls import CALLS
@@ -167,12 +168,18 @@ def build(settings: Settings, tour: str = "") -> Collector:
     def idle(group: str) -> bool:
         return loader.idle(group)
 
+    def finished(segment: SealedSegment) -> None:
+        journal.finished(segment)
+        if segment.group == formats_breakers.PROTOCOL.group:
+            alerting.hear()
+
     journal = Journal(
         JournalSettings(
             data / "journal",
             settings.journal_max_bytes,
             {p.group: p.seal_age_s for p in formats.PROTOCOLS},
             quiet_s=wiring.quiet_s(settings),
+            quiet_most_s={p.group: p.quiet_s for p in formats.PROTOCOLS if p.quiet_s is not None},
         ),
         on_sealed=take,
         frozen=frozen,
@@ -180,7 +187,7 @@ def build(settings: Settings, tour: str = "") -> Collector:
     )
     loader = Loader(
         formats.groups(), store, MappingArchive(data / "mappings"), journal.uuid, data / "quarantine",
-        journal.finished, LoadMetrics(metrics), wiring.retention(settings),
+        finished, LoadMetrics(metrics), wiring.retention(settings),
     )  # fmt: skip
     loader.on_no_space = journal.no_space
     state = State(

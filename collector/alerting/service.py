@@ -156,7 +156,7 @@ class Alerting:
             self._register()
         self.silences = Silences(state, clock)
         self.incidents = self._build_incidents(sources)
-        self._stop = threading.Event()
+        self._stop, self._heard = threading.Event(), threading.Event()
         self._wakes = tuple(threading.Event() for _ in self._couriers)
         self._heartbeat = self._make_heartbeat()
         self._threads: list[threading.Thread] = []
@@ -249,6 +249,7 @@ class Alerting:
         the next start under the same ``webhook-id``.
         """
         self._stop.set()
+        self._heard.set()
         self._groups.stop()
         for wake in self._wakes:
             wake.set()
@@ -407,9 +408,18 @@ class Alerting:
         except Unavailable as error:
             log.warning("alerting_lease_kept", code=error.code, error=error.message)
 
+    def hear(self) -> None:
+        """Hear that there are new transitions in the tables: they are looked at now, not at the next interval."""
+        self._heard.set()
+
     def _evaluate_forever(self) -> None:
         due = time.monotonic()
-        while not self._stop.wait(max(0.0, due - time.monotonic())):
+        while not self._stop.is_set():
+            if self._heard.wait(max(0.0, due - time.monotonic())):
+                self._heard.clear()
+                due = time.monotonic()
+                if self._stop.is_set():
+                    return
             due = max(due + self._settings.interval_s, time.monotonic())
             try:
                 self._tick_unless_at_rest()

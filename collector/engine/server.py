@@ -89,6 +89,8 @@ _INPUT_TABLE = re.compile(rb"\binput\s*\(\s*('(?:[^'\\]|\\.)*')\s*\)", re.IGNORE
 _TRAILING_FORMAT = re.compile(rb"\bFORMAT\s+(\w+)\s*;?\s*\Z", re.IGNORECASE)
 _ERROR_CODE = re.compile(r"Code: (\d+)")
 _BODY_ENCODINGS = frozenset({"zstd", "gzip", "deflate", "br", "lz4"})
+# Read by chDB when the first handle opens the database.
+_CONFIG = Path(__file__).with_name("engine.xml")
 # Idle handles kept, whatever their settings: the readers' few sets stay warm, the one-off sets of inserts fall out.
 _IDLE_HANDLES = 16
 
@@ -107,13 +109,13 @@ class Handles:
     """
 
     def __init__(self, path: str, defaults: dict[str, str]) -> None:
-        self._path = path
+        self._path = f"{path}?config-file={_CONFIG}"
         self._defaults = defaults
         self._idle: deque[tuple[tuple[tuple[str, str], ...], Any]] = (
             deque()
         )  # the latest used at the right end
         self._lock = threading.Lock()
-        self._keep_open = chdb.connect(path)  # the database closes with its last handle
+        self._keep_open = chdb.connect(self._path)  # the database closes with its last handle
 
     @contextmanager
     def borrow(self, database: str, settings: dict[str, str]) -> Iterator[Any]:

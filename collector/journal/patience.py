@@ -28,11 +28,13 @@ class Patience:
     Args:
         ages_s: By group, how long a small segment usually gathers.
         quiet_s: How long it gathers while nobody reads and nothing acts upon its records.
+        most_s: By group, the longest that is.
     """
 
-    def __init__(self, ages_s: Mapping[str, float], quiet_s: float) -> None:
+    def __init__(self, ages_s: Mapping[str, float], quiet_s: float, most_s: Mapping[str, float]) -> None:
         self._ages_s = ages_s
         self._quiet_s = quiet_s
+        self._most_s = most_s
         self._hurried: set[str] = set()
         self._attended = self._attended_since = -_ATTENDED_S
 
@@ -61,7 +63,7 @@ class Patience:
         usual_s = self.usual_s(group, raw_bytes)
         if group in self._hurried or raw_bytes >= _QUIET_RAW_BYTES or self._is_attended():
             return usual_s
-        return max(usual_s, self._quiet_s)
+        return max(usual_s, min(self._quiet_s, self._most_s.get(group, self._quiet_s)))
 
     def late_s(self, group: str, raw_bytes: int, opened: float) -> float:
         """Return how long a segment opened at *opened* is wanted already; one that waits for a reader is wanted since there is one."""

@@ -66,6 +66,7 @@ class JournalSettings:
         seal_ages_s: By group, seconds a small segment gathers before it is sealed; a large one gathers for one second at most.
         reserve_bytes: Space kept for seals and marks on a full disk.
         quiet_s: Seconds a small segment gathers instead while nobody reads and nothing acts upon its records; 0 = no longer than usual.
+        quiet_most_s: The most of that, by group.
     """
 
     path: Path
@@ -73,6 +74,7 @@ class JournalSettings:
     seal_ages_s: Mapping[str, float] = field(default_factory=dict)
     reserve_bytes: int = RESERVE_BYTES
     quiet_s: float = 0.0
+    quiet_most_s: Mapping[str, float] = field(default_factory=dict)
 
 
 class _Wake:
@@ -125,7 +127,7 @@ class Journal:
         self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._open: dict[str, tuple[OpenSegment, float]] = {}
         self._aside: list[tuple[str, OpenSegment]] = []
-        self._patience = Patience(settings.seal_ages_s, settings.quiet_s)
+        self._patience = Patience(settings.seal_ages_s, settings.quiet_s, settings.quiet_most_s)
         self._repeats = Repeats(self.identities)
         self._lock = threading.Lock()
         self._bytes = 0

@@ -160,12 +160,12 @@ def prepare(
         },
         lacks=judged.lacks,
     )
-    return Batch(protocol.group, frame + body_frame, info, _waits(protocol, kept))
+    return Batch(protocol.group, frame + body_frame, info, not judged.hurries and _waits(kept))
 
 
-def _waits(protocol: Protocol, body: bytes) -> bool:
+def _waits(body: bytes) -> bool:
     """Say whether nothing acts upon what *body* says; a large one waits for nobody, so it is not looked through."""
-    return protocol.waits and len(body) < _WAITING_BYTES and _BREAKER not in body
+    return len(body) < _WAITING_BYTES and _BREAKER not in body
 
 
 def _overridden(head: envelope.Head, judged: Judged, body: bytes) -> dict[str, Any]:

@@ -18,6 +18,7 @@ class Judged:
         records: Counted in the body; 0 = nothing to store, answer success at once.
         timed: The records carry the client's own time, so that a byte-identical body is a retry.
         told: What the answer says of this body besides; kept with it.
+        hurries: Something acts upon the records: they wait for no reader.
         claims: The body -> the services it says it is of, where the answer tells a client that its key may not write as one of them.
         kept: What is journalled in place of the body, where not all of it is taken or its framing is not one that SQL can split.
         lacks: Tables of the protocol for which the body holds nothing for certain: a segment of such bodies is not read for them.
@@ -28,6 +29,7 @@ class Judged:
     told: Mapping[str, Any] = field(default_factory=dict)
     kept: bytes | None = None
     lacks: tuple[str, ...] = ()
+    hurries: bool = False
     claims: Callable[[bytes], Iterable[str]] | None = None
 
 
@@ -64,7 +66,8 @@ class Protocol:
         encoding: What a body without ``Content-Encoding`` is taken for.
         seal_age_s: Seconds a small segment gathers before it is sealed: what people wait for is sealed soon; each load costs
             the engine a fixed analysis of its statement, so the rest gathers longer. Large ones gather for a second.
-        waits: While nobody reads, its records may wait to be loaded, but for those that tell of a breaker.
+        quiet_s: While nobody reads, its records may wait to be loaded, but for those that tell of a breaker or that `Judged.hurries`: at most so many seconds;
+            ``None`` = as the settings say.
     """
 
     name: str
@@ -83,4 +86,4 @@ class Protocol:
     probe: Callable[[str, str, Mapping[bytes, bytes]], Response | None] | None = None
     declare: Callable[[str, Mapping[str, str]], Mapping[str, str]] | None = None
     seal_age_s: float = 1.0
-    waits: bool = True
+    quiet_s: float | None = None

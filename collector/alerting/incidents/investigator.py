@@ -1,5 +1,5 @@
 """
-Look at the store every quarter of a minute: draw the topology for the planner, and pin to open incidents what explains them.
+Look at the store every quarter of a minute, or every minute while what fires stays the same and no incident lives: draw the topology for the planner, and pin to open incidents what explains them.
 
 An incident is looked at while it lives and once after its end; what it had is kept when the engine is away. Only the collector that holds alerting's lease writes.
 """
@@ -25,6 +25,8 @@ from collector.state import State
 log = structlog.get_logger(__name__)
 
 EVERY_S = 15.0
+# While the same fires and no incident lives; what the planner knows counts for half as long again.
+SAME = timedelta(seconds=60)
 # Of one look: the newest; a storm of incidents must not keep the engine busy.
 LOOKED_AT_MOST = 10
 # The last words about an incident may arrive a little after its end.
@@ -49,7 +51,8 @@ class Investigator:
     planner: Planner
     leads: Callable[[Connection, datetime], bool]
     attend: Callable[[], object] = bool
-    _states: Mapping[str, Mapping[str, int]] = field(default_factory=dict, init=False)
+    _firing: Mapping[str, int] = field(default_factory=dict, init=False)
+    _drawn: datetime | None = field(default=None, init=False)
 
     def look(self, now: datetime) -> int:
         """
@@ -58,17 +61,24 @@ class Investigator:
         A store that is away changes nothing, and while nothing fires and nothing is left to pin it is not asked.
         """
         with self.state.read() as tx:
-            before, self._states = self._states, history.states(tx)
+            states = history.states(tx)
+        firing = {rule: counts["firing"] for rule, counts in states.items() if "firing" in counts}
         try:
-            if not self._states and not self._wanted(now):
+            wanted = bool(self._wanted(now))
+            if not wanted and (not states or not self._is_due(firing, now)):
                 return 0
-            if self._states != before:
+            if firing != self._firing:
                 self.attend()
             self.planner.topology = self.witness.topology(now)
+            self._firing, self._drawn = firing, now
             return sum(self._pin(incident, now) for incident in self._wanted(now))
         except FuseboardError as error:
             log.info("incidents_unexplained", code=error.code, error=error.message)
             return 0
+
+    def _is_due(self, firing: Mapping[str, int], now: datetime) -> bool:
+        """Whether something else fires than at the last look, or that was long ago."""
+        return self._drawn is None or firing != self._firing or now - self._drawn >= SAME
 
     def _wanted(self, now: datetime) -> list[Incident]:
         with self.state.read() as tx:

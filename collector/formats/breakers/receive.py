@@ -16,6 +16,7 @@ from collector.errors import Malformed
 from collector.receive.headers import pairs, time_ns
 from collector.receive.protocol import Judged, Protocol, Response
 
+OPEN = frozenset({"open", "forced_open"})
 STATES = ("closed", "open", "half_open", "forced_open", "disabled", "metrics_only")
 
 
@@ -55,7 +56,10 @@ def judge(body: bytes, headers: Mapping[bytes, bytes]) -> Judged:
     transitions = _parsed(body)
     for number, transition in enumerate(transitions):
         _check(transition, number, resource.get("service.name", ""))
-    return Judged(len(transitions), timed=all(transition.at is not None for transition in transitions))
+    timed = all(transition.at is not None for transition in transitions)
+    return Judged(
+        len(transitions), timed=timed, hurries=any(_opens(transition) for transition in transitions)
+    )
 
 
 def answer(batch_id: str, size: int, records: int) -> dict[str, Any]:
@@ -83,6 +87,11 @@ def _parsed(body: bytes) -> list[Transition]:
         raise Malformed(
             "bad_transition", f"not a transition, an array of them, or one per line: {error}"
         ) from error
+
+
+def _opens(transition: Transition) -> bool:
+    """Say whether somebody may have to be woken; that a trial began or went well may be told a second later."""
+    return transition.to.lower().replace("-", "_") in OPEN
 
 
 def _check(transition: Transition, number: int, declared_service: str) -> None:
@@ -117,5 +126,5 @@ PROTOCOL = Protocol(
     answer=answer,
     respond=respond,
     seal_age_s=0.5,
-    waits=False,
+    quiet_s=2.0,
 )

@@ -9,6 +9,7 @@ from standardwebhooks import Webhook
 
 from collector.alerting.history import AlertsWanted
 from collector.errors import StoreUnavailable
+from tests.conftest import eventually
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -215,3 +216,16 @@ def test_what_was_told_waits_for_its_time_at_no_rest(start, breakers, clock):
     alerting.round()
 
     assert not alerting._evaluator.rests(clock.at)
+
+
+def test_a_transition_that_was_stored_is_looked_at_at_once(start, breakers, clock):
+    """Not at the next interval; nothing else hastens a round."""
+    alerting = start(interval_s=60)
+    alerting.start()
+    eventually(alerting.evaluates)
+    breakers.set(state="open", since=clock.at - timedelta(seconds=20))
+
+    alerting.hear()
+
+    eventually(lambda: "firing" in [alert["state"] for alert in alerting.alerts()])
+    alerting.stop()

@@ -229,3 +229,10 @@ def test_one_off_settings_leave_nothing_behind(engine: Engine, client: Client) -
     ask(100, 200)
 
     assert memory_kb() - before < 12_000
+
+
+def test_its_server_settings_are_those_of_its_file(client: Client) -> None:
+    """They are read when the first handle opens the database; which ones matter for an idle engine, the file says."""
+    wanted = "SELECT value FROM system.server_settings WHERE name = 'memory_worker_period_ms'"
+
+    assert client.query(wanted).result_rows == [("500",)]

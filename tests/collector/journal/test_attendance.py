@@ -27,7 +27,12 @@ class Held:
         self.done = threading.Event()
         self.done.set()
         self.journal = Journal(
-            JournalSettings(path, seal_ages_s={"lines": USUAL_S, "breakers": USUAL_S}, quiet_s=60.0),
+            JournalSettings(
+                path,
+                seal_ages_s={"lines": USUAL_S, "breakers": USUAL_S},
+                quiet_s=60.0,
+                quiet_most_s={"breakers": 4 * USUAL_S},
+            ),
             self.sealed.append,
             lambda _: FROZEN,
             lambda: NOW_NS,
@@ -164,3 +169,14 @@ def test_what_waits_for_a_reader_is_not_behind(held: Held) -> None:
     assert before_s <= USUAL_S
     assert held.journal.oldest_open_s < 4 * USUAL_S
     held.sealed.clear()
+
+
+def test_a_group_may_wait_for_less_long_than_the_others(held: Held) -> None:
+    """Transitions that wake nobody gather for some seconds, lines for a minute."""
+    held.write("a", group="breakers")
+    held.write("b")
+    time.sleep(2 * USUAL_S)
+    early = held.batches()
+
+    eventually(lambda: held.batches() == ["a"])
+    assert early == []

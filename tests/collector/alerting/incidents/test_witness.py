@@ -107,3 +107,29 @@ def test_without_the_lease_nothing_is_written(store, fill, world):
     with world.state.read() as tx:
         assert incident_store.find(tx, one).pinned_at is None
     assert replace(looking, leads=lambda *_: True).look(NOW) == 1
+
+
+def test_while_the_same_fires_and_no_incident_lives_it_is_looked_at_once_a_minute(store, fill, world):
+    """Of tickets; when something else fires, what gathers in the journal is loaded first and the next look comes at once."""
+    del fill
+    loaded, asked = [], []
+
+    def ask():
+        asked.append(1)
+        return Reader(store)
+
+    looking = Investigator(
+        world.state, Witness(ask), world.planner, lambda *_: True, lambda: loaded.append(1)
+    )
+    world.fire(service="checkout", severity="ticket")
+    world.round()
+    counts = []
+    for seconds in (0, 15, 45, 60):
+        looking.look(NOW + timedelta(seconds=seconds))
+        counts.append(len(asked))
+    world.fire(service="cart", severity="ticket")
+    world.round()
+    looking.look(NOW + timedelta(seconds=75))
+
+    assert counts == [1, 1, 1, 2]
+    assert (len(asked), len(loaded)) == (3, 2)

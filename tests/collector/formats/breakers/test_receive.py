@@ -61,3 +61,14 @@ def test_a_wrong_transition_is_quoted(body: bytes, sentence: str) -> None:
     """Which one, and what of it."""
     with pytest.raises(Malformed, match=sentence):
         judge(body, {})
+
+
+@pytest.mark.parametrize(
+    ("to", "hurries"), [("open", True), ("Forced-Open", True), ("half_open", False), ("closed", False)]
+)
+def test_only_an_opening_hurries(to: str, hurries: bool) -> None:
+    """Somebody may have to be woken for it; the rest may wait two seconds while nobody looks."""
+    one = b'{"service":"checkout","breaker":"payment","to":"closed"}'
+    other = f'{{"service":"checkout","breaker":"stock","to":"{to}"}}'.encode()
+
+    assert judge(b"[" + one + b"," + other + b"]", {}).hurries is hurries
