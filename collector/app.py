@@ -70,6 +70,7 @@ from collector.metrics import (
 )
 from collector.pipeline import Pipeline
 from collector.probes import Probes
+from collector.read.kept import Kept
 from collector.read.present import Present
 from collector.read.sql import Reader
 from collector.receive.app import (
@@ -266,6 +267,7 @@ def build(settings: Settings, tour: str = "") -> Collector:
             bulkhead=bulkhead,
             questions=questions,
             present=present,
+            kept=Kept(),
             progress=partial(progress, store),
             boards=Boards(state),
             access=access,

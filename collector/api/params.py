@@ -85,6 +85,7 @@ class Asker:
             question=self.question,
             bulkhead=parts.bulkhead,
             present=parts.present,
+            kept=parts.kept,
         )
 
     def unhurried(self) -> Reader:

@@ -19,6 +19,7 @@ from collector.boards import Boards
 from collector.deploys import Deploys
 from collector.errors import Unavailable
 from collector.query.search import Condition
+from collector.read.kept import Kept
 from collector.read.sql import Answer, Present, Store
 from collector.store.bulkhead import Bulkhead
 from collector.store.limits import QueryLimits
@@ -153,6 +154,7 @@ class ApiParts:
         bulkhead: Where statements of requests wait for their turn.
         questions: The requests that are being answered.
         present: Who keeps the states of breakers as they are now; ``None`` = they are read.
+        kept: What was read for one question and serves others for a minute; ``None`` = nothing does.
         progress: Says how far statements are, by their ids.
         boards: Dashboards that people compose; ``None`` = there are none.
         access: Keys and people; ``None`` = those of the settings alone.
@@ -178,6 +180,7 @@ class ApiParts:
     bulkhead: Bulkhead = field(default_factory=Bulkhead)
     questions: Questions = field(default_factory=Questions)
     present: Present | None = None
+    kept: Kept | None = None
     progress: Callable[[Collection[str]], Progress] = nothing_known
     boards: Boards | None = None
     access: Access | None = None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from collector.errors import NotFound
 from collector.query.window import SECOND_NS, Window, rfc_3339
 from collector.read import breakers as breaker_reads
 from collector.read.blast import Opening, blast_radii
-from collector.read.breakers import BreakerState
+from collector.read.breakers import WORST_FIRST, BreakerState
 from collector.read.causes import causes
 from collector.read.hints import hints
 from collector.read.sql import Reader, Row
@@ -18,13 +20,22 @@ from collector.read.transitions import Chosen, transitions
 EXPLAINED_MOST = 50
 # The calls that opened it count too, and a minute is what the rollups can tell apart.
 LEAD_NS = 60 * SECOND_NS
+_ORDER = {state: place for place, state in enumerate(WORST_FIRST)}
+_NOTHING: Row = {"cause": None, "blast_radius": None, "hints": []}
+
+Key = tuple[str, str, str]  # env, service, breaker
 
 
-def breakers(reader: Reader, window: Window, env: str, service: str = "") -> list[Row]:
-    """Return every breaker as it stands at the end of *window*, open ones first."""
+def breakers(reader: Reader, window: Window, env: str, service: str = "") -> list[Row | msgspec.Raw]:
+    """
+    Return every breaker as it stands at the end of *window*, open ones first.
+
+    Most are closed and have nothing to explain: their rows are written once for as long as they stay what they are (`BreakerState.written`), and given as JSON.
+    """
     chosen = Chosen(env=env, services=(service,) if service else ())
     states = sorted(breaker_reads.states(reader, window, chosen), key=_urgency)
-    return _rows(reader, states, window, env, service)
+    said = _said(reader, states, window, env, service)
+    return [_row(state) | said[key] if (key := _key(state)) in said else _quiet(state) for state in states]
 
 
 def breaker(reader: Reader, window: Window, env: str, service: str, name: str) -> list[Row]:
@@ -38,42 +49,49 @@ def breaker(reader: Reader, window: Window, env: str, service: str, name: str) -
     if not states:
         raise NotFound("not_found", f"service {service!r} has no breaker {name!r}", "breaker")
     timeline = transitions(reader, window, Chosen(env=env, services=(service,), breaker=name))
-    rows = _rows(reader, states, window, env, service)
-    return [{**row, "timeline": [each.row() for each in timeline if each.env == row["env"]]} for row in rows]
-
-
-def _rows(
-    reader: Reader, states: Sequence[BreakerState], window: Window, env: str, service: str
-) -> list[Row]:
-    opened = [state for state in states if state.opened is not None][:EXPLAINED_MOST]
-    explained = _explained(reader, opened, window)
-    advised = hints(reader, states, min(window.end_ns, window.now_ns), env, service)
+    said = _said(reader, states, window, env, service)
     return [
         {
             **_row(state),
-            **explained.get(_key(state), {"cause": None, "blast_radius": None}),
-            "hints": advised.get(_key(state), []),
+            **said.get(_key(state), _NOTHING),
+            "timeline": [each.row() for each in timeline if each.env == state.env],
         }
         for state in states
     ]
 
 
-def _explained(
-    reader: Reader, states: Sequence[BreakerState], window: Window
-) -> Mapping[tuple[str, str, str], Row]:
+def _said(
+    reader: Reader, states: Sequence[BreakerState], window: Window, env: str, service: str
+) -> Mapping[Key, Row]:
+    """Give ``{cause, blast_radius, hints}`` of those breakers that there is something to say about."""
+    opened = [state for state in states if state.opened is not None][:EXPLAINED_MOST]
+    said = {key: {**_NOTHING, **told} for key, told in _explained(reader, opened, window).items()}
+    for key, advice in hints(reader, states, min(window.end_ns, window.now_ns), env, service).items():
+        said[key] = {**said.get(key, _NOTHING), "hints": advice}
+    return said
+
+
+def _explained(reader: Reader, states: Sequence[BreakerState], window: Window) -> Mapping[Key, Row]:
     openings = [state.opened for state in states if state.opened is not None]
     began = [Opening(each.env, each.service, each.at_ns - LEAD_NS) for each in openings]
     told = zip(states, causes(reader, openings), blast_radii(reader, began, window), strict=True)
     return {_key(state): {"cause": cause, "blast_radius": radius} for state, cause, radius in told}
 
 
-def _key(state: BreakerState) -> tuple[str, str, str]:
+def _key(state: BreakerState) -> Key:
     return state.env, state.service, state.breaker
 
 
-def _urgency(state: BreakerState) -> tuple[int, str, str, str]:
-    order = ("open", "forced_open", "half_open", "unknown", "disabled", "metrics_only", "closed")
-    return order.index(state.state), state.env, state.service, state.breaker
+def _urgency(state: BreakerState) -> int:
+    """Order by what is the matter; states come by env, service and name."""
+    return _ORDER[state.state]
+
+
+def _quiet(state: BreakerState) -> msgspec.Raw:
+    written = state.written.get("row")
+    if written is None:
+        written = state.written["row"] = msgspec.json.encode({**_row(state), **_NOTHING})
+    return msgspec.Raw(written)
 
 
 def _row(state: BreakerState) -> Row:

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from msgspec.structs import force_setattr
 
 from collector.query.window import SECOND_NS, Window, sql_time
 from collector.read.breaker_metrics import WAYS
@@ -24,14 +27,18 @@ STUCK_NS = 60 * SECOND_NS
 # Flapping: opened three times out of closed within ten minutes, in one instance.
 FLAPPING_OPENS, FLAPPING_NS = 3, 600 * SECOND_NS
 HOUR_NS = 3600 * SECOND_NS
+# What was so five minutes ago seldom turns out to have been otherwise.
+_SETTLED_NS = 300 * SECOND_NS
+# Filled in when a `BreakerState` is made.
+_NOBODY: Any = None
 
 # Of instances that disagree, the worst is the breaker's state.
-_WORST_FIRST = ("open", "forced_open", "half_open", "unknown", "disabled", "metrics_only", "closed")
+WORST_FIRST = ("open", "forced_open", "half_open", "unknown", "disabled", "metrics_only", "closed")
+_BADNESS = {state: place for place, state in enumerate(WORST_FIRST)}
 OPEN_STATES = ("open", "forced_open")
 
 
-@dataclass(frozen=True, slots=True)
-class InstanceState:
+class InstanceState(msgspec.Struct, frozen=True, gc=False):
     """The last transition of one instance, and the state it means now."""
 
     last: Transition
@@ -44,18 +51,18 @@ class InstanceState:
 
 
 def _badness(it: InstanceState) -> tuple[int, int]:
-    return _WORST_FIRST.index(it.state), it.last.at_ns
+    return _BADNESS[it.state], it.last.at_ns
 
 
-@dataclass(frozen=True, slots=True)
-class BreakerState:
+class BreakerState(msgspec.Struct, frozen=True, gc=False):
     """
-    One breaker over all its instances.
+    One breaker over all its instances. (Like its transitions no dataclass: there are thousands, and Python's garbage collector need not look at them.)
 
     Attributes:
         instances: By name; at least one.
         hour: Its reconciled transitions of the hour before, newest first.
         shown: The instance that stands for the breaker: of the worst state, the one longest in it.
+        written: What was made of it for an answer, by whom; kept while nothing of it changes (present.py).
     """
 
     service: str
@@ -64,10 +71,13 @@ class BreakerState:
     instances: tuple[InstanceState, ...]
     hour: tuple[Transition, ...]
     now_ns: int
-    shown: InstanceState = field(init=False)
+    shown: InstanceState = _NOBODY
+    written: dict[str, bytes] = {}
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shown", min(self.instances, key=_badness))
+        one = self.instances[0] if len(self.instances) == 1 else min(self.instances, key=_badness)
+        force_setattr(self, "shown", one)
+        force_setattr(self, "written", {})
 
     @property
     def state(self) -> str:
@@ -77,12 +87,15 @@ class BreakerState:
     @property
     def target(self) -> str:
         """What it protects against; its own name when nobody said."""
-        return next((it.last.target for it in self.instances if it.last.target), self.breaker)
+        for it in self.instances:
+            if it.last.target:
+                return it.last.target
+        return self.breaker
 
     @property
     def agree(self) -> bool:
         """Whether all instances are in the same state."""
-        return len({it.state for it in self.instances}) == 1
+        return all(it.state == self.shown.state for it in self.instances)
 
     @property
     def is_open(self) -> bool:
@@ -117,6 +130,8 @@ class BreakerState:
     @property
     def flapping(self) -> bool:
         """Whether some instance opened three times out of closed within the last ten minutes."""
+        if len(self.hour) < FLAPPING_OPENS:
+            return False
         opens: dict[str, int] = defaultdict(int)
         for each in self.hour:
             opens[each.instance] += each.opens and each.at_ns > self.now_ns - FLAPPING_NS
@@ -163,13 +178,13 @@ def states(reader: Reader, end: Window, chosen: Chosen = _EVERY) -> list[Breaker
         chosen: ``services`` may name one service.
     """
     if reader.present is not None and end.end_ns >= end.now_ns and not chosen.trace_id:
-        return [state for state in reader.present.states() if _chosen(state, chosen)]
+        kept: list[BreakerState] = reader.present.states()
+        return kept if chosen == _EVERY else [state for state in kept if _chosen(state, chosen)]
     if chosen.services:
         return _read(reader, end, chosen)
-    asked = ("breakers", end.end_ns, end.now_ns, chosen.env, chosen.breaker)
-    if asked not in reader.known:
-        reader.known[asked] = _read(reader, end, chosen)
-    found: list[BreakerState] = reader.known[asked]
+    asked = ("breakers", end.end_ns, min(end.end_ns, end.now_ns), chosen.env, chosen.breaker)
+    lasting = end.end_ns < end.now_ns - _SETTLED_NS
+    found: list[BreakerState] = reader.once(asked, lambda: _read(reader, end, chosen), lasting=lasting)
     return found
 
 

@@ -51,7 +51,7 @@ SELECT env, caller, callee, toUnixTimestamp(minute) AS minute_s, sum(e.weighted_
        quantilesTDigestMerge(0.5, 0.95, 0.99)(e.duration_ns)[2] / 1e6 AS p95_ms
 FROM edge_minutes AS e
 WHERE toStartOfHour(e.minute) IN {hours:Array(DateTime('UTC'))} AND minute IN {minutes:Array(DateTime('UTC'))}
-  AND (env, caller) IN {holders:Array(Tuple(String, String))} AND callee IN {targets:Array(String)}
+  AND (env, caller, callee) IN {edges:Array(Tuple(String, String, String))}
 GROUP BY env, caller, callee, minute
 LIMIT 20000
 """
@@ -156,8 +156,7 @@ def _edge_minutes(reader: Reader, openings: Sequence[Transition]) -> Mapping[tup
     params = {
         "minutes": [_time(minute) for minute in minutes],
         "hours": sorted({_time(minute // 3600 * 3600) for minute in minutes}),
-        "holders": sorted({(each.env, each.service) for each in openings}),
-        "targets": sorted({name for each in openings for name in _names(each)}),
+        "edges": sorted({(each.env, each.service, name) for each in openings for name in _names(each)}),
     }
     found: dict[tuple[str, str, str], _Minutes] = defaultdict(_Minutes)
     for row in reader.rows(_EDGE_MINUTES, params):

@@ -18,16 +18,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
+from msgspec.structs import replace
 
 from collector.errors import StoreError, StoreUnavailable
 from collector.query.window import SECOND_NS, Window, sql_time
-from collector.read.breakers import STALE_NS, BreakerState, InstanceState, heard_of, states
+from collector.read.breakers import FLAPPING_OPENS, STALE_NS, BreakerState, InstanceState, heard_of, states
 from collector.read.held import AHEAD_NS, KEPT_NS, Held
-from collector.read.last_states import LAST, LOOK_BACK_NS, OF_EACH, pair_of
+from collector.read.last_states import LAST, LOOK_BACK_NS, OF_EACH, newest
 from collector.read.sql import Reader, Row, Store
 from collector.read.transitions import COLUMNS, Holder, Transition
 from collector.store.limits import QueryLimits
@@ -229,8 +230,7 @@ class Present:
         self._held, self._spoke = {}, {}
         cut = sql_time(now_ns - KEPT_NS)
         older = {"since": sql_time(max(now_ns - LOOK_BACK_NS, 0)), "end": cut, **self._behind()}
-        for row in reader.rows(_OLDER, older, _BY_BLOCK):
-            last, told = pair_of(row)
+        for last, told in newest(reader.rows(_OLDER, older, _BY_BLOCK)):
             self._held[last.holder] = Held(last=last, told=told, heard_ns=last.observed_ns)
         for row in reader.rows(_RECENT, {"since": cut, **self._behind()}, _BY_BLOCK):
             self._take(Transition(**row))
@@ -307,7 +307,8 @@ class Present:
 
 
 def _as_of(state: BreakerState, now_ns: int) -> BreakerState:
-    timed = state.hour or any(it.state == "half_open" for it in state.instances)
+    """Give the state as the clock has it: whether it flaps or is stuck changes by time alone."""
+    timed = len(state.hour) >= FLAPPING_OPENS or any(it.state == "half_open" for it in state.instances)
     return replace(state, now_ns=now_ns) if timed else state
 
 

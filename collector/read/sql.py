@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from collector.errors import QueryError, QueryTooExpensive, QueryUnanswerable, StoreError
+from collector.read.kept import Kept
 from collector.store.bulkhead import Bulkhead
 from collector.store.limits import QueryLimits
 from collector.store.question import Question
@@ -95,6 +96,7 @@ class Reader:
         bulkhead: Where they wait for their turn; ``None`` = they do not wait (alerts, the canary).
         present: Who keeps the states of breakers as they are now; ``None`` = they are read.
         known: What was found for this question already, for another part of its answer.
+        kept: What was found for other questions; ``None`` = nothing is.
     """
 
     store: Store
@@ -103,7 +105,15 @@ class Reader:
     question: Question | None = None
     bulkhead: Bulkhead | None = None
     present: Present | None = None
-    known: dict[object, Any] = field(default_factory=dict)
+    known: dict[Hashable, Any] = field(default_factory=dict)
+    kept: Kept | None = None
+
+    def once(self, asked: Hashable, read: Callable[[], Any], *, lasting: bool = False) -> Any:
+        """Return what *read* gives for *asked*, read once for this question; *lasting* = for other questions of the next minute, too."""
+        if asked not in self.known:
+            kept = self.kept if lasting else None
+            self.known[asked] = read() if kept is None else kept.answer(asked, read)
+        return self.known[asked]
 
     def rows(
         self,

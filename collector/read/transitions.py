@@ -15,7 +15,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+import msgspec
+from msgspec.structs import replace
 
 from collector.query.window import SECOND_NS, Window, rfc_3339
 from collector.read.sql import Reader, Row
@@ -33,12 +36,12 @@ MOST = 20_000
 Holder = tuple[str, str, str, str]  # env, service, breaker, instance
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(msgspec.Struct, frozen=True, gc=False):
     """
     One change of state of one breaker in one instance; texts are "" and numbers None when not told.
 
-    A derived one happened in the *interval_ms* before *at_ns*.
+    A derived one happened in the *interval_ms* before *at_ns*. Not a dataclass: a board of the past is made from ten thousand of these, which a frozen dataclass
+    takes ten times as long to make.
     """
 
     at_ns: int

@@ -1,0 +1,65 @@
+"""What was read for one question serves others, for a minute."""
+
+from __future__ import annotations
+
+import pytest
+
+from collector.query.window import SECOND_NS, Window
+from collector.read.breakers import states
+from collector.read.kept import Kept
+from collector.read.sql import Reader
+from tests.collector.read.real_store import NOW_NS, transition
+
+S = SECOND_NS
+
+
+class Clock:
+    """A clock moved by hand, in seconds."""
+
+    now_s = 0.0
+
+    def __call__(self):
+        """Give the time."""
+        return self.now_s
+
+
+@pytest.fixture
+def clock():
+    """A clock that stands still."""
+    return Clock()
+
+
+def test_an_answer_is_read_once_a_minute_and_the_oldest_make_room(clock):
+    """Seven answers do not stay at once, and none stays longer than a minute."""
+    kept, read = Kept(clock), []
+
+    def ask(asked):
+        return kept.answer(asked, lambda: read.append(asked) or len(read))
+
+    assert [ask("a"), ask("a")] == [1, 1]
+    clock.now_s = 59.0
+    assert ask("a") == 1
+    clock.now_s = 60.0
+    assert ask("a") == 2
+    for other in "bcdefg":
+        ask(other)
+    assert ask("a") == 9
+
+
+def test_what_the_board_said_of_an_earlier_time_is_said_again_within_a_minute(store, fill, clock):
+    """Late transitions of the past show after a minute, those of the last five minutes at once."""
+    kept = Kept(clock)
+    fill("breaker_transitions", [transition(-900, "checkout", "payment", "closed>open")])
+    past, lately = (Window(NOW_NS - 3600 * S, NOW_NS - ago_s * S, NOW_NS) for ago_s in (600, 60))
+
+    def ask(window):
+        return [len(state.hour) for state in states(Reader(store, kept=kept), window)]
+
+    first = ask(past), ask(lately)
+    fill("breaker_transitions", [transition(-700, "checkout", "payment", "open>closed")])
+    second = ask(past), ask(lately)
+    clock.now_s = 61.0
+
+    assert first == ([1], [1])
+    assert second == ([1], [2])
+    assert ask(past) == [2]
