@@ -83,6 +83,14 @@ class Exemplar:
 
 
 @dataclass(frozen=True)
+class Limit:
+    """A straight line across a chart: where something begins to hold."""
+
+    value: float
+    label: str
+
+
+@dataclass(frozen=True)
 class Chart:
     """
     One chart of a page.
@@ -96,6 +104,7 @@ class Chart:
         end: Right end.
         links: (words, URL) of pages that explain a point; a click on the chart offers them for the minutes around it.
         exemplars: Requests behind the numbers.
+        limit: A threshold, drawn dashed; not in the table behind.
     """
 
     name: str
@@ -107,6 +116,7 @@ class Chart:
     end: float
     links: tuple[tuple[str, str], ...] = ()
     exemplars: tuple[Exemplar, ...] = ()
+    limit: Limit | None = None
 
     @property
     def step_s(self) -> float:
@@ -140,13 +150,22 @@ class Chart:
             "series": [
                 {"label": line.label, "tone": line.tone, "values": [_short(value) for value in line.values]}
                 for line in self.lines
-            ],
+            ]
+            + self._limit,
             "links": self.links,
             "exemplars": [
                 {"at": each.at, "value": _short(each.value), "label": each.label, "url": each.url}
                 for each in self.exemplars
             ],
         }
+
+    @property
+    def _limit(self) -> list[dict[str, Any]]:
+        """The threshold as one more series."""
+        if self.limit is None:
+            return []
+        values = [_short(self.limit.value)] * len(self.times)
+        return [{"label": self.limit.label, "tone": "bad", "dashed": True, "values": values}]
 
 
 def chart_of_rows(

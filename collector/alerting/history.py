@@ -66,24 +66,27 @@ class AlertsWanted:
         since: Resolved ones: since then; ``None`` = lately.
         until: Resolved ones: before then.
         limit: Most.
+        rule_id: Of this rule; "" = of any.
     """
 
     state: str = ""
     since: datetime | None = None
     until: datetime | None = None
     limit: int = 500
+    rule_id: str = ""
 
 
 def wanted(tx: Connection, asked: AlertsWanted, lately: datetime) -> list[Alert]:
     """Give what is *asked* for: firing, pending, resolved; newest first. Resolved since *lately* where nothing else is said."""
+    known = select(alerts).where(alerts.c.rule_id == asked.rule_id) if asked.rule_id else select(alerts)
     resolved = [alerts.c.state == "resolved", alerts.c.resolved_at >= (asked.since or lately)]
     if asked.until is not None:
         resolved.append(alerts.c.resolved_at < asked.until)
     if asked.state == "resolved":
-        query = select(alerts).where(*resolved).order_by(alerts.c.resolved_at.desc(), alerts.c.id)
+        query = known.where(*resolved).order_by(alerts.c.resolved_at.desc(), alerts.c.id)
         return _alerts(tx, query.limit(asked.limit))
     living = alerts.c.state.in_(LIVING) if not asked.state else alerts.c.state == asked.state
-    query = select(alerts).where(living if asked.state else or_(living, and_(*resolved)))
+    query = known.where(living if asked.state else or_(living, and_(*resolved)))
     # firing < pending < resolved is also the order of the alphabet.
     order = (alerts.c.state, alerts.c.pending_since.desc(), alerts.c.id)
     return _alerts(tx, query.order_by(*order).limit(asked.limit))

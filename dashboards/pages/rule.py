@@ -11,6 +11,7 @@ from typing import Annotated
 from starlette.exceptions import HTTPException
 
 from dashboards.api import Problem, Row, Section
+from dashboards.charts import Limit
 from dashboards.pages.page import Page, Visit, text_of
 from dashboards.pages.rules import NOISE_RULES, NOISE_SINCE
 from dashboards.promql import Drawn, draw
@@ -18,11 +19,16 @@ from dashboards.render import Help
 
 PROMQL_KINDS = ("expr", "record")
 HISTORY_SINCE = "-30d"
-ASKED_ALERTS = 2000
-"""Of all rules, because the API does not search by rule; `HISTORY_SHOWN` of this one are listed."""
 HISTORY_SHOWN = 50
-# A condition at the end of an expression: without it the chart has a course, not only the moments at which it fires.
-_CONDITION = re.compile(r"(?P<left>.+?)\s*(?P<limit>(?:==|!=|>=|<=|>|<)\s*-?[\d.]+(?:e-?\d+)?)\s*", re.DOTALL)
+# A condition on all of an expression: without it the chart has a course, not only the moments at which it fires.
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?"
+_CONDITION = re.compile(
+    rf"(?P<left>.+?)\s*(?P<op>==|!=|>=|<=|>|<)\s*(?P<number>{_NUMBER})\s*", re.DOTALL | re.IGNORECASE
+)
+_CONDITION_BEFORE = re.compile(
+    rf"(?P<number>{_NUMBER})\s*(?P<op>==|!=|>=|<=|>|<)\s*(?P<left>.+?)\s*", re.DOTALL | re.IGNORECASE
+)
+_TURNED = {">": "<", "<": ">", ">=": "<=", "<=": ">="}
 _SET_WORDS = re.compile(r"\b(?:and|or|unless|bool)\b")
 
 
@@ -37,7 +43,9 @@ class RuleContext:
     older: Annotated[bool, Help("Whether there may be more than the history shows.")]
     noise: Annotated[Section, Help("Its row of GET /alerts/noise; none if it did not fire in seven days.")]
     drawn: Annotated[Drawn | None, Help("Its expression over the time range; None if it is no PromQL.")]
-    limit: Annotated[str, Help("The condition left out of the chart, as > 0.05; empty if all is drawn.")]
+    limit: Annotated[
+        str, Help("The condition that is a line in the chart, as > 0.05; empty if all is drawn.")
+    ]
     graph_url: Annotated[str, Help("The expression on the Metrics page.")]
     matchers: Annotated[str, Help("What the silence form is opened with.")]
 
@@ -50,12 +58,13 @@ async def load(visit: Visit) -> RuleContext:
     answer = _chosen(await visit.api.get("rules"), rule_id)
     it = answer.first
     left, limit = watched(text_of(it, "expr")) if it and it.get("kind") in PROMQL_KINDS else ("", "")
-    past = {"state": "resolved", "start": HISTORY_SINCE, "limit": str(ASKED_ALERTS)}
+    mine = {"rule_id": rule_id}
+    past = {**mine, "state": "resolved", "start": HISTORY_SINCE, "limit": str(HISTORY_SHOWN + 1)}
     living, history, noise, drawn = await asyncio.gather(
-        visit.api.get("alerts"),
+        visit.api.get("alerts", params=mine),
         visit.api.get("alerts", params=past),
         visit.api.get("alerts", "noise", params={"start": NOISE_SINCE, "limit": NOISE_RULES}),
-        _drawn(visit, left),
+        _drawn(visit, left, limit),
     )
     ended = _of_rule(history, rule_id, ("resolved",))
     return RuleContext(
@@ -63,7 +72,7 @@ async def load(visit: Visit) -> RuleContext:
         it=it,
         living=_of_rule(living, rule_id, ("pending", "firing")),
         history=Section(ended.rows[:HISTORY_SHOWN], ended.problem),
-        older=len(ended.rows) > HISTORY_SHOWN or len(history.rows) >= ASKED_ALERTS,
+        older=len(ended.rows) > HISTORY_SHOWN,
         noise=_of_rule(noise, rule_id),
         drawn=drawn,
         limit=limit,
@@ -74,23 +83,37 @@ async def load(visit: Visit) -> RuleContext:
 
 def watched(expr: str) -> tuple[str, str]:
     """
-    Split *expr* into what it watches and the condition at its end.
+    Split *expr* into what it watches and the condition on it.
 
     Returns:
-        ``rate(errors[5m]) > 5`` -> ``("rate(errors[5m])", "> 5")``; ``(expr, "")`` where it does not end in a comparison of all before it with a number.
+        ``rate(errors[5m]) > 5`` and ``5 < rate(errors[5m])`` -> ``("rate(errors[5m])", "> 5")``; ``(expr, "")`` where it is not a comparison of all of
+        it with a number.
     """
-    found = _CONDITION.fullmatch(expr.strip())
-    if found is None or _SET_WORDS.search(found["left"]) or not _balanced(found["left"]):
-        return expr, ""
-    return found["left"], found["limit"]
+    text = expr.strip()
+    after, before = _CONDITION.fullmatch(text), _CONDITION_BEFORE.fullmatch(text)
+    for found, op in (
+        (after, after and after["op"]),
+        (before, before and _TURNED.get(before["op"], before["op"])),
+    ):
+        if found and not _SET_WORDS.search(found["left"]) and _balanced(found["left"]):
+            return found["left"], f"{op} {found['number']}"
+    return expr, ""
+
+
+def threshold(limit: str) -> Limit | None:
+    """Give the line that a condition, ``> 0.05``, draws; ``None`` = there is none."""
+    return Limit(float(limit.split(" ")[1]), f"limit: {limit}") if limit else None
 
 
 def _balanced(text: str) -> bool:
     return text.count("(") == text.count(")") and not re.search(r"[<>]|[=!]=", re.sub(r"\{[^}]*\}", "", text))
 
 
-async def _drawn(visit: Visit, query: str) -> Drawn | None:
-    return await draw(visit.api, visit.window, "rule", query, traces=False) if query else None
+async def _drawn(visit: Visit, query: str, limit: str) -> Drawn | None:
+    if not query:
+        return None
+    drawn = await draw(visit.api, visit.window, "rule", query, traces=False)
+    return replace(drawn, chart=drawn.chart and replace(drawn.chart, limit=threshold(limit)))
 
 
 def _chosen(rules: Section, rule_id: str) -> Section:

@@ -165,7 +165,7 @@
         label: series.label,
         stroke: stroke(series, index),
         width: 1.6,
-        dash: index >= COLOURS && !series.tone ? [6, 3] : undefined,
+        dash: series.dashed || (index >= COLOURS && !series.tone) ? [6, 3] : undefined,
         points: { show: true, size: 4, filter: lonely },
         value: (plot, value) => written(value, data.unit),
       })),

@@ -20,16 +20,26 @@ router = APIRouter()
 class Alert(BaseModel):
     """An alert, living or lately resolved."""
 
-    rule: str
+    id: str = Field(description="Of this episode: the same labels that begin again have another.")
+    rule: str = Field(description="The rule's name.")
+    rule_id: str = Field(description="The rule's `id` in `/rules`; what `rule_id` asks for.")
     state: str = Field(description="pending, firing, resolved.")
     labels: dict[str, str]
-    since: str
+    annotations: dict[str, str] = Field(default={}, description="Filled when it last changed.")
+    since: str = Field(description="When it began to be pending.")
     fired_at: str | None
     resolved_at: str | None
-    value: float
-    message: str
-    url: str
-    id: str
+    value: float = Field(description="Of a living one as its rule found it last.")
+    message: str = Field(description="Summary or description, else a sentence of ours.")
+    url: str = Field(description="Of the page that shows it.")
+    reason: str = Field(
+        default="",
+        description="Of a breaker: why it opened; of one that ended: why, if not by its condition.",
+    )
+    trace_id: str = Field(default="", description="Of a breaker: the call that opened it.")
+    instances: list[dict[str, str]] = Field(
+        default=[], description="Of a breaker: `{instance, state, since}` of each."
+    )
     silenced_by: list[str] = Field(
         default=[], description="Ids of the silences because of which nobody is told."
     )
@@ -130,6 +140,9 @@ class AlertsAsked(Asked):
     state: Literal["", "pending", "firing", "resolved"] = Field(
         "", description="Only these; empty: pending, firing, and lately resolved."
     )
+    rule_id: str = Field(
+        "", max_length=64, description="Only those of this rule, also of one that is no more; empty: of any."
+    )
     start: str | None = Field(
         None, description="Resolved ones since then, months back; default: a day ago. Written as everywhere."
     )
@@ -139,7 +152,11 @@ class AlertsAsked(Asked):
     def wanted(self, now_ns: int) -> AlertsWanted:
         """Read the times."""
         return AlertsWanted(
-            self.state, _time(self.start, "start", now_ns), _time(self.end, "end", now_ns), self.limit
+            self.state,
+            _time(self.start, "start", now_ns),
+            _time(self.end, "end", now_ns),
+            self.limit,
+            self.rule_id,
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from dashboards.pages.rule import watched
@@ -61,14 +63,32 @@ def test_alerts_and_rules_of_the_alerts_page_lead_to_their_rule() -> None:
         ("a > 1 and b > 2", ("a > 1 and b > 2", "")),
         ("(a > 1) < 5", ("(a > 1) < 5", "")),
         ("count(a > 1)", ("count(a > 1)", "")),
-        ("1 < a", ("1 < a", "")),
+        ("1 < a", ("a", "> 1")),
+        ("0.5 >= sum(rate(a[5m]))", ("sum(rate(a[5m]))", "<= 0.5")),
+        ("1 == a", ("a", "== 1")),
+        ("1 < a < 5", ("1 < a < 5", "")),
+        ("1 < bool a", ("1 < bool a", "")),
+        ("a > 2.5e+3", ("a", "> 2.5e+3")),
+        ("a > b", ("a > b", "")),
         ("a\n  > 1e-3", ("a", "> 1e-3")),
         ("", ("", "")),
     ],
 )
-def test_the_condition_at_the_end_is_left_out_of_the_chart(expr: str, split: tuple[str, str]) -> None:
+def test_a_condition_on_the_whole_is_left_out_of_the_chart(expr: str, split: tuple[str, str]) -> None:
     """A comparison of everything with a number; anything else is drawn as it stands."""
     assert watched(expr) == split
+
+
+def test_the_condition_is_a_line_across_the_chart() -> None:
+    """One more series, dashed, of its number; the table behind has the rule's own series alone."""
+    page = read(pages_over("shop"), "/rules/r2").page
+
+    (data,) = page.having(id="data-rule")
+    line = json.loads(data.text)["series"][-1]
+    assert (line["label"], line["dashed"]) == ("limit: > 0.05", True)
+    assert set(line["values"]) == {0.05}
+    (figure,) = page.having(data_testid="chart-rule")
+    assert "limit:" not in "".join(cell.text for cell in figure.tags("th"))
 
 
 def test_the_address_of_a_rule_that_is_gone_says_why() -> None:
