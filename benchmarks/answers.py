@@ -1,11 +1,11 @@
 """
 How long answers take on a day of a busy system: 20 M log records, 5 M spans, 50 M samples, over the collector's HTTP API.
 
-    python benchmarks/answers.py [--scale 1.0] [--times 20] [--json]
+    python benchmarks/answers.py [--scale 1.0] [--times 20] [--json] [--keep FOLDER]
 
-The rows are made in ClickHouse by SQL, seeded by their numbers, into the real schema (every index, view and rollup; only the way in is left out),
-spread over the 24 hours before the run, and left to merge. Then a collector is started over them and asked, one connection, each question once
-before it is measured, *times* times after; p50 and p95 in milliseconds. Live tail: the time from a line's 2xx to its event at a viewer.
+The rows are `day.py`'s. A collector is started over them and asked, one connection, each question once before it is measured, *times*
+times after; p50 and p95 in milliseconds. Live tail: the time from a line's 2xx to its event at a viewer. ``--keep`` keeps the filled data
+directory in FOLDER and asks it again if it is there (the questions end where its day ends); without, it is removed.
 
 At full scale: about three minutes and 6 GB of disk, most of it spent on making the rows.
 """
@@ -16,7 +16,6 @@ import argparse
 import http.client
 import json
 import os
-import shutil
 import signal
 import socket
 import statistics
@@ -30,14 +29,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
 
-from collector.engine.process import Engine
-from collector.store.client import Store
-from collector.store.migrate import migrate
-
 ROOT = Path(__file__).parents[1]
-LOGS, SPANS, SAMPLES = 20_000_000, 5_000_000, 50_000_000
-DAY_S, STEP_S = 86_400, 15
-SERIES_ASKED = 1000
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.day import DAY_S, Day, filled  # noqa: E402
+
 # Question -> at most so many milliseconds (p50), where the project wants a figure.
 TARGETS_MS = {
     "patterns over 1 M records": 2000.0,
@@ -45,87 +41,6 @@ TARGETS_MS = {
     "PromQL instant": 30.0,
     "tail, 2xx to viewer": 2500.0,
 }
-_CHUNK = 1_000_000
-
-_LOG_ROWS = """
-INSERT INTO logs (occurred_at, observed_at, service, env, severity, severity_number, body, trace_id, span_id, attributes, resource, batch_id, line, retention_days)
-WITH sipHash64(number) AS h, h % 1000 AS kind,
-     ['order ', 'cart ', 'payment ', 'session ', 'stock of item ', 'address '][h % 6 + 1] AS thing,
-     ['accepted', 'queued', 'fetched', 'stored', 'priced', 'reserved', 'rendered', 'expired'][intDiv(h, 7) % 8 + 1] AS verb,
-     ['/v1/cart', '/v2/cart/{id}', '/v1/orders', '/v1/orders/{id}', '/v1/items/{sku}', '/v1/pay'][intDiv(h, 11) % 6 + 1] AS route
-SELECT fromUnixTimestamp64Nano({start_ns:Int64} + toInt64(number * {step_ns:Float64}), 'UTC') AS at, at,
-       ['gateway', 'catalog', 'cart', 'checkout', 'payment', 'inventory', 'notifications', 'search'][h % 8 + 1], 'prod',
-       multiIf(kind < 10, 'error', kind < 60, 'warn', 'info'), multiIf(kind < 10, 17, kind < 60, 13, 9),
-       if(number % 1000003 = 77, 'a word as rare as quetzalcoatl', concat(thing, toString(h % 1000000), ' ', verb, ' for customer ', toString(h % 50000))),
-       lower(hex(sipHash128(intDiv(number, 4)))), substring(lower(hex(h)), 1, 16),
-       map('http.request.method', if(h % 3 = 0, 'POST', 'GET'), 'http.route', route, 'http.response.status_code', if(kind < 10, '500', '200'),
-           'duration_ms', toString(round(-20 * log(1 - (h % 9973) / 9973), 3)), 'user.id', toString(h % 50000), 'sequence', toString(number)),
-       map('service.version', '1.4', 'host.name', concat('node-', toString(h % 12))),
-       concat('b', toString(intDiv(number, 2500))), number % 2500, 30
-FROM numbers({from:UInt64}, {count:UInt64})
-"""
-_SPAN_ROWS = """
-INSERT INTO spans (start, duration_ns, trace_id, span_id, parent_span_id, service, env, name, kind, status, status_message, attributes, resource,
-                   events, links, observed_at, batch_id, retention_days)
-WITH intDiv(number, 5) AS trace, number % 5 AS place, sipHash64(trace) AS h,
-     ['gateway', 'checkout', 'payment', 'cart', 'inventory'] AS names, ['/v1/cart', '/v1/orders', '/v1/pay', '/v1/items/{sku}'][h % 4 + 1] AS route
-SELECT fromUnixTimestamp64Nano({start_ns:Int64} + toInt64(trace * 5 * {step_ns:Float64}) + place * 1000000, 'UTC') AS at,
-       toUInt64((5 - place) * 3e6 * (1 - log(1 - (h % 9973) / 9973))), lower(hex(sipHash128(trace))), substring(lower(hex(sipHash64(number))), 1, 16),
-       if(place = 0, '', substring(lower(hex(sipHash64(number - 1))), 1, 16)), names[place + 1], 'prod', concat('GET ', route), if(place = 0, 'server', ['client', 'server'][h % 2 + 1]),
-       if(h % 100 = 0 AND place < 3, 'error', 'ok'), if(h % 100 = 0 AND place = 2, 'card declined', ''),
-       map('http.request.method', 'GET', 'http.route', route, 'http.response.status_code', if(h % 100 = 0, '500', '200'), 'user.id', toString(h % 50000), 'server.address', names[least(place + 2, 5)]),
-       map('service.version', '1.4', 'host.name', concat('node-', toString(h % 12))), [], [], at, 'b', 30
-FROM numbers({from:UInt64}, {count:UInt64})
-"""
-_SERIES_ROWS = """
-INSERT INTO metric_series (series_id, name, type, unit, temporality, service, env, labels, help, original_name, first_seen, last_seen)
-SELECT number + 1, if(number < {asked:UInt64}, 'http_requests_total', concat('other_', toString(number % 97), '_total')), 'counter', '', 'cumulative',
-       concat('service-', toString(number % 20)), 'prod',
-       map('instance', concat('i', toString(number % 50)), 'route', concat('/r', toString(intDiv(number, 50) % 20)), 'service', concat('service-', toString(number % 20)),
-           'code', if(number % 10 = 0, '500', '200'), 'number', toString(number)), '', '',
-       fromUnixTimestamp64Milli(intDiv({start_ns:Int64}, 1000000), 'UTC'), fromUnixTimestamp64Milli(intDiv({start_ns:Int64}, 1000000) + 86400000, 'UTC')
-FROM numbers({series:UInt64})
-"""
-_SAMPLE_ROWS = """
-INSERT INTO metric_samples (series_id, at, value, retention_days)
-SELECT number % {series:UInt64} + 1 AS id, fromUnixTimestamp64Milli(intDiv({start_ns:Int64}, 1000000) + toInt64(intDiv(number, {series:UInt64})) * 15000 + toInt64(id % 15000), 'UTC'),
-       toFloat64(intDiv(number, {series:UInt64}) * (1 + id % 7)), 30
-FROM numbers({from:UInt64}, {count:UInt64})
-"""
-
-
-def make(data: Path, scale: float, end_s: int) -> dict[str, int]:
-    """Fill a database at *data* with a day that ends at *end_s*; returns the numbers of rows."""
-    engine = Engine(data / "engine")
-    engine.start()
-    store = Store(engine.target, timeout_s=600)
-    while engine.state.state != "up":
-        time.sleep(0.05)
-    migrate(store)
-    rows = {"logs": int(LOGS * scale), "spans": int(SPANS * scale), "samples": int(SAMPLES * scale)}
-    series = max(SERIES_ASKED, rows["samples"] * STEP_S // DAY_S)
-    start_ns = (end_s - DAY_S) * 10**9
-    for name, sql, total in (
-        ("logs", _LOG_ROWS, rows["logs"]),
-        ("spans", _SPAN_ROWS, rows["spans"]),
-        ("samples", _SAMPLE_ROWS, rows["samples"]),
-    ):
-        for first in range(0, total, _CHUNK):
-            store.command(sql, {"start_ns": start_ns, "step_ns": DAY_S * 1e9 / total, "from": first, "count": min(_CHUNK, total - first), "series": series},
-                          {"max_partitions_per_insert_block": 0, "max_insert_threads": 2})  # fmt: skip
-        print(f"made {total:,} {name}", file=sys.stderr)
-    store.command(_SERIES_ROWS, {"start_ns": start_ns, "series": series, "asked": SERIES_ASKED})
-    _settle(store)
-    engine.stop()
-    return rows
-
-
-def _settle(store: Store, most_s: float = 300.0) -> None:
-    """Wait until nothing has been merged for three seconds."""
-    deadline, quiet = time.monotonic() + most_s, 0
-    while quiet < 3 and time.monotonic() < deadline:
-        time.sleep(1)
-        quiet = quiet + 1 if store.query("SELECT count() AS n FROM system.merges").rows[0]["n"] == 0 else 0
 
 
 @contextmanager
@@ -164,10 +79,11 @@ def _get(port: int, path: str, parameters: Mapping[str, str] | None = None) -> t
         connection.close()
 
 
-def questions(end_s: int, rows: Mapping[str, int]) -> dict[str, tuple[str, dict[str, str]]]:
+def questions(made: Day) -> dict[str, tuple[str, dict[str, str]]]:
     """Give every question: a path and its parameters."""
+    end_s = made.end_s
     day = {"start": str(end_s - DAY_S), "end": str(end_s)}
-    million_s = DAY_S * min(1_000_000 / rows["logs"], 1.0)
+    million_s = DAY_S * min(1_000_000 / made.logs, 1.0)
     lately = {"start": str(int(end_s - million_s)), "end": str(end_s)}
     six = {"start": str(end_s - 6 * 3600), "end": str(end_s), "step": "60"}
     asked = "sum by (service)(rate(http_requests_total[5m]))"
@@ -263,22 +179,31 @@ def main() -> None:
         "--times", type=int, default=20, help="how often each question is measured; default 20"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    parser.add_argument(
+        "--keep", type=Path, help="the data directory: filled if it is empty, else asked as it is"
+    )
     asked = parser.parse_args()
-    data = Path(tempfile.mkdtemp(prefix="fuseboard-answers-"))
-    end_s = int(time.time()) // 60 * 60
-    try:
-        rows = make(data, asked.scale, end_s)
-        with serving(data) as port:
-            every = {**questions(end_s, rows), "trace by id": trace_question(port, end_s)}
-            found = {name: measure(port, *question, asked.times) for name, question in every.items()}
-            late = sorted(tail(port, asked.times))
-            found["tail, 2xx to viewer"] = (
-                statistics.median(late),
-                late[max(0, -(-len(late) * 95 // 100) - 1)],
-            )
-    finally:
-        shutil.rmtree(data, ignore_errors=True)
-    if asked.json:
+    with tempfile.TemporaryDirectory(prefix="fuseboard-answers-") as temporary:
+        folder = asked.keep or Path(temporary)
+        made = filled(folder, asked.scale)
+        found = answers(folder, made, asked.times)
+    report(made, found, asked.json)
+
+
+def answers(folder: Path, made: Day, times: int) -> dict[str, tuple[float, float]]:
+    """Ask a collector over *folder* everything; returns p50 and p95 by question, milliseconds."""
+    with serving(folder) as port:
+        every = {**questions(made), "trace by id": trace_question(port, made.end_s)}
+        found = {name: measure(port, *question, times) for name, question in every.items()}
+        late = sorted(tail(port, times))
+    found["tail, 2xx to viewer"] = (statistics.median(late), late[max(0, -(-len(late) * 95 // 100) - 1)])
+    return found
+
+
+def report(made: Day, found: Mapping[str, tuple[float, float]], as_json: bool) -> None:
+    """Print what was found."""
+    rows = {"logs": made.logs, "spans": made.spans, "samples": made.samples}
+    if as_json:
         print(json.dumps({"rows": rows, "ms": found}))
         return
     print(", ".join(f"{count:,} {name}" for name, count in rows.items()))
