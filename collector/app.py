@@ -19,9 +19,9 @@ from typing import Any
 
 import httpx
 import structlog
-from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.requests import Request
+from starlette.routing import Mount
 
 from collector import wiring
 from collector.access import Access
@@ -292,10 +292,14 @@ def build(settings: Settings, tour: str = "") -> Collector:
             questions=questions,
         )
     )
-    root = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    root.mount("/api", api)
     inner = Router(
-        receiver, probes, root, people, prometheus, settings.query_at_once, partial(loaded, journal)
+        receiver,
+        probes,
+        Mount("/api", api),
+        people,
+        prometheus,
+        settings.query_at_once,
+        partial(loaded, journal),
     )
     allowed = settings.allowed_hosts if settings.allowed_hosts or is_loopback(settings.host) else ("*",)
     collector = Collector(

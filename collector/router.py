@@ -113,13 +113,13 @@ class Router:
         elif self._prometheus.serves(path):
             await self._loaded()
             await self._prometheus(scope, receive, send)
-        elif path == "/api" or path.startswith("/api/"):
+        elif path.startswith("/api/"):
             await self._loaded()
             await self._api(scope, receive, send)
         elif path == PREFIX or path.startswith(f"{PREFIX}/"):
             await self._loaded()
             await self._people(scope, receive, send)
-        elif self.pages is not None and not path.startswith(("/v1/", "/loki/")):
+        elif self.pages is not None and path != "/api" and not path.startswith(("/v1/", "/loki/")):
             await self.pages(scope, receive, send)
         else:
             error = FuseboardError(

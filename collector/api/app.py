@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.routing import APIRoute
 from starlette.responses import HTMLResponse
+from starlette.routing import BaseRoute
 
 import collector
 from collector.api.bodies import Bodies
@@ -100,10 +102,9 @@ def build_api(parts: ApiParts) -> FastAPI:
         redoc_url=None,
     )
     app.state.parts = parts
-    guarded = APIRouter(prefix="/v1", dependencies=[Depends(_authenticate)])
     for resource in _RESOURCES:
-        guarded.include_router(resource)
-    app.include_router(guarded)
+        for route in resource.routes:
+            _add(app, route)
     app.add_api_route("/docs", _docs, include_in_schema=False, response_class=HTMLResponse)
     add_failures(app)
     app.add_middleware(Watched, questions=parts.questions, limits=parts.limits, sql_limits=parts.sql_limits)
@@ -112,7 +113,23 @@ def build_api(parts: ApiParts) -> FastAPI:
     return app
 
 
-def _authenticate(request: Request) -> None:
+def _add(app: FastAPI, route: BaseRoute) -> None:
+    """Give *app* a resource's route as its own: a request is matched once, not once per level of routers (a third of a small answer)."""
+    assert isinstance(route, APIRoute)
+    app.add_api_route(
+        f"/v1{route.path}",
+        route.endpoint,
+        methods=sorted(route.methods or ()),
+        response_model=route.response_model,
+        response_class=route.response_class,
+        status_code=route.status_code,
+        tags=route.tags,
+        dependencies=[Depends(_authenticate)],
+    )
+
+
+async def _authenticate(request: Request) -> None:
+    """Look into memory: nothing here is worth a thread."""
     parts: ApiParts = request.app.state.parts
     parts.authenticate(request)
 

@@ -95,4 +95,9 @@ class Asker:
         return self.reader
 
 
-Ask = Annotated[Asker, Depends(Asker)]
+async def _asker(request: Request) -> Asker:
+    """Make it on the loop: a class would be called in a thread."""
+    return Asker(request)
+
+
+Ask = Annotated[Asker, Depends(_asker)]

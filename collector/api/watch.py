@@ -10,7 +10,7 @@ run in threads, which nothing can stop; the statement they wait for can be ended
 from __future__ import annotations
 
 import asyncio
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from starlette.requests import Request
@@ -64,16 +64,14 @@ async def watched(
 ) -> None:
     """Serve one request with *question* in its scope, and end what runs for it when its client goes away."""
     scope[QUESTION] = question
-    inbox = _Inbox(receive)
+    inbox = _Inbox(receive, lambda: questions.leave(question))
     reading = asyncio.create_task(inbox.fill())
     work: asyncio.Task[None] = asyncio.create_task(_run(app, scope, inbox.receive, send))
-    gone = asyncio.create_task(inbox.gone.wait())
     # one that is cancelled goes on until its thread ends; what it says then concerns nobody
     work.add_done_callback(lambda done: done.cancelled() or done.exception())
     try:
-        await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not work.done():
-            questions.leave(question)
+        # not `await work`: who waits may be cancelled at once, the work ends when its thread does
+        await asyncio.wait({work})
         await work
     except asyncio.CancelledError:
         questions.leave(question)
@@ -81,7 +79,6 @@ async def watched(
         raise
     finally:
         reading.cancel()
-        gone.cancel()
 
 
 async def _run(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,20 +88,21 @@ async def _run(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None
 class _Inbox:
     """What the client sends, read ahead by one so that its end is seen while the handler works."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, on_gone: Callable[[], None]) -> None:
         self._receive = receive
+        self._on_gone = on_gone
         self._waiting: asyncio.Queue[Message] = asyncio.Queue(1)
         self._ended = False
-        self.gone = asyncio.Event()
 
     async def fill(self) -> None:
         """Read until the client is gone; a body that nobody takes is read no further."""
         while True:
             message = await self._receive()
-            if message["type"] == "http.disconnect":
-                self.gone.set()
+            gone = message["type"] == "http.disconnect"
+            if gone:
+                self._on_gone()
             await self._waiting.put(message)
-            if self.gone.is_set():
+            if gone:
                 return
 
     async def receive(self) -> MutableMapping[str, Any]:
