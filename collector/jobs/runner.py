@@ -22,6 +22,7 @@ from collector.load.loader import BLOCK_SETTINGS
 from collector.metrics import JobMetrics
 from collector.query.window import SECOND_NS, sql_time
 from collector.read.sql import Answer
+from collector.store.limits import MAP_READS
 
 log = structlog.get_logger()
 
@@ -208,6 +209,7 @@ def run_statement(store: Loads, job: Job, statement: Statement, start_ns: int, e
     """Run one statement of a window; the second time it adds nothing."""
     settings = {
         **BLOCK_SETTINGS,
+        **MAP_READS,
         "max_memory_usage": _MEMORY_BYTES,
         "insert_deduplication_token": f"{job.key}:{statement.table}:{start_ns}-{end_ns}",
     }

@@ -159,7 +159,8 @@ class _Compiler:
         self.keys[name] = None
         key = self._bind("String", name)
         value = f"if(mapContains(attributes, {key}), attributes[{key}], resource[{key}])"
-        exists = f"(mapContains(attributes, {key}) OR mapContains(resource, {key}))"
+        # by the names alone: `field:*` reads no value (docs/adr/0032)
+        exists = f"(has(attributes.keys, {key}) OR has(resource.keys, {key}))"
         return Subject(name, value, Kind.ATTRIBUTE, exists)
 
     def _bind(self, clickhouse_type: str, value: object) -> str:

@@ -22,7 +22,7 @@ from collector.query.severity import severity_range
         (
             "status:>499",
             (
-                "((mapContains(attributes, {q0:String}) OR mapContains(resource, {q0:String})) AND (ifNull(toFloat64OrNull("
+                "((has(attributes.keys, {q0:String}) OR has(resource.keys, {q0:String})) AND (ifNull(toFloat64OrNull("
                 "if(mapContains(attributes, {q0:String}), attributes[{q0:String}], resource[{q0:String}])) > {q1:Float64}, 0)))"
             ),
             ["status", 499.0],

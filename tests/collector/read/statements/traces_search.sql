@@ -15,7 +15,7 @@ WHERE t.day >= toDate({start:DateTime64(9, 'UTC')}) - 1 AND t.day <= toDate({end
         AND toStartOfMinute(spans.start) >= toStartOfMinute({start:DateTime64(9, 'UTC')})
         AND toStartOfMinute(spans.start) <= toStartOfMinute({reached:DateTime64(9, 'UTC')})
                      AND toStartOfMinute(spans.start) >= toStartOfMinute({start:DateTime64(9, 'UTC')})
-                     AND toStartOfMinute(spans.start) <= toStartOfMinute({reached:DateTime64(9, 'UTC')}) AND service = {service:String} AND ((mapContains(attributes, {q0:String}) OR mapContains(resource, {q0:String})) AND if(mapContains(attributes, {q0:String}), attributes[{q0:String}], resource[{q0:String}]) = {q1:String}) AND name = {name:String} AND status = {status:String})
+                     AND toStartOfMinute(spans.start) <= toStartOfMinute({reached:DateTime64(9, 'UTC')}) AND service = {service:String} AND ((has(attributes.keys, {q0:String}) OR has(resource.keys, {q0:String})) AND if(mapContains(attributes, {q0:String}), attributes[{q0:String}], resource[{q0:String}]) = {q1:String}) AND name = {name:String} AND status = {status:String})
 GROUP BY trace_id
 HAVING began >= {start:DateTime64(9, 'UTC')} AND began < {end:DateTime64(9, 'UTC')}
    AND max(has(t.envs, {env:String}))
