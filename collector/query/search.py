@@ -11,7 +11,19 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from collector.errors import QueryError, QuerySyntax
-from collector.query.grammar import AllOf, AnyOf, Field, Node, Not, Test, parse
+from collector.query.grammar import (
+    AllOf,
+    AnyOf,
+    Comparison,
+    Field,
+    Node,
+    Not,
+    Phrase,
+    Range,
+    Test,
+    Word,
+    parse,
+)
 from collector.query.values import Kind, Subject, condition
 
 
@@ -101,7 +113,11 @@ def compile_search(text: str | None, table: Table, now_ns: int) -> Condition:
 
 
 def names_only(text: str | None, names: Collection[str]) -> bool:
-    """Whether a search, one that compiles, is about nothing but the fields *names*; blank is."""
+    """
+    Whether a search, one that compiles, is about nothing but the fields *names*; blank is.
+
+    A severity by its number is not about ``severity``, whose names stand for four numbers each.
+    """
     node = parse(text or "")
     return node is None or _names_only(node, names)
 
@@ -111,7 +127,26 @@ def _names_only(node: Node, names: Collection[str]) -> bool:
         return all(_names_only(part, names) for part in node.nodes)
     if isinstance(node, Not):
         return _names_only(node.node, names)
-    return isinstance(node, Field) and node.name in names
+    if not isinstance(node, Field) or node.name not in names:
+        return False
+    return node.name != "severity" or not _has_number(node.test)
+
+
+def _has_number(node: Node) -> bool:
+    match node:
+        case AllOf(nodes) | AnyOf(nodes):
+            return any(_has_number(part) for part in nodes)
+        case Not(inner):
+            return _has_number(inner)
+        case Range(low, high):
+            texts = [low, high]
+        case Comparison(_, bound):
+            texts = [bound]
+        case Word() | Phrase():
+            texts = [node.text]
+        case _:
+            texts = []
+    return any(text is not None and text.strip().isdecimal() for text in texts)
 
 
 class _Compiler:

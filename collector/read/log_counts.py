@@ -1,8 +1,8 @@
 """
 Log records counted: per bucket of time and severity, and per value of a field.
 
-Long windows of searches about nothing but service and env are counted from the rollup by minutes, the minutes that the window cuts from the
-records themselves: the same counts, for a thousandth of the rows.
+Windows of some minutes and more, of searches about nothing but service, env and the name of a severity, are counted from the rollup by minutes, the minutes
+that the window cuts from the records themselves: the same counts, for a thousandth of the rows.
 """
 
 from __future__ import annotations
@@ -48,9 +48,11 @@ def step_ns(window: Window, buckets: int) -> int:
     return int((step_s if step_s is not None else 86_400 * -(-wanted_s // 86_400)) * SECOND_NS)
 
 
-# Below it the records themselves are counted as quickly.
-_LONG_S = 2 * 3600
+# Below it the records themselves are counted as quickly, however many there are.
+_LONG_S = 900
 _MINUTE_NS = 60 * SECOND_NS
+# The rollup has severities by name; as a search's condition compares numbers, each name stands for its lowest.
+_NUMBER = "transform(severity, ['trace', 'debug', 'info', 'warn', 'error', 'fatal'], [1, 5, 9, 13, 17, 21]::Array(UInt8), 0::UInt8)"
 
 _HISTOGRAM = """
 SELECT intDiv(toUnixTimestamp64Nano(occurred_at), {{step:Int64}}) AS bucket, severity, count() AS records
@@ -67,7 +69,7 @@ SELECT bucket, severity, sum(n) AS records
 FROM (SELECT intDiv(toInt64(toUnixTimestamp(minute)) * 1000000000, {{step:Int64}}) AS bucket, severity, records AS n
       FROM log_minutes
       WHERE minute >= {{first:DateTime('UTC')}} AND minute < {{last:DateTime('UTC')}}
-        AND ({{env:String}} = '' OR env = {{env:String}}) AND {search}
+        AND ({{env:String}} = '' OR env = {{env:String}}) AND {by_name}
       UNION ALL
       SELECT intDiv(toUnixTimestamp64Nano(occurred_at), {{step:Int64}}) AS bucket, severity, 1 AS n
       FROM logs
@@ -87,7 +89,7 @@ def histogram(reader: Reader, chosen: Slice, buckets: int) -> list[Row]:
     """
     window, step = chosen.window, step_ns(chosen.window, buckets)
     by_minutes = _by_minutes(chosen) and step % _MINUTE_NS == 0
-    sql = (_HISTOGRAM_BY_MINUTES if by_minutes else _HISTOGRAM).format(search=chosen.search.sql)
+    sql = (_HISTOGRAM_BY_MINUTES if by_minutes else _HISTOGRAM).format(**_searches(chosen))
     params = {**chosen.params(), "step": step, **(_minutes(window) if by_minutes else {})}
     counts: dict[int, dict[str, int]] = {}
     for row in reader.rows(sql, params):
@@ -105,6 +107,11 @@ def histogram(reader: Reader, chosen: Slice, buckets: int) -> list[Row]:
 
 def _by_minutes(chosen: Slice) -> bool:
     return chosen.by_minutes and chosen.window.seconds >= _LONG_S
+
+
+def _searches(chosen: Slice) -> dict[str, str]:
+    """Give the search as a condition on records, and on minutes of the rollup."""
+    return {"search": chosen.search.sql, "by_name": chosen.search.sql.replace("severity_number", _NUMBER)}
 
 
 def _minutes(window: Window) -> dict[str, object]:
@@ -133,7 +140,7 @@ SELECT toString({value}) AS value, sum(n) AS records
 FROM (SELECT service, env, severity, records AS n
       FROM log_minutes
       WHERE minute >= {{first:DateTime('UTC')}} AND minute < {{last:DateTime('UTC')}}
-        AND ({{env:String}} = '' OR env = {{env:String}}) AND {search}
+        AND ({{env:String}} = '' OR env = {{env:String}}) AND {by_name}
       UNION ALL
       SELECT service, env, severity, 1 AS n
       FROM logs
@@ -159,7 +166,7 @@ def facets(reader: Reader, chosen: Slice, fields: Sequence[str], limit: int) -> 
         value, exists = facet_value(field)
         by_minutes = _by_minutes(chosen) and field in (*MINUTE_FIELDS, "severity")
         template = _FACET_BY_MINUTES if by_minutes else _FACET
-        sql = template.format(search=chosen.search.sql, value=value, exists=exists)
+        sql = template.format(**_searches(chosen), value=value, exists=exists)
         more = {"field": field} if value == _ATTRIBUTE else _minutes(chosen.window) if by_minutes else {}
         rows = reader.rows(sql, {**params, **more})
         values = [{"value": row["value"], "count": row["records"]} for row in rows]

@@ -22,7 +22,7 @@ _RARE = ("(trace_id = ", "(span_id = ", "(batch_id = ")
 
 
 # Fields of a search that `log_minutes` has as `logs` has them.
-MINUTE_FIELDS = ("service", "env")
+MINUTE_FIELDS = ("service", "env", "severity")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,29 @@ from collector.read.logs import MINUTE_FIELDS, Slice
 from collector.read.sql import Reader
 from tests.collector.read.real_store import NOW_NS, log
 
-TEXTS = ("", "service:pay", "-service:pay", "service:(pay OR nobody) env:test")
-WINDOWS = ((-6 * 3600, 0), (-20_000.123456789, -61.5), (-3.1 * 3600, -0.000000001))
+TEXTS = (
+    "",
+    "service:pay",
+    "-service:pay",
+    "service:(pay OR nobody) env:test",
+    "severity:>=error",
+    "severity:(error OR warn) -service:pay",
+    "severity:[info TO warn]",
+    "-severity:<error",
+    "severity:*",
+    "severity:e*",
+)
+WINDOWS = ((-6 * 3600, 0), (-20_000.123456789, -61.5), (-3.1 * 3600, -0.000000001), (-1000.7, -0.5))
 
 
 def scattered():
-    """Records of two services and envs over six hours, at any nanosecond."""
+    """Records of two services and envs over six hours, at any nanosecond; a severity's name says less than its number."""
     chance = random.Random(7)
+    severities = [("info", 9), ("warn", 14), ("error", 17), ("error", 19), ("fatal", 24), ("", 0)]
+    named = [
+        dict(zip(("severity", "severity_number"), chance.choice(severities), strict=True))
+        for _ in range(2000)
+    ]
     return [
         log(
             -chance.uniform(0, 6 * 3600),
@@ -25,9 +41,9 @@ def scattered():
             line=line,
             service=chance.choice(["pay", "cart"]),
             env=chance.choice(["prod", "test"]),
-            severity=chance.choice(["info", "error", ""]),
+            **severity,
         )
-        for line in range(2000)
+        for line, severity in enumerate(named)
     ]
 
 
@@ -57,10 +73,12 @@ def test_counts_by_minutes_are_those_of_the_records(store, fill):
 
 @pytest.mark.parametrize(
     ("text", "known"),
-    [("", True), (" ", True), ("service:a", True), ("service:a* -env:(b OR c)", True), ("service:a word", False), ("level:x", False), ("severity:error", False)],
+    [("", True), (" ", True), ("service:a", True), ("service:a* -env:(b OR c)", True), ("service:a word", False), ("level:x", False), ("severity:error", True),
+     ("severity:>=error", True), ("-severity:(info OR [error TO fatal])", True), ("severity:/^err/", True), ("severity:>=18", False),
+     ("severity:(error OR 18)", False), ("severity:[error TO 22]", False), ("-severity:18", False), ("severity_number:18", False)],
 )  # fmt: skip
 def test_which_searches_the_rollup_knows(text, known):
-    """Only those about nothing but service and env."""
+    """Only those about nothing but service, env and a severity by its name."""
     assert names_only(text, MINUTE_FIELDS) is known
 
 
