@@ -25,7 +25,7 @@ POOLED_MINUTES, POOLED_CALLS = 4, 8
 MADS = 4.0
 # A run goes on when its last minute is one of the last of the window; one that is over counts for so much.
 GOES_ON_S, OVER = 180, 0.6
-_MAD_SIGMA = 1.4826
+MAD_SIGMA = 1.4826
 
 Values = Mapping[int, float]
 Bounds = tuple[int, int]
@@ -60,7 +60,7 @@ def usual(values: Values, window: Bounds) -> tuple[float, float]:
     if not before:
         return 0.0, 0.0
     middle = median(before)
-    return middle, _MAD_SIGMA * median(abs(value - middle) for value in before)
+    return middle, MAD_SIGMA * median(abs(value - middle) for value in before)
 
 
 def usual_share(every: Mapping[int, float], some: Mapping[int, float], window: Bounds) -> float:
@@ -81,8 +81,11 @@ def _baseline(every: Values, window: Bounds) -> list[int]:
 
 def pooled(calls: Mapping[int, float], *sums: Mapping[int, float]) -> dict[int, tuple[float, ...]]:
     """Give calls and sums of each minute, of sparse minutes together with those before."""
-    found = {}
+    found: dict[int, tuple[float, ...]] = {}
     for at in sorted(calls):
+        if calls[at] >= POOLED_CALLS:
+            found[at] = (calls[at], *[each.get(at, 0.0) for each in sums])
+            continue
         totals = [calls[at], *[each.get(at, 0.0) for each in sums]]
         back = at - MINUTE_S
         while totals[0] < POOLED_CALLS and back > at - POOLED_MINUTES * MINUTE_S:

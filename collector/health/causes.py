@@ -10,10 +10,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 
+from collector.health import anomaly, signs
 from collector.health.anomaly import MINUTE_S
+from collector.health.changes import note_deploys
 from collector.health.evidence import evidence
-from collector.health.suspects import Known, Node, Suspect, callers_of, note_deploys, suspects, together
+from collector.health.suspect import Known, Node, Suspect, callers_of, together
+from collector.health.suspects import suspects
 from collector.query.window import SECOND_NS, Window, rfc_3339
+from collector.read import call_minutes as call_reads
 from collector.read import minutes as minute_reads
 from collector.read import resources
 from collector.read.deploys import deploys
@@ -80,12 +84,22 @@ def _read(reader: Reader, window: Window, env: str) -> Known:
     long = Window(max(window.start_ns - BASELINE_S * SECOND_NS, 0), window.end_ns, window.now_ns)
     return Known(
         minute_reads.services(reader, long, env),
-        minute_reads.edges(reader, long, env),
-        resources.minutes(reader, long, env),
+        call_reads.edges(reader, long, env, _screen(window)),
+        resources.minutes(reader, long, env, window),
         transitions(reader, long, Chosen(env=env)),
         deploys(reader, long, env, "", 1000),
         lambda slow: minute_reads.tails(reader, long, slow),
+        call_reads.waited(reader, long, env),
     )
+
+
+def _screen(window: Window) -> call_reads.Screen:
+    """Give what signs.py asks of calls, so that most need not be looked at."""
+    (first_s, end_s), _ = bounds(window)
+    return call_reads.Screen(
+        first_s, end_s, signs.ERROR_RATIO, signs.ERROR_CALLS, signs.SLOW_FACTOR, signs.SLOW_MS, anomaly.MADS, anomaly.MAD_SIGMA,
+        anomaly.MIN_CALLS, anomaly.POOLED_CALLS, anomaly.POOLED_MINUTES * MINUTE_S, anomaly.MIN_BASELINE,
+    )  # fmt: skip
 
 
 def rank(graph: Mapping[Node, Suspect], service: str = "") -> list[tuple[Node, float]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote, urlencode
 
 from collector.health.anomaly import Anomaly
-from collector.health.suspects import Node, Suspect
+from collector.health.suspect import Node, Suspect
 from collector.query.window import SECOND_NS, rfc_3339
 from collector.read.sql import Row
 

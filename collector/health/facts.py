@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
+from collector.health.changes import DEPLOY_S
 from collector.health.recent import recent
-from collector.health.suspects import DEPLOY_S
 from collector.health.verdict import HEARD_WITHIN_S, Facts, OpenBreaker, judge
 from collector.query.window import SECOND_NS, Window, parse_time, rfc_3339
 from collector.read import breakers as breaker_reads

@@ -12,7 +12,8 @@ from collections.abc import Container, Iterator, Mapping
 
 from collector.health import resource_signs, signs
 from collector.health.anomaly import MINUTE_S, Anomaly, Bounds, Values
-from collector.health.suspects import Node, by_owner
+from collector.health.by_metrics import by_owner
+from collector.health.suspect import Node
 from collector.query.window import SECOND_NS, Window
 from collector.read import minutes as minute_reads
 from collector.read import resources
@@ -65,7 +66,8 @@ def recent(
     found: dict[Node, list[Anomaly]] = defaultdict(list)
     for node, sign in _slow(reader, Window(_since(inside, BASELINE_S), end_ns, window.now_ns), env, inside):
         found[node].append(sign)
-    told = resources.minutes(reader, Window(_since(inside, METRICS_S), end_ns, window.now_ns), env, _ROLES)
+    long, judged = (Window(_since(inside, back_s), end_ns, window.now_ns) for back_s in (METRICS_S, 0))
+    told = resources.minutes(reader, long, env, judged, _ROLES)
     for node, quantities in by_owner(services, told).items():
         found[node] += [
             sign for sign in _by_metrics(quantities, inside) if sign.goes_on and sign.score >= LEAST

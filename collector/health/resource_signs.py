@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from collector.health.anomaly import MADS, MINUTE_S, Anomaly, Bounds, Values, usual, worst_run
 from collector.health.signs import GONE_RATIO
-from collector.read.resources import Key
+from collector.read.resources import POOL_FULL, Key
 
 Quantities = Mapping[Key, Values]
 
@@ -18,7 +18,6 @@ Quantities = Mapping[Key, Values]
 CPU_LIMIT, CPU_FACTOR = 0.85, 1.8
 THROTTLED = 0.15
 MEMORY_LIMIT, MEMORY_RISE, MEMORY_FACTOR = 0.9, 0.08, 1.3
-POOL_FULL = 0.95
 # Messages that wait: so many more than usual, and so many times.
 QUEUE_MORE, QUEUE_FACTOR = 20.0, 3.0
 COLUMN_FACTOR = 1.5

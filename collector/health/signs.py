@@ -49,31 +49,24 @@ GIVEN_UP = 1.3
 
 
 def served(
-    minutes: Minutes, out: Iterable[Minutes], window: Bounds, until_s: int, held: Iterable[int] = ()
+    minutes: Minutes, waited: Minutes, window: Bounds, until_s: int, held: Iterable[int] = ()
 ) -> list[Anomaly]:
     """
     Give the signs of a service's own trouble.
 
     Args:
         minutes: Of its requests.
-        out: Of the calls that it makes and waits for.
+        waited: Of all calls that it makes and waits for.
         window: Where signs are looked for.
         until_s: Data are complete up to here.
         held: Minutes in which a breaker of its own was open: what failed then was not sent, and no fault of its own.
     """
-    waited: dict[int, float] = {}
-    blamed: dict[int, float] = {}
-    for edge in out:
-        for at, ms in edge.spent_ms.items():
-            waited[at] = waited.get(at, 0.0) + ms
-        for at, failed in edge.failed.items():
-            blamed[at] = blamed.get(at, 0.0) + failed
     open_minutes = set(held)
     own_failed = {
-        at: 0.0 if at in open_minutes else max(failed - blamed.get(at, 0.0), 0.0)
+        at: 0.0 if at in open_minutes else max(failed - waited.failed.get(at, 0), 0.0)
         for at, failed in minutes.failed.items()
     }
-    own_ms = {at: ms - waited.get(at, 0.0) for at, ms in minutes.spent_ms.items()}
+    own_ms = {at: ms - waited.spent_ms.get(at, 0.0) for at, ms in minutes.spent_ms.items()}
     found = (
         errors(minutes.calls, own_failed, window),
         _slow(minutes, own_ms, window),
@@ -129,7 +122,9 @@ def slow(
     kind: str = "latency",
     about: str = "",
 ) -> Anomaly | None:
-    """Find minutes whose mean duration is higher than usual."""
+    """Find minutes whose mean duration is higher than usual; none where no durations are known."""
+    if not spent_ms:
+        return None
     means = {at: ms / every for at, (every, ms) in pooled(calls, spent_ms).items()}
     middle, spread = usual(means, window)
     limit = max(SLOW_FACTOR * middle, middle + MADS * spread, middle + SLOW_MS)

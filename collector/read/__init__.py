@@ -13,7 +13,7 @@ Typed questions -> SQL -> typed answers: the only place that selects from ClickH
 ``heard.py``        who was heard of, and the numbers of every service that a verdict rests on
 ``breakers.py``     current states per breaker and instance; ``transitions.py`` what they are made from,
                     ``causes.py`` why they opened; ``present.py`` the states as they are now, kept in memory: ``held.py`` of each instance
-``minutes.py``      requests and calls minute by minute; ``resources.py`` what metrics say of services, likewise
+``minutes.py``      requests minute by minute, ``call_minutes.py`` calls; ``resources.py`` what metrics say of services, likewise
 ``metrics.py``      PromQL at one point or over a range; ``series.py`` which series there are, their families and exemplars
 ``ledger.py``       emitted = stored + rejected + dropped + in flight, from ``reports.py`` and `batches`;
                     ``offsets.py`` gaps and overlaps; ``agents.py`` who ships, ``quarantine.py`` what was set aside

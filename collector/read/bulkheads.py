@@ -133,57 +133,54 @@ METRICS: tuple[Metric, ...] = (
     ),
 )
 
-# Which series play which role for which bulkhead.
-_SERIES = f"""        SELECT series_id, any(service) AS service, any(env) AS env, any(kind) AS kind, any(called) AS bulkhead, any(instance) AS instance, any(role) AS role
-        FROM
-        (
-            SELECT series_id, CAST(service, 'String') AS service, CAST(env, 'String') AS env, metric.2 AS role, metric.3 AS kind,
-                   {called("metric.4")} AS called,
-                   {INSTANCE} AS instance
-            FROM metric_series
-            -- only the rows of its own name: labels are copied for each
-            ARRAY JOIN arrayFilter(row -> row.1 = name, {{metrics:Array(Tuple(String, String, String, String, String, String))}}) AS metric
-            WHERE name IN {{names:Array(String)}} AND (metric.5 = '' OR labels[metric.5] = metric.6)
-              AND last_seen >= {{fresh:DateTime64(9, 'UTC')}}
-              AND ({{env:String}} = '' OR env = {{env:String}}) AND ({{service:String}} = '' OR service = {{service:String}})
-        )
-        WHERE called != ''
-        GROUP BY series_id
+# Each metric once: a name means one thing.
+_COLUMNS: dict[str, object] = {
+    name: [str(value) for value in column]
+    for name, column in zip(
+        ("names", "roles", "kinds", "called", "labels", "values"), zip(*METRICS, strict=True), strict=True
+    )
+}
+# Which series play which role for which bulkhead. What a name means is looked up once per name: `transform` of a LowCardinality works on its dictionary.
+_SERIES = f"""
+    SELECT series_id, CAST(any(m.service), 'String') AS service, CAST(any(m.env), 'String') AS env, any({INSTANCE}) AS instance,
+           any(transform(name, {{names:Array(String)}}, {{kinds:Array(String)}}, '')) AS kind, any(transform(name, {{names:Array(String)}}, {{roles:Array(String)}}, '')) AS role,
+           any({called("transform(name, {names:Array(String)}, {called:Array(String)}, '')")}) AS bulkhead
+    FROM metric_series AS m
+    WHERE name IN {{names:Array(String)}} AND labels[transform(name, {{names:Array(String)}}, {{labels:Array(String)}}, '')] = transform(name, {{names:Array(String)}}, {{values:Array(String)}}, '')
+      AND last_seen >= {{fresh:DateTime64(9, 'UTC')}} AND ({{env:String}} = '' OR m.env = {{env:String}}) AND ({{service:String}} = '' OR m.service = {{service:String}})
+    GROUP BY series_id
+    HAVING bulkhead != ''
 """
-# One pass: of each series the newest value, what a counter grew by within the hour (a fall is a restart), and its slope; what several series of a
-# role give is added up, slopes too.
-_NOW = (
-    """
-WITH series AS
-    (
-"""
-    + _SERIES
-    + """    )
+_OF = """SELECT series_id FROM metric_series
+                        WHERE name IN {%s:Array(String)} AND last_seen >= {fresh:DateTime64(9, 'UTC')}
+                          AND ({env:String} = '' OR env = {env:String}) AND ({service:String} = '' OR service = {service:String})"""
+# Of each series the newest value, what a counter grew by within the hour (a fall is a restart), and its slope; what several series of a role give is
+# added up, slopes too.
+_NOW = f"""
 SELECT service, env, kind, bulkhead, instance, role, sum(told.amount) AS amount, sum(told.slope) AS per_s, max(told.samples) AS samples
 FROM
 (
     SELECT series_id, argMax(value, at) AS amount, max(at) AS last_at, count() AS samples,
-           simpleLinearRegression(toUnixTimestamp64Milli(at) / 1000 - toUnixTimestamp64Milli({trend:DateTime64(3, 'UTC')}) / 1000, value).1 AS slope
+           simpleLinearRegression(toUnixTimestamp64Milli(at) / 1000 - toUnixTimestamp64Milli({{trend:DateTime64(3, 'UTC')}}) / 1000, value).1 AS slope
     FROM metric_samples
-    WHERE series_id IN (SELECT series_id FROM series WHERE role != 'rejected')
-      AND at >= {trend:DateTime64(9, 'UTC')} AND at < {end:DateTime64(9, 'UTC')} AND NOT isNaN(value)
+    WHERE series_id IN ({_OF % "gauges"})
+      AND at >= {{trend:DateTime64(9, 'UTC')}} AND at < {{end:DateTime64(9, 'UTC')}} AND NOT isNaN(value)
     GROUP BY series_id
-    HAVING last_at >= {fresh:DateTime64(9, 'UTC')}
+    HAVING last_at >= {{fresh:DateTime64(9, 'UTC')}}
     UNION ALL
     SELECT series_id,
            arraySum((now, step) -> if(step < 0, now, step),
                     arrayPopFront(arraySort((v, t) -> t, groupArray(value), groupArray(at)) AS counted), arrayPopFront(arrayDifference(counted))) AS amount,
            max(at) AS last_at, 0 AS samples, 0. AS slope
     FROM metric_samples
-    WHERE series_id IN (SELECT series_id FROM series WHERE role = 'rejected')
-      AND at >= {hour:DateTime64(9, 'UTC')} AND at < {end:DateTime64(9, 'UTC')} AND NOT isNaN(value)
+    WHERE series_id IN ({_OF % "counters"})
+      AND at >= {{hour:DateTime64(9, 'UTC')}} AND at < {{end:DateTime64(9, 'UTC')}} AND NOT isNaN(value)
     GROUP BY series_id
 ) AS told
-INNER JOIN series ON series.series_id = told.series_id
+INNER JOIN ({_SERIES}) AS series ON series.series_id = told.series_id
 GROUP BY service, env, kind, bulkhead, instance, role
 LIMIT 50000
 """
-)
 
 
 def bulkheads(reader: Reader, window: Window, env: str, service: str = "") -> list[Row]:
@@ -215,8 +212,9 @@ def bulkheads(reader: Reader, window: Window, env: str, service: str = "") -> li
 def _params(window: Window, env: str, service: str) -> dict[str, object]:
     end_ns = min(window.end_ns, window.now_ns)
     return {
-        "metrics": [tuple(metric) for metric in METRICS],
-        "names": sorted({metric.metric for metric in METRICS}),
+        **_COLUMNS,
+        "gauges": [metric.metric for metric in METRICS if metric.role != "rejected"],
+        "counters": [metric.metric for metric in METRICS if metric.role == "rejected"],
         "fresh": sql_time(max(end_ns - _FRESH_NS, 0)),
         "trend": sql_time(max(end_ns - _TREND_NS, 0)),
         "hour": sql_time(max(end_ns - HOUR_NS, 0)),

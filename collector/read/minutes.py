@@ -1,4 +1,4 @@
-"""RED minute by minute, of services and of the calls between them: what a change is looked for in."""
+"""RED minute by minute, of services (of the calls between them: call_minutes.py): what a change is looked for in."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from collector.query.window import Window
-from collector.read.edges import NAMES
-from collector.read.sql import Reader, Row
+from collector.read.sql import Reader
 
 ServiceKey = tuple[str, str]  # service, env
 EdgeKey = tuple[str, str, str]  # caller, callee, env
@@ -71,7 +70,10 @@ def services(reader: Reader, window: Window, env: str) -> dict[ServiceKey, Minut
     params = {**window.params(), "env": env}
     found: dict[ServiceKey, Minutes] = defaultdict(Minutes)
     for row in reader.rows(_SERVICES, params):
-        _add(found[row["service"], row["env"]], row)
+        minutes = found[row["service"], row["env"]]
+        minutes.calls = dict(zip(row["minutes"], row["calls"], strict=True))
+        minutes.failed = dict(zip(row["minutes"], row["failed"], strict=True))
+        minutes.spent_ms = dict(zip(row["minutes"], row["spent_ms"], strict=True))
     for row in reader.rows(_LOGS, params):
         minutes = found[row["service"], row["env"]]
         minutes.records = dict(zip(row["minutes"], row["records"], strict=True))
@@ -157,50 +159,6 @@ def same_time(reader: Reader, window: Window, env: str) -> dict[ServiceKey, floa
     """Return how slow each service was at the time of day of the end of *window*, a quarter of an hour around it, a day and a week ago: the slower mean, ms."""
     rows = reader.rows(_SAME_TIME, {"end": window.params()["end"], "env": env})
     return {(row["service"], row["env"]): row["usual_ms"] for row in rows}
-
-
-# Added up before names are looked for; means are enough to tell which calls became slower.
-_EDGES = f"""
-SELECT caller, callee, env, max(queued) AS queued, groupArray(at) AS minutes,
-       groupArray(requests) AS calls, groupArray(bad) AS failed, groupArray(ms) AS spent_ms
-FROM (
-    SELECT told.caller AS caller, if(names.callee != '', names.callee, told.callee) AS callee, told.env AS env, toUnixTimestamp(told.minute) AS at,
-           max(told.queued) AS queued, sum(told.calls) AS requests, sum(told.errors) AS bad, sum(told.spent_ns) / 1e6 AS ms
-    FROM (
-        SELECT minute, CAST(env, 'String') AS env, CAST(caller, 'String') AS caller, CAST(callee, 'String') AS callee,
-               protocol IN ('messaging', 'kafka', 'rabbitmq', 'aws_sqs', 'gcp_pubsub', 'jms', 'pulsar', 'activemq', 'servicebus', 'nats', 'redis_streams') AS queued,
-               calls, errors, duration_ns_sum AS spent_ns
-        FROM edge_minutes
-        WHERE minute >= toStartOfMinute({{start:DateTime64(9, 'UTC')}}) AND minute < {{end:DateTime64(9, 'UTC')}}
-          AND ({{env:String}} = '' OR env = {{env:String}})
-        UNION ALL
-        SELECT minute, CAST(env, 'String') AS env, CAST(caller, 'String') AS caller, CAST(callee, 'String') AS callee, 0 AS queued, calls, errors, duration_ns_sum AS spent_ns
-        FROM paired_minutes
-        WHERE minute >= toStartOfMinute({{start:DateTime64(9, 'UTC')}}) AND minute < {{end:DateTime64(9, 'UTC')}}
-          AND ({{env:String}} = '' OR env = {{env:String}})
-    ) AS told
-    LEFT JOIN ({NAMES}) AS names ON names.env = told.env AND names.caller = told.caller AND names.peer = told.callee
-    GROUP BY caller, callee, env, told.minute
-)
-GROUP BY caller, callee, env
-LIMIT 20000
-"""
-
-
-def edges(reader: Reader, window: Window, env: str) -> dict[EdgeKey, Minutes]:
-    """Return the minutes of every edge as its caller sees it."""
-    found: dict[EdgeKey, Minutes] = {}
-    for row in reader.rows(_EDGES, {**window.params(), "env": env}):
-        minutes = found[row["caller"], row["callee"], row["env"]] = Minutes(queued=bool(row["queued"]))
-        _add(minutes, row)
-    return found
-
-
-def _add(minutes: Minutes, row: Row) -> None:
-    at = row["minutes"]
-    minutes.calls = dict(zip(at, row["calls"], strict=True))
-    minutes.failed = dict(zip(at, row["failed"], strict=True))
-    minutes.spent_ms = dict(zip(at, row["spent_ms"], strict=True))
 
 
 _FIRST_SIGNS = """

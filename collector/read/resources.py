@@ -66,6 +66,9 @@ _POOL_ROLES = {
 }
 # A consumer's lag is summed over its partitions and groups: what waits for anybody.
 _QUEUE_ROLES = frozenset({"ready", "lag"})
+# Of its limit: from here on a pool is full. A little less by what rounding may make of it.
+POOL_FULL, _ALMOST = 0.95, 0.999
+_POOL = "pool_"
 _ROWS: tuple[tuple[str, str, str, str, str, str], ...] = (
     *((each.metric, each.role, each.how, each.about, "", "") for each in METRICS),
     *(
@@ -100,6 +103,26 @@ _SERIES = """
           AND ({env:String} = '' OR m.env = {env:String}) AND last_seen >= {start:DateTime64(9, 'UTC')}
         GROUP BY series_id
 """
+# The extremes of each series say whether its pool can have been full in any minute: most never are, and their minutes are not read.
+_FULL = f"""
+SELECT groupArray(told.series_id) AS ids, countIf(role = 'pool_in_use') AS users, countIf(role = 'pool_limit') AS limits, countIf(role = 'pool_available') AS rests,
+       sumIf(told.highest, role = 'pool_in_use') AS used, sumIf(told.lowest, role = 'pool_limit') AS least, sumIf(told.highest, role = 'pool_limit') AS most,
+       sumIf(told.lowest, role = 'pool_available') AS rest
+FROM
+(
+    SELECT series_id, max(value) AS highest, min(value) AS lowest
+    FROM metric_samples
+    WHERE at >= {{start:DateTime64(9, 'UTC')}} AND at < {{end:DateTime64(9, 'UTC')}} AND NOT isNaN(value)
+      AND series_id IN (SELECT series_id FROM metric_series WHERE name IN {{names:Array(String)}} AND ({{env:String}} = '' OR env = {{env:String}})
+                        AND last_seen >= {{start:DateTime64(9, 'UTC')}})
+    GROUP BY series_id
+) AS told
+INNER JOIN ({_SERIES}) AS series ON series.series_id = told.series_id
+GROUP BY reporter, env, about
+HAVING (users > 0 AND limits > 0 AND used >= {{full:Float64}} * least) OR (users > 0 AND rests > 0 AND used >= {{full:Float64}} * (used + rest))
+    OR (limits > 0 AND rests > 0 AND most - rest >= {{full:Float64}} * most)
+LIMIT 50000
+"""
 # Each series is read once into lists with a place per minute (Resample), NULL where it has no sample; lists are added up, and what a series is
 # called is said last and once. A counter has grown since its minute before; its first minute has nothing before. The highest of several series is
 # found in Python: they are few.
@@ -125,8 +148,9 @@ FROM
                 SELECT series_id, at, value, intDiv(toUnixTimestamp(at) - {{first:UInt32}}, 60) AS nth
                 FROM metric_samples
                 WHERE at >= {{start:DateTime64(9, 'UTC')}} AND at < {{end:DateTime64(9, 'UTC')}} AND NOT isNaN(value)
-                  AND series_id IN (SELECT series_id FROM metric_series WHERE name IN {{names:Array(String)}} AND ({{env:String}} = '' OR env = {{env:String}})
-                                    AND last_seen >= {{start:DateTime64(9, 'UTC')}})
+                  AND (series_id IN {{full:Array(UInt64)}}
+                       OR series_id IN (SELECT series_id FROM metric_series WHERE name IN {{plain:Array(String)}} AND ({{env:String}} = '' OR env = {{env:String}})
+                                        AND last_seen >= {{start:DateTime64(9, 'UTC')}}))
             )
             GROUP BY series_id
         )
@@ -149,10 +173,17 @@ class Told(NamedTuple):
 
 
 def minutes(
-    reader: Reader, window: Window, env: str, roles: Collection[str] = ()
+    reader: Reader, window: Window, env: str, inside: Window, roles: Collection[str] = ()
 ) -> Mapping[Told, Mapping[Key, Values]]:
-    """Return every known quantity of *window*, or those of *roles*, minute by minute; requests that failed under the role ``requests_failed``."""
-    wanted = [row for row in _ROWS if not roles or row[1] in roles]
+    """
+    Return every known quantity of *window*, or those of *roles*, minute by minute; requests that failed under the role ``requests_failed``.
+
+    Of pools only those that may have been full within *inside*, the part of *window* that is judged: by the highest that each series told of it and the lowest limit.
+    """
+    full = _full(reader, inside, env)
+    wanted = [
+        row for row in _ROWS if (not roles or row[1] in roles) and (full or not row[1].startswith(_POOL))
+    ]
     at = range(window.start_ns // SECOND_NS // 60 * 60, -(-window.end_ns // SECOND_NS), 60)[-_MINUTES_MOST:]
     params = {
         "start": sql_time(max(window.start_ns, at.start * SECOND_NS)),
@@ -162,6 +193,8 @@ def minutes(
         "env": env,
         "names": sorted({row[0] for row in wanted}),
         "metrics": wanted,
+        "plain": sorted({row[0] for row in wanted if not row[1].startswith(_POOL)}),
+        "full": full,
     }
     found: dict[Told, dict[Key, Values]] = defaultdict(lambda: defaultdict(dict))
     for row in reader.rows(_MINUTES, params):
@@ -170,6 +203,19 @@ def minutes(
         for role in ("requests", "requests_failed") if failed else (row["role"],):
             _put(quantities[role, row["about"]], row, at)
     return found
+
+
+def _full(reader: Reader, inside: Window, env: str) -> list[int]:
+    """Give the series of pools that may have been full."""
+    pools = [row for row in _ROWS if row[1].startswith(_POOL)]
+    params = {
+        **inside.params(),
+        "env": env,
+        "names": [row[0] for row in pools],
+        "metrics": pools,
+        "full": _ALMOST * POOL_FULL,
+    }
+    return [series for row in reader.rows(_FULL, params) for series in row["ids"]]
 
 
 def _put(values: Values, row: Row, minutes: Sequence[int]) -> None:

@@ -48,6 +48,7 @@ FROM (
         GROUP BY series_id
     ) AS series ON series.series_id = s.series_id
     WHERE s.at >= {recent:DateTime64(9, 'UTC')} AND s.at < {end:DateTime64(9, 'UTC')} AND isFinite(s.value)
+      AND s.series_id IN (SELECT series_id FROM metric_series WHERE name IN {names:Array(String)} AND last_seen >= {recent:DateTime64(9, 'UTC')})
     GROUP BY s.series_id, service, env, role
 )
 GROUP BY service, env, role

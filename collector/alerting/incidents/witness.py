@@ -17,7 +17,7 @@ from collector.health.causes import causes
 from collector.health.facts import board
 from collector.query.search import LOGS, compile_search
 from collector.query.window import SECOND_NS, Window
-from collector.read import logs, minutes, traces
+from collector.read import call_minutes, logs, traces
 from collector.read.blast import Opening, blast_radii
 from collector.read.deploys import deploys
 from collector.read.sql import Reader, Row
@@ -65,7 +65,7 @@ class Witness:
                 sum(its.calls.values()),
                 _ratio(sum(its.failed.values()), sum(its.calls.values())),
             )
-            for (caller, callee, env), its in minutes.edges(reader, window, "").items()
+            for (caller, callee, env), its in call_minutes.edges(reader, window, "").items()
         ]
         scores = (
             {(row["service"], row["env"]): row["score"] for row in causes(reader, window, "")}
