@@ -1,9 +1,10 @@
 """
-``slo: 99.9% of calls succeed {service="checkout"}``: the error budget burns.
+``slo: 99.9% of calls succeed {service="checkout"}``, ``slo: 99% of calls are faster than 300ms``: the error budget burns.
 
 Two pairs of windows, as in Google's SRE workbook: in an hour and in its last five minutes at 14.4 times the rate that would use the budget up in thirty days
 (2 % of it in that hour), or in six hours and in their last half hour at 6 times (5 %). The short window ends the alert soon after the burning has.
-The value is the burn rate of the long window. Calls are those of ``service_minutes``: what a service served, weighed where traces are sampled.
+The value is the burn rate of the long window. Calls are those of ``service_minutes``: what a service served; those that fail are weighed where traces are
+sampled, those that are slow are counted as they were stored, whether they failed or not.
 
 Source: https://sre.google/workbook/alerting-on-slos/ ("Multiwindow, Multi-Burn-Rate Alerts").
 """
@@ -17,14 +18,18 @@ from typing import ClassVar
 
 from collector.alerting.expression import Matcher
 from collector.alerting.kinds.asking import SPANS, Missing, Sample, Sources, nanoseconds
-from collector.alerting.kinds.words import NUMBER, fit, matchers_of, read_words
+from collector.alerting.kinds.words import DURATION, NUMBER, fit, matchers_of, read_words, seconds_of
 from collector.query.window import SECOND_NS, Window
 from collector.read.services import red
+from collector.read.slow import slow
 from collector.read.sql import Row
 
 _LABELS = ("service", "env")
 # (long window, short window, burn rate)
 _PAIRS = ((3600.0, 300.0, 14.4), (21_600.0, 1800.0, 6.0))
+# Where even a service all of whose calls are bad burns slower than this, no alert would ever come.
+_LEAST_RATE = min(rate for _, _, rate in _PAIRS)
+_LONGEST_S = 3600.0
 # Of fewer calls in the short window a ratio says nothing.
 _LEAST_CALLS = 20
 
@@ -33,10 +38,18 @@ Rates = dict[tuple[str, str], Row]
 
 @dataclass(frozen=True, slots=True)
 class Burning:
-    """More than the *budget*, a share of calls, fails."""
+    """
+    More than the *budget*, a share of calls, is bad.
+
+    Attributes:
+        budget: 0 to 1.
+        matchers: Of services.
+        slower_than_s: Bad is what takes longer; ``None`` = what fails.
+    """
 
     budget: float
     matchers: Sequence[Matcher]
+    slower_than_s: float | None = None
 
     reads: ClassVar = SPANS
 
@@ -49,7 +62,7 @@ class Burning:
                 continue  # what does not burn now needs no hours to be read
             for key, row in self._rates(sources, at, long_s).items():
                 if self._burns(row, rate) and key in short and self._burns(short[key], rate):
-                    worst[key] = max(worst.get(key, 0.0), round(row["error_ratio"] / self.budget, 2))
+                    worst[key] = max(worst.get(key, 0.0), round(row[self._ratio] / self.budget, 2))
         return [Sample({"service": service, "env": env}, burn) for (service, env), burn in worst.items()]
 
     def over(
@@ -64,32 +77,45 @@ class Burning:
         known = {fingerprint(Sample({"service": service, "env": env}, 0.0)) for service, env in served}
         return frozenset(one.fingerprint for one in missing if one.fingerprint in known)
 
+    @property
+    def _ratio(self) -> str:
+        return "error_ratio" if self.slower_than_s is None else "slow_ratio"
+
     def _burns(self, row: Row, rate: float) -> bool:
-        return bool(row["calls"] >= _LEAST_CALLS and row["error_ratio"] > rate * self.budget)
+        return bool(row["calls"] >= _LEAST_CALLS and row[self._ratio] > rate * self.budget)
 
     def _rates(self, sources: Sources, at: datetime, seconds: float) -> Rates:
         now = nanoseconds(at)
         window = Window(now - int(seconds * SECOND_NS), now, now)
+        reader, than_s = sources.reader(), self.slower_than_s
+        told = red(reader, window, "") if than_s is None else slow(reader, window, than_s)
         return {
-            key: row
-            for key, row in red(sources.reader(), window, "").items()
-            if fit(self.matchers, {"service": key[0], "env": key[1]})
+            key: row for key, row in told.items() if fit(self.matchers, {"service": key[0], "env": key[1]})
         }
 
 
 def read_slo(text: str) -> Burning:
     """
-    Read ``OBJECTIVE% of calls succeed [{matchers}]``.
+    Read ``OBJECTIVE% of calls succeed [{matchers}]`` or ``OBJECTIVE% of calls are faster than DURATION [{matchers}]``.
 
     Raises:
         ValueError: It does not follow the grammar.
     """
     found = read_words(
-        rf"(?P<objective>{NUMBER})\s*%(?:\s+of\s+(?:calls|requests)\s+succeed)?",
+        rf"(?P<objective>{NUMBER})\s*%"
+        rf"(?:\s+of\s+(?:calls|requests)\s+(?:succeed|(?:are\s+)?faster\s+than\s+(?P<than>{DURATION})))?",
         text,
-        '99.9% of calls succeed {service="checkout"}',
+        '99.9% of calls succeed {service="checkout"}, or: 99% of calls are faster than 300ms {service="checkout"}',
     )
     budget = 1 - float(found["objective"]) / 100
     if not 0.00001 < budget < 1:
         raise ValueError("an objective lies between 0 and 99.999 percent")
-    return Burning(budget, matchers_of(found, _LABELS, "services"))
+    than_s = seconds_of(found, "than", 0.0) if found["than"] else None
+    if than_s is not None and not 0 < than_s <= _LONGEST_S:
+        raise ValueError(f"a call is faster than something from 1ms to 1h, not {found['than']}")
+    if than_s is not None and budget * _LEAST_RATE >= 1:
+        raise ValueError(
+            f"with an objective of {found['objective']} % the budget cannot burn at {_LEAST_RATE:g} times its rate: no alert would come; "
+            f"at least {100 - 100 / _LEAST_RATE:.1f} %"
+        )
+    return Burning(budget, matchers_of(found, _LABELS, "services"), than_s)

@@ -8,6 +8,7 @@ import pytest
 
 from collector.alerting.evaluation.labelling import Fill, labelled
 from collector.alerting.kinds.asking import Missing, Sources
+from collector.alerting.kinds.slo import read_slo
 from collector.alerting.rules import default_groups, load_groups, load_rules
 from collector.alerting.rules.book import RuleBook
 from collector.errors import Malformed, StoreUnavailable
@@ -148,6 +149,49 @@ def test_a_budget_burns_in_both_windows(ask, store):
     assert ask("slo: 90% of calls succeed") == {}
     assert ask.over("slo: 90%", {"service": "checkout", "env": ""}, AT)
     assert not ask.over("slo: 90%", {"service": "payment", "env": ""}, AT)
+
+
+def test_a_budget_of_slow_calls_burns_in_both_windows(ask, store):
+    """Of a hundred calls a minute a tenth takes half a second, whether it fails or not; of few calls nothing is said."""
+    for service, calls, minutes in (("checkout", 100, 49), ("cart", 4, 1)):
+        store.command(
+            "INSERT INTO service_minutes (minute, service, kind, calls, retention_days, duration_ns) "
+            f"SELECT toDateTime('{at(0)[:19]}', 'UTC') - 60 * (1 + intDiv(number, {calls})) AS minute, '{service}', 'server', {calls}, 3000, "
+            "quantilesTDigestState(0.5, 0.95, 0.99)(if(number % 10 = 3, 500e6, 100e6)) "
+            f"FROM numbers({calls * minutes}) GROUP BY minute"
+        )
+    key = (("env", ""), ("service", "checkout"))
+
+    def burn(text):
+        found = ask(f"slo: {text}")
+        assert found.keys() <= {key}
+        return found.get(key)
+
+    assert burn("99.5% of calls are faster than 300ms") == pytest.approx(20, rel=0.1)
+    assert burn("99% of requests faster than 300ms") == pytest.approx(10, rel=0.1)
+    assert burn("98% of calls are faster than 300ms") is None
+    assert burn("99% of calls are faster than 600ms") is None
+    assert burn("99% of calls are faster than 50ms") == 100
+    assert burn("'99% of calls are faster than 50ms {service=\"cart\"}'") is None
+    assert ask.over("slo: 99% of calls are faster than 1s", {"service": "checkout", "env": ""}, AT)
+    assert not ask.over("slo: 99% of calls are faster than 1s", {"service": "payment", "env": ""}, AT)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("99% of calls are faster than 0ms", "1ms to 1h, not 0ms"),
+        ("99% of calls are faster than 2h", "1ms to 1h, not 2h"),
+        ("99% of calls are faster than quick", "expected something like"),
+        ("99% of calls are faster than 300", "expected something like"),
+        ("80% of calls are faster than 300ms", "at least 83.3 %"),
+        ("100% of calls are faster than 300ms", "between 0 and 99.999"),
+    ],
+)
+def test_a_latency_objective_that_makes_no_sense_is_refused(text, problem):
+    """With what would: a duration with its unit, an objective whose budget can burn."""
+    with pytest.raises(ValueError, match=problem):
+        read_slo(text)
 
 
 @pytest.mark.parametrize("kept", [False, True], ids=["asked", "kept"])
