@@ -26,9 +26,9 @@ from collector.read.own import OWN_SERVICE
 from collector.receive.authenticate import Issued, Key, Keys
 from collector.receive.decompress import Limits
 from collector.settings import HeartbeatSettings, ReceiverSettings, Settings
-from collector.store.client import Target
 from collector.store.limits import QueryLimits
 from collector.store.storage import Storage
+from collector.store.target import Target
 
 
 def server_target(settings: Settings) -> Target | None:

@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from collector.errors import StoreUnavailable
-from collector.store.client import Target
+from collector.store.target import Target
 
 DEFAULT_SETTINGS = {
     "async_insert": "0",

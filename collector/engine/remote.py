@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 
 from collector.engine.process import EngineState
 from collector.errors import StoreUnavailable
-from collector.store.client import Store, Target
+from collector.store.client import Store
+from collector.store.target import Target
 
 _ASKED_EVERY_S = 2.0
 # While it is away: nobody but this thread asks, and a second is what a line may wait longer.

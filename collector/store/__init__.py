@@ -2,6 +2,9 @@
 The only place that talks to ClickHouse, always over its HTTP interface.
 
 ``client.py``    queries, commands, segment loads; clickhouse-connect's exceptions end here
+``target.py``    where ClickHouse listens
+``direct.py``    the short way to the embedded engine for SELECTs
+``refusals.py``  its error numbers: which say "not now" rather than "not this"
 ``limits.py``    what a question may take, and what to narrow when it takes more
 ``question.py``  a request and its statements, ended when nobody waits for them any more
 ``bulkhead.py``  how many statements run at once, and how many wait

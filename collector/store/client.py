@@ -1,7 +1,7 @@
 """
 The client of ClickHouse: embedded and server mode differ in the URL only.
 
-``query``    one statement, ``{name:Type}`` parameters, rows as dicts (JSON: the engine formats, msgspec parses)
+``query``    one statement, ``{name:Type}`` parameters, rows as dicts (JSON: the engine formats, msgspec parses); to the embedded engine by ``direct.py``
 ``command``  DDL and the like
 ``load``     an ``INSERT … SELECT``: from a file the engine can read, or with the segment as the request's body
 ``insert``   a few rows the collector itself made (per batch or per alert, never per record)
@@ -25,9 +25,12 @@ from backports import zstd
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from collector.errors import StoreError, StoreRejected, StoreUnavailable
+from collector.errors import StoreRejected, StoreUnavailable
 from collector.store import cluster
+from collector.store.direct import Direct
+from collector.store.refusals import MESSAGE_LIMIT, refused
 from collector.store.storage import Storage
+from collector.store.target import Target
 
 # Times as RFC 3339 with all nanoseconds, numbers as numbers: answers go out as they come.
 _JSON_SETTINGS: Mapping[str, object] = {
@@ -35,71 +38,15 @@ _JSON_SETTINGS: Mapping[str, object] = {
     "output_format_json_quote_64bit_integers": 0,
     "output_format_json_quote_denormals": 0,
 }
-_MESSAGE_LIMIT = 600
 # A statement ends by its own deadline, with ClickHouse's words, before the connection is given up: a share of that, and the answer's way.
 _GRACE = 1.25
 # Over a network an answer is compressed; the client's HTTP library undoes it.
 _COMPRESSED = {"Accept-Encoding": "zstd, gzip"}
-# ClickHouse error numbers that say "not now" rather than "not this": timeouts, memory, disk, connections, shutdown.
-_TRANSIENT_CODES = frozenset(
-    {
-        3,
-        74,
-        75,
-        76,
-        159,
-        160,
-        164,
-        173,
-        202,
-        203,
-        209,
-        210,
-        236,
-        241,
-        242,
-        243,
-        252,
-        279,
-        319,
-        373,
-        425,
-        473,
-        733,
-    }
-)
 # BAD_ARGUMENTS (no such message) and CANNOT_PARSE_PROTOBUF_SCHEMA, when they name a file in ClickHouse's cache of inline schemas.
 _SCHEMA_CODES = frozenset({36, 434})
 _SCHEMA_CACHE = "__cache__"
-# What the C++ library threw and ClickHouse did not expect.
-_STD_EXCEPTION = 1001
 
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """
-    Where ClickHouse listens.
-
-    Attributes:
-        url: ``http(s)://user:password@host:port/database``.
-        shared_disk: The engine reads the collector's files by their paths (embedded mode).
-        ca_file: Certificates of the authorities that an https server's is checked against; ``None`` = the system's.
-        cluster: Name of the cluster that the tables are spread over; ``None`` = one server.
-        storage: Where the server keeps what the schema makes; ``None`` = its default policy.
-    """
-
-    url: str
-    shared_disk: bool
-    ca_file: str | None = None
-    cluster: str | None = None
-    storage: Storage | None = None
-
-    @property
-    def database(self) -> str:
-        """Where the tables are."""
-        return urlsplit(self.url).path.strip("/") or "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +85,7 @@ class Store:
         self._timeout_s = timeout_s
         self._lock = threading.Lock()
         self._connected: tuple[Target, Client] | None = None
+        self._direct: tuple[Target, Direct] | None = None
         self._written = 0
 
     def mark(self) -> object | None:
@@ -173,20 +121,37 @@ class Store:
         merged |= {**_JSON_SETTINGS, "max_execution_time": math.ceil(self._timeout_s), **(settings or {})}
         if target.cluster is not None:
             merged |= cluster.QUERY_SETTINGS
-        transport = None
-        if not target.shared_disk:
-            merged, transport = {**merged, "enable_http_compression": 1}, _COMPRESSED
-        raw = self._call(
-            lambda client: client.raw_query(
-                sql, dict(params or {}), merged, "JSON", transport_settings=transport
-            )
-        )
+        raw = self._short(target, sql, params or {}, merged) if target.shared_disk else None
+        if raw is None:
+            raw = self._raw(target, sql, params or {}, merged)
         try:
             parsed = msgspec.json.decode(raw, type=_Json)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise StoreUnavailable(f"ClickHouse's answer is cut off: {error}") from error
         cost = parsed.statistics
         return Answer(parsed.data, cost.rows_read, cost.bytes_read, cost.elapsed * 1000)
+
+    def _short(
+        self, target: Target, sql: str, params: Mapping[str, object], settings: Mapping[str, object]
+    ) -> bytes | None:
+        with self._lock:
+            if self._direct is None or self._direct[0] != target:
+                self._direct = target, Direct(target.url, max(1.0, self._timeout_s * _GRACE))
+            direct = self._direct[1]
+        try:
+            return direct.select(sql, params, settings)
+        except OSError as error:
+            raise StoreUnavailable(f"ClickHouse does not answer: {error}"[:MESSAGE_LIMIT]) from error
+
+    def _raw(
+        self, target: Target, sql: str, params: Mapping[str, object], settings: dict[str, object]
+    ) -> bytes:
+        transport = None
+        if not target.shared_disk:
+            settings, transport = {**settings, "enable_http_compression": 1}, _COMPRESSED
+        return self._call(
+            lambda client: client.raw_query(sql, dict(params), settings, "JSON", transport_settings=transport)
+        )
 
     def command(
         self,
@@ -297,9 +262,9 @@ class Store:
         try:
             return work(self._client(target))
         except ClickHouseError as error:
-            raise _translated(error) from error
+            raise refused(int(getattr(error, "code", None) or 0), str(error)) from error
         except OSError as error:
-            raise StoreUnavailable(f"ClickHouse does not answer: {error}"[:_MESSAGE_LIMIT]) from error
+            raise StoreUnavailable(f"ClickHouse does not answer: {error}"[:MESSAGE_LIMIT]) from error
 
     def _client(self, target: Target) -> Client:
         with self._lock:
@@ -326,15 +291,3 @@ def _connect(target: Target, timeout_s: float) -> Client:
         connect_timeout=5,
         send_receive_timeout=max(1, math.ceil(timeout_s * _GRACE)),
     )
-
-
-def _translated(error: ClickHouseError) -> StoreError:
-    """Say whether ClickHouse said no, or said nothing."""
-    code = int(getattr(error, "code", None) or 0)
-    text = str(error)[:_MESSAGE_LIMIT]
-    disk = (
-        code == _STD_EXCEPTION and "filesystem error" in text
-    )  # a full or read-only disk below the engine's own checks
-    if code == 0 or code in _TRANSIENT_CODES or disk:
-        return StoreUnavailable(text, code)
-    return StoreRejected(text, code)

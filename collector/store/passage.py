@@ -16,7 +16,7 @@ import httpx
 
 from collector.errors import StoreUnavailable
 from collector.store import cluster
-from collector.store.client import Target
+from collector.store.target import Target
 
 _CONNECT_S = 5.0
 # Beyond the statement's own time: the answer's way, and the engine's end of what it stopped.

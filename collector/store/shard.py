@@ -20,7 +20,7 @@ import httpx
 import structlog
 
 from collector.errors import FuseboardError, StoreUnavailable
-from collector.store.client import Target
+from collector.store.target import Target
 
 log = structlog.get_logger()
 

@@ -12,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from collector.store.client import Store, Target
+from collector.store.client import Store
+from collector.store.target import Target
 from tests.conftest import ROOT, free_port
 
 SECRET = "a stranger's: p@ss/word"

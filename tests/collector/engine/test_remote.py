@@ -8,7 +8,8 @@ import pytest
 
 from collector.engine.remote import Server
 from collector.errors import StoreUnavailable
-from collector.store.client import Store, Target
+from collector.store.client import Store
+from collector.store.target import Target
 from tests.collector.real_engine import engine_at
 
 

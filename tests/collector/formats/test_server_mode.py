@@ -10,8 +10,9 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from collector.journal.envelope import Head
-from collector.store.client import Store, Target
+from collector.store.client import Store
 from collector.store.migrate import migrate
+from collector.store.target import Target
 from tests.collector.formats.segments import mappings, pairs, segment
 from tests.collector.formats.write_requests import Request, Table, add_series
 from tests.collector.real_engine import engine_at

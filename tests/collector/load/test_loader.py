@@ -14,7 +14,8 @@ from collector.engine.process import Engine
 from collector.journal.recovery import recover
 from collector.journal.segment import SealedSegment
 from collector.load.archive import MappingArchive
-from collector.store.client import Store, Target
+from collector.store.client import Store
+from collector.store.target import Target
 from tests.collector.load.yard import LINES, NOTES, Yard, notes
 from tests.collector.real_engine import wait_up
 

@@ -8,7 +8,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from collector.errors import StoreError, StoreRejected, StoreUnavailable
-from collector.store.client import Store, Target
+from collector.store.client import Store
+from collector.store.target import Target
 
 
 def test_rows_come_as_json_can_carry_them(store: Store) -> None:

@@ -11,9 +11,10 @@ import pytest
 
 from collector.errors import FuseboardError, StoreRejected
 from collector.formats.registry import groups
-from collector.store.client import Store, Target
+from collector.store.client import Store
 from collector.store.cluster import local_insert, render
 from collector.store.migrate import _VERSIONS, migrate, read_migrations
+from collector.store.target import Target
 from tests.collector.load.yard import LINES, Yard
 from tests.collector.real_engine import engine_at
 

@@ -11,8 +11,8 @@ import pytest
 
 from collector.engine.remote import Server
 from collector.errors import FuseboardError, StoreUnavailable
-from collector.store.client import Target
 from collector.store.shard import OneShard, shard_of
+from collector.store.target import Target
 from tests.conftest import eventually
 from tests.system.server import ClickHouse, url_of
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from collector.store.client import Store, Target
+from collector.store.client import Store
 from collector.store.migrate import migrate, read_migrations
 from collector.store.storage import Storage
+from collector.store.target import Target
 from tests.collector.real_engine import engine_at
 
 STATEMENTS = [statement for migration in read_migrations() for statement in migration.statements()]
