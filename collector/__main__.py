@@ -102,11 +102,13 @@ def check(
 
     from collector.errors import FuseboardError
     from collector.settings import describe
-    from collector.wiring import alerting
+    from collector.wiring import alerting, flow
 
     settings = _settings(config)
     try:
         alerting(settings)
+        if through := flow(settings):
+            through.close()
     except FuseboardError as error:
         _fail(error.message)
     rows = describe(settings)

@@ -212,7 +212,7 @@ def build(settings: Settings, tour: str = "") -> Collector:
         on_call=catalogue.receivers,
     )
     own_secret = secrets.token_urlsafe(24)
-    access = Access(state, wiring.static_keys(settings), settings.session_h)
+    access = wiring.access(settings, state)
     keys = wiring.keys(settings, access.roster, own_secret)
     received = ReceiveMetrics(metrics)
     canary = Canary(

@@ -69,6 +69,60 @@ class KeySettings(_Frozen):
     envs: tuple[str, ...] = Field((), description="Environments it may write; empty = any.")
 
 
+class OidcSettings(_Frozen):
+    """``[oidc]``: people sign in through an OpenID provider (docs/access.md#signing-in-through-a-provider); needs the extra 'oidc' and public_url."""
+
+    issuer: str = Field(description="The provider, as its discovery document calls itself: https://….")
+    client_id: str = Field(min_length=1, description="How the provider knows Fuseboard.")
+    client_secret: SecretStr | None = Field(None, min_length=1, description="Of client_id.")
+    client_secret_env: str = Field("", description="Name of the environment variable that holds it.")
+    client_secret_file: str = Field("", description="Path of the file that holds it.")
+    label: str = Field(
+        "Sign in with your organisation",
+        min_length=1,
+        max_length=60,
+        description="What the button says on the sign-in page.",
+    )
+    scopes: tuple[str, ...] = Field(
+        ("openid", "profile", "email"), description="What is asked for; 'openid' has to be among it."
+    )
+    name_claim: str = Field(
+        "email",
+        min_length=1,
+        description="The claim that is somebody's name here; an email has to be verified.",
+    )
+    roles_claim: str = Field(
+        "groups",
+        min_length=1,
+        description="The claim that roles are read from; dots lead into nested ones (realm_access.roles).",
+    )
+    roles: dict[Literal["viewer", "editor", "admin"], tuple[str, ...]] = Field(
+        {}, description="For a role, the values of roles_claim that give it; the strongest holds."
+    )
+    default_role: Literal["none", "viewer", "editor", "admin"] = Field(
+        "viewer", description="Of those whom 'roles' gives none; 'none' keeps them out."
+    )
+    allowed_domains: tuple[str, ...] = Field(
+        (), description="Domains of verified email addresses that may come in; empty = any."
+    )
+    allowed_groups: tuple[str, ...] = Field(
+        (), description="Values of roles_claim one of which somebody has to have; empty = none needed."
+    )
+    # What machines without NTP drift in a few weeks.
+    clock_skew_s: float = Field(
+        60.0,
+        ge=0,
+        le=600,
+        description="Seconds by which the provider's clock may differ from this machine's.",
+    )
+
+    @model_validator(mode="after")
+    def _asks_for_openid(self) -> Self:
+        if "openid" not in self.scopes:
+            raise ValueError("scopes: 'openid' has to be among them, or the provider sends no ID token")
+        return self
+
+
 class ReceiverSettings(_Frozen):
     """``[[receivers]]``: where alerts go. Every secret may come from a file or the environment; docs/receivers.md says which kind takes what."""
 
@@ -261,6 +315,10 @@ class Settings(_Frozen):
     keys: tuple[KeySettings, ...] = Field((), description="More keys, bound to services and environments.")
     # A working week: longer than a shift, shorter than a lost laptop is noticed.
     session_h: float = Field(168.0, gt=0, le=8760, description="Hours that somebody stays signed in.")
+    oidc: OidcSettings | None = Field(
+        None,
+        description="The OpenID provider through which people sign in; then asking always needs a session or a key.",
+    )
     allowed_hosts: tuple[str, ...] = Field(
         (), description="Host names this collector goes by besides loopback's; '*' = any."
     )
@@ -576,6 +634,7 @@ def _parsed(variable: str, name: str, text: str) -> Any:
         "egress_allow",
         "external_labels",
         "heartbeat",
+        "oidc",
     }:
         return text
     if not text.lstrip().startswith(("[", "{")):
@@ -590,8 +649,9 @@ def _sentence(problem: Mapping[str, Any]) -> str:
     where = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         return f"{where}: unknown setting; 'fuseboard check' lists the known ones"
-    words = ("key", "secret", "clickhouse", "state", "receivers", "heartbeat")
+    words = ("key", "secret", "oidc.client_secret", "clickhouse", "state", "receivers", "heartbeat")
     secret = any(word in where for word in words) and not where.endswith(_SHOWN)
+    secret = secret or (where.startswith("oidc") and isinstance(problem["input"], Mapping))
     value = "" if secret or not where else f" (got {problem['input']!r})"
     text = str(problem["msg"]).removeprefix("Value error, ")
     return f"{where}: {text}{value}" if where else text

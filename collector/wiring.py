@@ -10,9 +10,11 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from collector.access import Access
 from collector.alerting.evaluation.settings import GroupSettings
 from collector.alerting.heartbeat_settings import HeartbeatSettings as Heartbeat
 from collector.alerting.incidents.step import IncidentSettings
@@ -26,9 +28,13 @@ from collector.read.own import OWN_SERVICE
 from collector.receive.authenticate import Issued, Key, Keys
 from collector.receive.decompress import Limits
 from collector.settings import HeartbeatSettings, ReceiverSettings, Settings
+from collector.state import State
 from collector.store.limits import QueryLimits
 from collector.store.storage import Storage
 from collector.store.target import Target
+
+if TYPE_CHECKING:  # needs the extra 'oidc'
+    from collector.access.oidc.flow import Flow
 
 
 def server_target(settings: Settings) -> Target | None:
@@ -181,6 +187,40 @@ def static_keys(settings: Settings) -> list[Key]:
     return keys + [
         Key(k.name, k.secret.get_secret_value(), k.role, k.services, k.envs) for k in settings.keys
     ]
+
+
+def access(settings: Settings, state: State) -> Access:
+    """
+    Give the part that knows who may come in.
+
+    Raises:
+        Malformed: ``bad_setting``: ``[oidc]`` cannot be used, or its extra is not installed.
+    """
+    told, through = settings.oidc, flow(settings)
+    makes_admins = told is not None and (told.default_role == "admin" or bool(told.roles.get("admin")))
+    return Access(
+        state, static_keys(settings), settings.session_h, flow=through, provider_makes_admins=makes_admins
+    )
+
+
+def flow(settings: Settings) -> Flow | None:
+    """
+    Give the sign-in through a provider; None where none is set. The provider is not asked yet.
+
+    Raises:
+        Malformed: ``bad_setting``: ``[oidc]`` cannot be used, or its extra is not installed.
+    """
+    if settings.oidc is None:
+        return None
+    try:
+        from collector.access.oidc.flow import Flow
+        from collector.access.oidc.provider import Provider
+        from collector.access.oidc.settings import client_of
+    except ImportError as error:
+        text = "oidc: needs the extra 'oidc' (pip install 'fuseboard[oidc]')"
+        raise Malformed("bad_setting", text, "oidc") from error
+    client = client_of(settings.oidc, settings.public_url, os.environ)
+    return Flow(client, Provider(client))
 
 
 def keys(settings: Settings, issued: Issued, own_secret: str) -> Keys:

@@ -10,7 +10,7 @@ JavaScript; every URL carries its time range and environment and can be pasted i
     __main__.py   python -m dashboards --collector URL (stand-alone)
     api.py        the only code that talks to the collector; rows or a Problem, never an exception
     streams.py    the live tail and exports, passed on part by part; saving.py: forms that save and delete views
-    doors.py      signing in and out: a cookie for browsers; forms.py: forms that pages send, never one of another site
+    doors.py      signing in and out: a cookie for browsers, provider.py: through a provider; forms.py: forms that pages send, never one of another site
     leaving.py    a visitor who leaves: the page's questions are given up, in ClickHouse too
     inprocess.py  the collector in this process as an HTTP client sees it, in parts
     window.py     start, end, env: what the three parameters of every page mean

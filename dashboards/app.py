@@ -22,7 +22,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from dashboards import doors, saving
+from dashboards import doors, provider, saving
 from dashboards.api import Api, CallerApi, Problem, Section
 from dashboards.forms import Action, Post, read_form
 from dashboards.leaving import Leaving
@@ -83,6 +83,8 @@ def create_app(
         Route("/boards/{board_id}/export", site.export_board, methods=["GET"]),
         Route("/incidents/{incident_id}/export", site.export_incident, methods=["GET"]),
         Route("/sign-in", site.sign_in, methods=["GET", "POST"]),
+        Route(provider.PATH, site.leave_for_provider, methods=["GET"]),
+        Route(f"{provider.PATH}/callback", site.come_from_provider, methods=["GET"]),
         Route("/sign-out", site.sign_out, methods=["POST"]),
     ]
     routes += [Route(action.path, site.action(action), methods=["POST"]) for action in ACTIONS]
@@ -160,7 +162,8 @@ class _Site:
         frame = replace(frame, refused=_refused(sections))
         status = page_status(sections, [getattr(context, name) for name in deciding])
         if status == 401:
-            return doors.sign_in_page(self._renderer, request, 401, PAGE_HEADERS, _said_of(sections, request))
+            said = _said_of(sections, request)
+            return await doors.sign_in_page(self._api, self._renderer, request, 401, PAGE_HEADERS, said)
         html = self._renderer.html(page.template, frame=frame, page=context)
         return HTMLResponse(html, status, PAGE_HEADERS)
 
@@ -210,7 +213,15 @@ class _Site:
         """Show the sign-in, or take its form."""
         if request.method == "POST":
             return await doors.sign_in(self._api, self._renderer, request, PAGE_HEADERS)
-        return doors.sign_in_page(self._renderer, request, 200, PAGE_HEADERS)
+        return await doors.sign_in_page(self._api, self._renderer, request, 200, PAGE_HEADERS)
+
+    async def leave_for_provider(self, request: Request) -> Response:
+        """Begin a sign-in through the provider."""
+        return await provider.leave(self._api, self._renderer, request, PAGE_HEADERS)
+
+    async def come_from_provider(self, request: Request) -> Response:
+        """End a sign-in through the provider."""
+        return await provider.come_back(self._api, self._renderer, request, PAGE_HEADERS)
 
     async def sign_out(self, request: Request) -> Response:
         """End the session."""

@@ -1,5 +1,5 @@
 """
-Signing in and out: a form, and a cookie that stands for the visitor.
+Signing in and out: a form, or a way through a provider (``provider.py``), and a cookie that stands for the visitor.
 
 The cookie (HttpOnly, SameSite=Lax, Secure on https) holds the token of a session, or the key that somebody showed; `Doors` turns it into the
 ``Authorization`` header that the rest of the site passes on. A header that was sent itself comes first.
@@ -19,6 +19,8 @@ from dashboards.forms import COOKIE, read_form
 from dashboards.render import Renderer
 
 _TOKEN_CHARS = 512
+LASTS_S = 400 * 86_400
+"""Seconds that a browser keeps the cookie of a session; the session itself ends sooner."""
 
 
 class Doors:
@@ -45,7 +47,8 @@ class Doors:
         await self._app(scope, receive, send)
 
 
-def sign_in_page(
+async def sign_in_page(
+    api: Api,
     renderer: Renderer,
     request: Request,
     status: int,
@@ -55,9 +58,12 @@ def sign_in_page(
 ) -> Response:
     """Show the form, in the place of the page that was asked for."""
     asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    if request.url.path == "/sign-in":
-        asked = to or request.query_params.get("to", "/")
-    html = renderer.html("sign_in.html", to=inside(asked), problem=problem)
+    if request.url.path.startswith("/sign-in"):
+        asked = request.query_params.get("to", "/")
+    offered = await api.of_caller("").get("session", "oidc")
+    html = renderer.html(
+        "sign_in.html", to=inside(to or asked), problem=problem, provider=(offered.first or {}).get("label")
+    )
     return HTMLResponse(html, status, headers)
 
 
@@ -66,20 +72,28 @@ async def sign_in(api: Api, renderer: Renderer, request: Request, headers: dict[
     form = await read_form(request)
     if form is None:
         problem = Problem(403, "cross_site", "The form came from another site, or is too large.")
-        return sign_in_page(renderer, request, 403, headers, problem)
+        return await sign_in_page(api, renderer, request, 403, headers, problem)
     key = form.get("key", "").strip()
     if key:
-        asked = await api.of_caller(f"Bearer {key}" if _sendable(key) else "Bearer -").get("session")
+        asked = await api.of_caller(f"Bearer {key}" if sendable(key) else "Bearer -").get("session")
         token, lasts_s = key, None
     else:
         content = {"name": form.get("name", "").strip(), "password": form.get("password", "")}
         asked = await api.of_caller("").change("POST", "session", content=content)
-        token, lasts_s = str((asked.first or {}).get("token", "")), 400 * 86_400
-    if asked.problem is not None or not _sendable(token):
+        token, lasts_s = str((asked.first or {}).get("token", "")), LASTS_S
+    if asked.problem is not None or not sendable(token):
         problem = asked.problem or Problem(502, "not_our_api", "The collector gave no session.")
-        return sign_in_page(renderer, request, problem.status, headers, problem, form.get("to", ""))
-    answer = RedirectResponse(inside(form.get("to", "/")), 303, headers)
-    answer.set_cookie(COOKIE, token, lasts_s, httponly=True, samesite="lax", secure=_https(request))
+        to = form.get("to", "")
+        return await sign_in_page(api, renderer, request, problem.status, headers, problem, to)
+    return signed_in(request, token, form.get("to", "/"), lasts_s, headers)
+
+
+def signed_in(
+    request: Request, token: str, to: str, lasts_s: int | None, headers: dict[str, str]
+) -> Response:
+    """Go on to the page that was asked for, as somebody."""
+    answer = RedirectResponse(inside(to), 303, headers)
+    answer.set_cookie(COOKIE, token, lasts_s, httponly=True, samesite="lax", secure=is_https(request))
     return answer
 
 
@@ -88,7 +102,7 @@ async def sign_out(api: Api, request: Request, headers: dict[str, str]) -> Respo
     if await read_form(request) is not None:
         await api.of_caller(request.headers.get("authorization", "")).change("DELETE", "session")
     answer = RedirectResponse("/sign-in", 303, headers)
-    answer.delete_cookie(COOKIE, httponly=True, samesite="lax", secure=_https(request))
+    answer.delete_cookie(COOKIE, httponly=True, samesite="lax", secure=is_https(request))
     return answer
 
 
@@ -99,11 +113,13 @@ def inside(address: str) -> str:
     return address if own and not parts.netloc and not address.startswith("/sign-") else "/"
 
 
-def _https(request: Request) -> bool:
+def is_https(request: Request) -> bool:
+    """Say whether the browser speaks https, to us or to a proxy before us."""
     return "https" in (request.url.scheme, request.headers.get("x-forwarded-proto", ""))
 
 
-def _sendable(token: str) -> bool:
+def sendable(token: str) -> bool:
+    """Say whether a token can stand in a header and a cookie."""
     return (
         bool(token)
         and token.isascii()
@@ -119,4 +135,4 @@ def _token(scope: Scope) -> str:
         found = SimpleCookie(sent.decode("latin-1")).get(COOKIE)
     except CookieError:
         return ""
-    return found.value if found is not None and _sendable(found.value) else ""
+    return found.value if found is not None and sendable(found.value) else ""

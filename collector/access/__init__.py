@@ -5,6 +5,7 @@ Who may come in, beyond the keys of the settings: keys made through the API, peo
 ``keys.py``       made, rotated, revoked
 ``people.py``     added, changed, disabled; the last one who may manage cannot be
 ``sessions.py``   a name and a password -> a token that stands for the person
+``oidc/``         signing in through an OpenID provider, where one is set
 ``whole.py``      all of it, as the API and the composition root hold it
 ``passwords.py``  scrypt, a bounded number at a time; ``attempts.py`` how often somebody may be wrong
 ``secret.py``     what secrets look like, and their digests

@@ -77,5 +77,10 @@ class Passwords:
             self._turns.release()
 
 
+def is_hash(kept: str) -> bool:
+    """Say whether a password is kept, and not another's word for somebody."""
+    return kept.startswith("scrypt$")
+
+
 def _text(value: bytes) -> str:
     return base64.b64encode(value).decode()

@@ -10,7 +10,7 @@ from sqlalchemy import Row as SqlRow
 
 from collector.access.passwords import Passwords
 from collector.access.roster import Roster, changed
-from collector.errors import Conflict, Malformed, NotFound
+from collector.errors import Conflict, Forbidden, Malformed, NotFound
 from collector.state import State
 from collector.state.tables import access_people, access_sessions
 
@@ -25,7 +25,7 @@ class People:
         state: Where they stand.
         roster: Told of every change.
         passwords: Hashes.
-        managed_by_key: Whether a key of the settings may manage, too: then the last admin may go.
+        managed_by_key: Whether a key of the settings or a provider makes admins, too: then the last one may go.
     """
 
     def __init__(self, state: State, roster: Roster, passwords: Passwords, *, managed_by_key: bool) -> None:
@@ -52,8 +52,7 @@ class People:
         with self._state.write() as tx:
             if _find(tx, name) is not None:
                 raise Conflict("user_exists", f"somebody is called {name!r} already", "name")
-            if tx.execute(select(func.count()).select_from(access_people)).scalar_one() >= PEOPLE_MOST:
-                raise Conflict("users_full", f"{PEOPLE_MOST} people are here already")
+            _room(tx)
             tx.execute(
                 insert(access_people).values(
                     name=name,
@@ -67,6 +66,43 @@ class People:
             self._somebody_manages(tx)
             changed(tx)
         return self._told(name)
+
+    def vouched(self, name: str, role: str, identity: str) -> None:
+        """
+        Add or find somebody a provider vouches for; their role is what it says now.
+
+        Args:
+            name: What they are called here.
+            role: ``read``, ``editor``, ``admin``.
+            identity: Stands in place of a password: whoever comes back has to be the same one.
+
+        Raises:
+            Conflict: ``name_taken``: somebody else is called so here; ``users_full``.
+            Forbidden: ``oidc_refused``: disabled.
+        """
+        with self._state.write() as tx:
+            row = _find(tx, name)
+            if row is None:
+                _room(tx)
+                values = {"name": name, "role": role, "password": identity, "disabled": 0}
+                tx.execute(
+                    insert(access_people).values(**values, created_at=datetime.now(UTC), created_by="oidc")
+                )
+                changed(tx)
+                return
+            if row.password != identity:
+                raise Conflict(
+                    "name_taken",
+                    f"somebody else is called {name!r} here, with a password or of another account: an admin has to remove them first (page Users)",
+                    "name",
+                )
+            if row.disabled:
+                raise Forbidden(
+                    "oidc_refused", f"{name!r} is disabled here: an admin may change that (page Users)"
+                )
+            if row.role != role:
+                tx.execute(update(access_people).where(access_people.c.name == name).values(role=role))
+                changed(tx)
 
     def change(
         self, name: str, role: str | None, disabled: bool | None, password: str | None
@@ -128,6 +164,11 @@ class People:
         self._roster.refresh()
         with self._state.read() as tx:
             return _answer(_known(tx, name))
+
+
+def _room(tx: Connection) -> None:
+    if tx.execute(select(func.count()).select_from(access_people)).scalar_one() >= PEOPLE_MOST:
+        raise Conflict("users_full", f"{PEOPLE_MOST} people are here already")
 
 
 def _find(tx: Connection, name: str) -> SqlRow[Any] | None:

@@ -1,4 +1,4 @@
-"""Sessions: a name and a password become a token that stands for the person until it ends, is given back, or the person is disabled."""
+"""Sessions: a name and a password, or a provider's word, become a token that stands for the person until it ends, is given back, or the person is disabled."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Connection, delete, insert, select, update
 
 from collector.access.attempts import Attempts
-from collector.access.passwords import Passwords
+from collector.access.passwords import Passwords, is_hash
 from collector.access.people import People
 from collector.access.roster import Roster, changed
 from collector.access.secret import new_secret
@@ -62,7 +62,15 @@ class Sessions:
             NoRoom: ``too_many_attempts``.
             Unavailable: ``sign_in_busy``, or the state is away.
         """
-        role = self._checked(name, password)
+        return self.begin(name, self._checked(name, password))
+
+    def begin(self, name: str, role: str) -> SignedIn:
+        """
+        Begin a session of somebody who has shown who they are.
+
+        Raises:
+            Unavailable: The state is away.
+        """
         now = datetime.now(UTC)
         session = SignedIn(new_secret("session"), name, role, now + self._lifetime)
         with self._state.write() as tx:
@@ -103,7 +111,8 @@ class Sessions:
         self._attempts.check(name)
         with self._state.read() as tx:
             row = tx.execute(select(access_people).where(access_people.c.name == name)).one_or_none()
-        usable = row if row is not None and not row.disabled else None
+        # of those a provider vouches for, no password is kept
+        usable = row if row is not None and not row.disabled and is_hash(row.password) else None
         if (
             not self._passwords.fits(password, usable.password if usable is not None else None)
             or usable is None

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from collector.access.keys import KeyBook
 from collector.access.passwords import Passwords
 from collector.access.people import People
 from collector.access.roster import Roster
-from collector.access.sessions import Sessions
+from collector.access.sessions import Sessions, SignedIn
+from collector.errors import NotFound
 from collector.receive.authenticate import Key
 from collector.state import State
+
+if TYPE_CHECKING:  # needs the extra 'oidc'
+    from collector.access.oidc.flow import Flow
 
 
 class Access:
@@ -23,6 +27,8 @@ class Access:
         static: Keys of the settings; listed beside the others, changed in the settings.
         session_h: Hours that a session lasts.
         passwords: Hashes of passwords.
+        flow: Signing in through a provider; None: there is none.
+        provider_makes_admins: Whether it may make somebody an admin.
     """
 
     def __init__(
@@ -31,12 +37,16 @@ class Access:
         static: Sequence[Key],
         session_h: float = 168.0,
         passwords: Passwords | None = None,
+        flow: Flow | None = None,
+        *,
+        provider_makes_admins: bool = False,
     ) -> None:
         passwords = passwords or Passwords()
         self._static = tuple(static)
-        self.roster = Roster(state)
+        self.roster = Roster(state, closed=flow is not None)
+        self.flow = flow
         self.keys = KeyBook(state, self.roster, ["canary", *(key.name for key in static)])
-        managed = any(key.role == "admin" for key in static)
+        managed = provider_makes_admins or any(key.role == "admin" for key in static)
         self.people = People(state, self.roster, passwords, managed_by_key=managed)
         self.sessions = Sessions(state, self.roster, self.people, passwords, session_h)
 
@@ -47,6 +57,34 @@ class Access:
     def stop(self) -> None:
         """Write what was used last, and end."""
         self.roster.stop()
+        if self.flow is not None:
+            self.flow.close()
+
+    def finish(self, flow: str, state: str, code: str, error: str) -> SignedIn:
+        """
+        Begin a session of somebody who comes back from the provider.
+
+        Raises:
+            NotFound: ``oidc_off``: there is no provider.
+            Unauthenticated: ``oidc_state``, ``oidc_wrong``.
+            Forbidden: ``oidc_refused``.
+            Conflict: ``name_taken``.
+            Unavailable: ``oidc_provider_down``, or the state is away.
+        """
+        who = self.provider().finish(flow, state, code, error)
+        self.people.vouched(who.name, who.role, who.identity)
+        return self.sessions.begin(who.name, who.role)
+
+    def provider(self) -> Flow:
+        """
+        Give the sign-in through a provider.
+
+        Raises:
+            NotFound: ``oidc_off``.
+        """
+        if self.flow is None:
+            raise NotFound("oidc_off", "no provider to sign in through is set here ([oidc] of the settings)")
+        return self.flow
 
     def static_keys(self) -> list[dict[str, Any]]:
         """Give the keys of the settings in the shape of `KeyBook.all`; their secrets are not even hinted at."""

@@ -11,6 +11,7 @@ _ASKED = ("/v1/sql",)
 # What a pipeline tells: it holds an ingest key.
 _TOLD = ("/v1/deploys",)
 _SESSION = "/v1/session"
+_PROVIDER = "/v1/session/oidc"
 
 
 def action_of(method: str, path: str) -> str | None:
@@ -21,7 +22,7 @@ def action_of(method: str, path: str) -> str | None:
         ``read``, ``tell``, ``change``, ``manage``; ``None`` = nothing: signing in is for those who have nothing yet.
     """
     path = path.removeprefix("/api")
-    if path == _SESSION and method == "POST":
+    if (path == _SESSION and method == "POST") or _is_at(path, (_PROVIDER,)):
         return None
     if _is_at(path, _MANAGED):
         return "manage"

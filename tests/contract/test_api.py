@@ -67,6 +67,8 @@ def test_the_page_says_what_is_not_a_get(paths: dict[str, dict[str, Any]]) -> No
         "/v1/keys/{key_id}",
         "/v1/keys/{key_id}/rotate",
         "/v1/session",
+        "/v1/session/oidc",
+        "/v1/session/oidc/begin",
         "/v1/session/password",
         "/v1/incidents/{incident_id}/ack",
         "/v1/incidents/{incident_id}/note",

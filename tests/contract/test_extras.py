@@ -16,7 +16,7 @@ from tests.contract.sources import PACKAGES, ROOT, modules
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 # The base install is the agent; the engine child is the collector's only part that needs the extra 'embedded', otlp_grpc.py the only one
-# that needs 'grpc', assistants/ the only one that needs 'mcp'.
+# that needs 'grpc', assistants/ the only one that needs 'mcp', access/oidc/ the only one that needs 'oidc'.
 BROUGHT = {
     "agents": PROJECT["dependencies"],
     "collector": [
@@ -25,6 +25,7 @@ BROUGHT = {
         *EXTRAS["embedded"],
         *EXTRAS["grpc"],
         *EXTRAS["mcp"],
+        *EXTRAS["oidc"],
     ],
     "dashboards": [*PROJECT["dependencies"], *EXTRAS["dashboards"]],
     "demo": [*PROJECT["dependencies"], *EXTRAS["demo"]],

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from collector.access import Access
+from collector.access.sessions import SignedIn
 from collector.api.answer import Page, answer
 from collector.api.params import Ask, Asker
 from collector.errors import Conflict, Unavailable
@@ -60,6 +61,30 @@ class NewPassword(BaseModel):
     new: str = Field(min_length=1, max_length=1024)
 
 
+class ProviderOffered(BaseModel):
+    """The provider people may sign in through."""
+
+    label: str = Field(description="What the button says.")
+
+
+class ProviderBegun(BaseModel):
+    """A sign-in through the provider that begins."""
+
+    url: str = Field(description="Where the browser goes.")
+    flow: str = Field(description="To be kept by that browser alone (a cookie) and sent back with the code.")
+
+
+class ProviderBack(BaseModel):
+    """What a browser brings back from the provider."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    flow: str = Field(max_length=4000, description="Of the sign-in that began.")
+    state: str = Field(max_length=200, description="As it came back.")
+    code: str = Field("", max_length=4000, description="As it came back.")
+    error: str = Field("", max_length=1000, description="As it came back, where the provider refused.")
+
+
 @router.get("", response_model=Page[Who])
 def who_asks(ask: Ask) -> Response:
     """Who the key or session of this request stands for, and what it may; signing in and out."""
@@ -70,10 +95,7 @@ def who_asks(ask: Ask) -> Response:
 @router.post("", response_model=Page[Session])
 def sign_in(ask: Ask, asked: SignIn) -> Response:
     """Begin a session; five wrong attempts at a name make it wait."""
-    session = access_of(ask).sessions.sign_in(asked.name, asked.password)
-    expires = session.expires_at.isoformat().replace("+00:00", "Z")
-    who = _who(session.name, session.role)
-    return answer([{"token": session.token, "expires_at": expires, "kind": "person", **who}])
+    return _session(access_of(ask).sessions.sign_in(asked.name, asked.password))
 
 
 @router.delete("", response_model=Page[Who])
@@ -83,6 +105,26 @@ def sign_out(ask: Ask, request: Request) -> Response:
     if ask.caller.person and token is not None:
         access_of(ask).sessions.sign_out(token)
     return answer([])
+
+
+@router.get("/oidc", response_model=Page[ProviderOffered])
+def offer_provider(ask: Ask) -> Response:
+    """The OpenID provider people may sign in through; none: `data` is empty. POST ends a sign-in with the code that came back."""
+    flow = ask.parts.access.flow if ask.parts.access is not None else None
+    return answer([] if flow is None else [{"label": flow.label}])
+
+
+@router.post("/oidc/begin", response_model=Page[ProviderBegun])
+def begin_at_provider(ask: Ask) -> Response:
+    """Begin a sign-in through the provider: where the browser goes, and what it has to bring back."""
+    begun = access_of(ask).provider().begin()
+    return answer([{"url": begun.url, "flow": begun.flow}])
+
+
+@router.post("/oidc", response_model=Page[Session])
+def come_from_provider(ask: Ask, back: ProviderBack) -> Response:
+    """End a sign-in through the provider: begins a session."""
+    return _session(access_of(ask).finish(back.flow, back.state, back.code, back.error))
 
 
 @router.put("/password", response_model=Page[Who])
@@ -104,6 +146,12 @@ def access_of(ask: Asker) -> Access:
     if ask.parts.access is None:
         raise Unavailable("state_unavailable", "this collector keeps no keys and no users")
     return ask.parts.access
+
+
+def _session(session: SignedIn) -> Response:
+    expires = session.expires_at.isoformat().replace("+00:00", "Z")
+    who = _who(session.name, session.role)
+    return answer([{"token": session.token, "expires_at": expires, "kind": "person", **who}])
 
 
 def _who(name: str, role: str) -> dict[str, object]:
