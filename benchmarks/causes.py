@@ -2,51 +2,43 @@
 Probable causes as an experiment: seeded faults in simulated systems, asked for as a user would; beside them, other ways to name a cause on the same data.
 
     python -m benchmarks.causes
-    python -m benchmarks.causes --data-dir /tmp/causes        # keeps what was sent: the next run only asks
+    python -m benchmarks.causes --faults 10 --quiet 1         # a short look: some of the faults, of all kinds and both sets
+    python -m benchmarks.causes --data-dir causes             # keeps what was sent: the next run only asks
+
+All of it takes some minutes (figures: docs/adr/0044); what it does is printed as it goes on. Two processes simulate while what they made is sent, two threads ask.
 
 A collector of its own takes everything through its ordinary paths. Each scenario is an environment; all are of the same three quarters of an hour that end now. ``/api/v1/causes`` is
-asked for the last hour, one, two, three, four and six minutes after the fault began; *top-1* and *top-3* are those of the last, *minutes* the first of them whose first answer was
-right. ``/api/v1/services`` is asked of systems without a fault, and of all the others before theirs. Sets: *tuned* was looked at while thresholds were chosen, *held out* was not.
+asked for the last hour, one, two, three and four minutes after the fault began until the first answer is right, and after six; *top-1* and *top-3* are those of the last, *minutes* the
+first of them whose first answer was right. ``/api/v1/services`` is asked of systems without a fault, and of all the others before theirs. Sets: *tuned* was looked at while thresholds were chosen, *held out* was not.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import mean
 
 import httpx
 
 from benchmarks.simulated.baselines import BASELINES, minutes
 from benchmarks.simulated.faults import KINDS
-from benchmarks.simulated.scenarios import FAULT_MINUTE, MINUTES, Scenario, scenarios, send, told
+from benchmarks.simulated.progress import progress
+from benchmarks.simulated.report import OURS, Outcome, misses, report
+from benchmarks.simulated.scenarios import FAULT_MINUTE, MINUTES, Scenario, scenarios, send, simulated
 
 ROOT = Path(__file__).parents[1]
-OURS = "fuseboard"
-_JUDGED, _ASKED = 6, (1, 2, 3, 4, 6)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """One scenario's answers: by method the place of the truth (0 = first, None = not named), and the first minute at which ours was right."""
-
-    scenario: Scenario
-    places: Mapping[str, int | None]
-    found_minute: int | None
-    answer: str
+_JUDGED, _ASKED = 6, (1, 2, 3, 4)
 
 
 @contextmanager
@@ -95,10 +87,10 @@ def _ready(client: httpx.Client) -> bool:
 def fill(client: httpx.Client, chosen: Sequence[Scenario], begins_s: int) -> None:
     """Simulate and send, and wait until it is all there."""
     began, spans = time.monotonic(), 0
-    for scenario in chosen:
-        what = told(scenario, begins_s)
-        spans += what.count
-        send(client, scenario, what)
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+        for scenario, what in progress(simulated(pool, chosen, begins_s), len(chosen), "systems sent"):
+            spans += what.count
+            send(client, scenario, what)
     print(f"{len(chosen)} systems, {spans:,} spans sent in {time.monotonic() - began:.0f} s", flush=True)
     while _rows(client, "SELECT count() AS n FROM spans WHERE env != ''")[0]["n"] < spans:
         time.sleep(0.5)
@@ -117,18 +109,18 @@ def judge(client: httpx.Client, scenario: Scenario, begins_s: int) -> Outcome:
     fault_s = begins_s + FAULT_MINUTE * 60
     assert scenario.fault is not None
     truth = scenario.fault.at
-    found_minute, places, said = None, dict[str, int | None](), ""
-    for minute in _ASKED:
-        ranked = causes(client, scenario.env, fault_s + minute * 60)
-        if found_minute is None and ranked[:1] == [truth]:
-            found_minute = minute
-        if minute == _JUDGED:
-            places[OURS] = _place(ranked, truth)
-            said = ", ".join(ranked[:4])
+
+    def ranked(minute: int) -> list[str]:
+        return causes(client, scenario.env, fault_s + minute * 60)
+
+    last = ranked(_JUDGED)
+    early = (minute for minute in _ASKED if ranked(minute)[:1] == [truth])
+    found_minute = next(early, _JUDGED if last[:1] == [truth] else None)
+    places = {OURS: _place(last, truth)}
     known = minutes(client, scenario.env, fault_s)
     for name, method in BASELINES.items():
         places[name] = _place(list(method(known, fault_s, fault_s + _JUDGED * 60)), truth)
-    return Outcome(scenario, places, found_minute, said)
+    return Outcome(scenario, places, found_minute, ", ".join(last[:4]))
 
 
 def causes(client: httpx.Client, env: str, end_s: int) -> list[str]:
@@ -156,58 +148,6 @@ def verdicts(client: httpx.Client, env: str, ends_s: Sequence[int]) -> tuple[int
     return unhealthy, every, said
 
 
-def report(outcomes: Sequence[Outcome]) -> None:
-    """Print the tables: by kind, by set, by what is sent."""
-    for held_out in (False, True):
-        some = [each for each in outcomes if each.scenario.held_out == held_out]
-        if some:
-            print(f"\n{'held out' if held_out else 'tuned'}: {len(some)} faults")
-            _table(some, lambda each: each.scenario.fault.kind)
-    print("\nboth, by what is sent")
-    _table(outcomes, lambda each: _sends(each.scenario))
-    print("\nboth, by system")
-    _table(outcomes, lambda each: each.scenario.system.name.split("-")[0])
-
-
-def _sends(scenario: Scenario) -> str:
-    sources = scenario.sources
-    if sources.columns:
-        return "a metric per service and quantity"
-    names = [
-        name
-        for name, there in (
-            ("logs", sources.logs),
-            ("metrics", sources.metrics),
-            ("breakers", sources.breakers),
-        )
-        if there
-    ]
-    return ", ".join(["traces", *names])
-
-
-def _table(outcomes, key) -> None:
-    groups = defaultdict(list)
-    for each in outcomes:
-        groups[key(each)].append(each)
-    print(
-        f"{'':<36}{'n':>4}  {'top-1':>6} {'top-3':>6} {'minutes':>8}   "
-        + "  ".join(f"{name:>22}" for name in BASELINES)
-    )
-    for name, some in [*groups.items(), ("all", list(outcomes))]:
-        found = [each.found_minute for each in some if each.found_minute is not None]
-        others = "  ".join(
-            f"{_top(some, method, 1):>12.0%} /{_top(some, method, 3):>7.0%}" for method in BASELINES
-        )
-        print(
-            f"{name:<36}{len(some):>4}  {_top(some, OURS, 1):>6.0%} {_top(some, OURS, 3):>6.0%} {mean(found) if found else 0:>8.1f}   {others}"
-        )
-
-
-def _top(outcomes: Sequence[Outcome], method: str, most: int) -> float:
-    good = [each for each in outcomes if each.places[method] is not None and each.places[method] < most]
-    return len(good) / len(outcomes) if outcomes else 0.0
-
-
 def main() -> None:
     """Simulate, ask, report."""
     parser = argparse.ArgumentParser(
@@ -221,6 +161,9 @@ def main() -> None:
     )
     parser.add_argument(
         "--quiet", type=int, default=4, help="systems without a fault in each set (default 4)"
+    )
+    parser.add_argument(
+        "--faults", type=int, help="at most so many faults, of all kinds and both sets (default: all)"
     )
     parser.add_argument("--kinds", nargs="*", default=list(KINDS), help="only these kinds")
     parser.add_argument("--data-dir", type=Path, help="kept for the next run; default: a temporary one")
@@ -237,13 +180,14 @@ def run(asked: argparse.Namespace, data_dir: Path) -> None:
     """Do it in *data_dir*."""
     data_dir.mkdir(parents=True, exist_ok=True)
     began, note = time.monotonic(), data_dir / "filled.json"
-    every = list(scenarios(asked.per_kind, asked.quiet, KINDS))
+    every = _some(list(scenarios(asked.per_kind, asked.quiet, KINDS)), asked.faults)
     with collector(data_dir) as client:
         if not note.exists():
             begins_s = int(time.time()) // 60 * 60 - MINUTES * 60
             fill(client, every, begins_s)
-            note.write_text(json.dumps({"begins_s": begins_s}))
-        begins_s = json.loads(note.read_text())["begins_s"]
+            note.write_text(json.dumps({"begins_s": begins_s, "systems": [each.env for each in every]}))
+        known = json.loads(note.read_text())
+        begins_s, every = known["begins_s"], [each for each in every if each.env in set(known["systems"])]
         print(
             f"systems of {datetime.fromtimestamp(begins_s, UTC):%Y-%m-%d %H:%M} UTC, faults {FAULT_MINUTE} minutes later",
             flush=True,
@@ -251,12 +195,24 @@ def run(asked: argparse.Namespace, data_dir: Path) -> None:
         wanted = [each for each in every if asked.set == "both" or (asked.set == "held") == each.held_out]
         faulty = [each for each in wanted if each.fault is not None and each.fault.kind in asked.kinds]
         with ThreadPoolExecutor(2) as pool:
-            outcomes = list(pool.map(lambda each: judge(client, each, begins_s), faulty))
+            judged = pool.map(lambda each: judge(client, each, begins_s), faulty)
+            outcomes = list(progress(judged, len(faulty), "faults asked about"))
             report(outcomes)
             quiet(client, pool, wanted, begins_s)
     if asked.misses:
         misses(outcomes)
     print(f"\n{time.monotonic() - began:.0f} s")
+
+
+def _some(every: Sequence[Scenario], most: int | None) -> list[Scenario]:
+    """Give all quiet systems, and of the others *most* that lie evenly among them."""
+    faulty = [each.env for each in every if each.fault is not None]
+    if most is None or not 0 < most < len(faulty):
+        return list(every)
+    apart = len(faulty) // most
+    # one further each time, or all of them would be the same system
+    kept = {faulty[number * len(faulty) // most + number % apart] for number in range(most)}
+    return [each for each in every if each.fault is None or each.env in kept]
 
 
 def quiet(client: httpx.Client, pool: ThreadPoolExecutor, every: Sequence[Scenario], begins_s: int) -> None:
@@ -268,23 +224,19 @@ def quiet(client: httpx.Client, pool: ThreadPoolExecutor, every: Sequence[Scenar
         ]
         for each in every
     }
-    counts = list(pool.map(lambda env: verdicts(client, env, ends[env]), ends))
+    counts = list(
+        progress(
+            pool.map(lambda env: verdicts(client, env, ends[env]), ends), len(ends), "quiet systems looked at"
+        )
+    )
     unhealthy, total = sum(each[0] for each in counts), sum(each[1] for each in counts)
     print(f"\nquiet: {unhealthy} of {total} verdicts are unhealthy ({unhealthy / max(total, 1):.2%})")
     for sentence in [said for each in counts for said in each[2]][:12]:
         print(f"  {sentence}")
     some = [(env, end_s) for env, times in ends.items() for end_s in times]
-    named = sum(bool(found) for found in pool.map(lambda each: causes(client, *each), some))
+    answers = pool.map(lambda each: causes(client, *each), some)
+    named = sum(bool(found) for found in progress(answers, len(some), "quiet times asked about"))
     print(f"quiet: {named} of {len(some)} questions for causes were answered with some")
-
-
-def misses(outcomes: Sequence[Outcome]) -> None:
-    """Print what was not first."""
-    for each in outcomes:
-        if each.places[OURS] != 0:
-            print(
-                f"{each.scenario.env} ({_sends(each.scenario)}): {each.scenario.fault}; place {each.places[OURS]}; {each.answer}"
-            )
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import random
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import httpx
@@ -18,6 +19,8 @@ from benchmarks.simulated.topology import System, generated, shop
 MINUTES, FAULT_MINUTE = 42, 33
 _BODY_BYTES = 3_000_000
 _TRIES = 60
+# So many systems are simulated before what they told is sent: they are some megabytes each.
+_AHEAD = 4
 _FULL, _TRACES, _NO_LOGS, _COLUMNS = (
     Sources(),
     Sources(metrics=False, breakers=False),
@@ -98,6 +101,17 @@ def told(scenario: Scenario, begins_s: int) -> Told:
         scenario.sources,
         scenario.seed,
     ).run(MINUTES)
+
+
+def simulated(pool: Executor, chosen: Sequence[Scenario], begins_s: int) -> Iterator[tuple[Scenario, Told]]:
+    """Give what each system told, some ahead of whoever takes it."""
+    waiting = deque((each, pool.submit(told, each, begins_s)) for each in chosen[:_AHEAD])
+    for following in (*chosen[_AHEAD:], *[None] * len(chosen[:_AHEAD])):
+        scenario, ready = waiting.popleft()
+        what = ready.result()
+        if following is not None:
+            waiting.append((following, pool.submit(told, following, begins_s)))
+        yield scenario, what
 
 
 def send(client: httpx.Client, scenario: Scenario, what: Told) -> None:
