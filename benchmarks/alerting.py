@@ -137,8 +137,8 @@ def measure(folder: Path, asked: argparse.Namespace) -> None:
     for name, run in (
         ("first round", alerting.ask_due),
         ("next round", alerting.ask_due),
-        ("tick", alerting._tick),  # noqa: SLF001 - what its thread does
-        ("tick after", alerting._tick),  # noqa: SLF001
+        ("tick", alerting.look),
+        ("tick after", alerting.look),
     ):
         began, mine, its = time.monotonic(), time.process_time(), cpu_s(pid)
         run()

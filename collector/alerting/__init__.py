@@ -29,7 +29,9 @@ One round, in this order::
     heartbeat.py   a sign of life while all of this works
 
     evaluator.py   the first half as one call; courier.py the second
-    service.py     the component: threads, lease, health; answers.py, marks.py and deliveries.py what the API shows
+    rounds.py      both evaluations and the recorder as calls; threads.py who makes them, and when; pulse.py whether it goes on
+    roster.py      the receivers in state/
+    service.py     the component: its parts, start and stop, health; answers.py, marks.py and deliveries.py what the API shows
 
 What holds: a change and its outbox rows are one transaction, before anything is sent. A repeat
 carries the same ``webhook-id``. No data, a stale breaker or a dead engine resolves nothing.
@@ -38,8 +40,9 @@ Source: design.md §10; https://www.standardwebhooks.com.
 """
 
 from collector.alerting.inputs import BreakerNow, BreakerStates
+from collector.alerting.pulse import AlertingHealth
 from collector.alerting.rules import Rule, load_rules
-from collector.alerting.service import Alerting, AlertingHealth
+from collector.alerting.service import Alerting
 from collector.alerting.settings import AlertingSettings, Receiver
 
 __all__ = [

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 import structlog
+from sqlalchemy import Connection
 
 from collector.alerting.incidents.answers import Answers
 from collector.alerting.incidents.hands import Hands
 from collector.alerting.incidents.investigator import EVERY_S, Investigator
+from collector.alerting.incidents.witness import Witness
+from collector.alerting.kinds.asking import ANYTHING, Sources
+from collector.alerting.plan import Planner
+from collector.state import State
 
 log = structlog.get_logger(__name__)
 
@@ -56,3 +64,13 @@ class Incidents:
                 self.investigator.look(self.hands.clock())
             except Exception as error:
                 log.warning("incidents_unexplained", error=str(error), exc_info=True)
+
+
+def investigating(
+    state: State, sources: Sources | None, planner: Planner, leads: Callable[[Connection, datetime], bool]
+) -> Investigator | None:
+    """Give who looks into what *sources* give while it *leads*; ``None`` = there are none."""
+    if sources is None:
+        return None
+    attend = partial(sources.attend, ANYTHING)
+    return Investigator(state, Witness(sources.reader), planner, leads, attend)

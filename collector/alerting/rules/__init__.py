@@ -6,7 +6,7 @@ Rules: from YAML files to checked values.
 ``rule.py``      `Group` and `Rule`, as evaluated
 ``load.py``      files -> groups; each kind of rule reads its own expression (``alerting/kinds``)
 ``pack.py``      `default.yaml`, the rules of the first day
-``book.py``      the groups in force: read at the start, and again when a file changes
+``book.py``      the groups in force: read at the start, and again when a file changes, which ``watch.py`` notices
 """
 
 from collector.alerting.rules.book import RuleBook

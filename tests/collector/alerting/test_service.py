@@ -140,7 +140,7 @@ def test_the_threads_deliver_and_stop(start, receiving, breakers, clock):
     assert alerting.health().ok
     alerting.stop()
 
-    assert not any(thread.is_alive() for thread in alerting._threads)
+    assert not alerting._threads.running
     assert start(holder="another").round().outcome == "done"
     assert len(receiving.requests) == 1
 
