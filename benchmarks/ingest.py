@@ -429,9 +429,8 @@ def show(figures: Figures) -> None:
     for name, value in asdict(figures).items():
         if not isinstance(value, list | dict):
             print(f"{name:24} {value:14,.3f}" if isinstance(value, float) else f"{name:24} {value:14,}")
-    print(f"{'cpu_by_million':24} {figures.cpu_by_million}")
-    for name, took_ms in figures.questions_after_first_million_ms.items():
-        print(f"after the first million: {name:24} {took_ms:8.1f} ms")
+    if len(figures.cpu_by_million) > 1:
+        show_growth(figures)
     for name, (way, bound) in TARGETS.items():
         value = getattr(figures, name)
         met = value <= bound if way == "<=" else value >= bound
@@ -439,6 +438,21 @@ def show(figures: Figures) -> None:
     for name, took_ms in figures.questions_ms.items():
         bound = queries.AT_MOST_MS[name]
         print(f"{'met   ' if took_ms <= bound else 'MISSED'} {name} {took_ms:.1f} ms (target <= {bound:g})")
+
+
+def show_growth(figures: Figures) -> None:
+    """Print what each million cost, and what the same questions took of the newest hour, a million records, after the first and after the last."""
+    by_million = figures.cpu_by_million
+    for number, cpu_s in enumerate(by_million, 1):
+        print(f"million {number:3}: {cpu_s:6.2f} CPU-s")
+    half = len(by_million) // 2
+    early, late = sum(by_million[:half]) / half, sum(by_million[-half:]) / half
+    print(f"the later half of the millions costs {late / early:.2f} times what the earlier half costs")
+    for name, last_ms in figures.questions_ms.items():
+        first_ms = figures.questions_after_first_million_ms[name]
+        print(
+            f"{name:24} of the last hour: {first_ms:7.1f} ms after 1 M lines, {last_ms:7.1f} ms after {figures.lines / _MILLION:g} M"
+        )
 
 
 if __name__ == "__main__":
