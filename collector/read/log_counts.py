@@ -59,7 +59,6 @@ SELECT intDiv(toUnixTimestamp64Nano(occurred_at), {{step:Int64}}) AS bucket, sev
 FROM logs
 WHERE occurred_at >= {{start:DateTime64(9, 'UTC')}} AND occurred_at < {{end:DateTime64(9, 'UTC')}}
   AND toStartOfMinute(occurred_at) >= toStartOfMinute({{start:DateTime64(9, 'UTC')}}) AND toStartOfMinute(occurred_at) <= toStartOfMinute({{end:DateTime64(9, 'UTC')}})
-  AND ({{env:String}} = '' OR env = {{env:String}})
   AND {search}
 GROUP BY bucket, severity
 LIMIT 100000
@@ -69,13 +68,13 @@ SELECT bucket, severity, sum(n) AS records
 FROM (SELECT intDiv(toInt64(toUnixTimestamp(minute)) * 1000000000, {{step:Int64}}) AS bucket, severity, records AS n
       FROM log_minutes
       WHERE minute >= {{first:DateTime('UTC')}} AND minute < {{last:DateTime('UTC')}}
-        AND ({{env:String}} = '' OR env = {{env:String}}) AND {by_name}
+        AND {by_name}
       UNION ALL
       SELECT intDiv(toUnixTimestamp64Nano(occurred_at), {{step:Int64}}) AS bucket, severity, 1 AS n
       FROM logs
       WHERE ((occurred_at >= {{start:DateTime64(9, 'UTC')}} AND occurred_at < {{first:DateTime('UTC')}})
              OR (occurred_at >= {{last:DateTime('UTC')}} AND occurred_at < {{end:DateTime64(9, 'UTC')}}))
-        AND ({{env:String}} = '' OR env = {{env:String}}) AND {search})
+        AND {search})
 GROUP BY bucket, severity
 LIMIT 100000
 """
@@ -111,7 +110,7 @@ def _by_minutes(chosen: Slice) -> bool:
 
 def _searches(chosen: Slice) -> dict[str, str]:
     """Give the search as a condition on records, and on minutes of the rollup."""
-    return {"search": chosen.search.sql, "by_name": chosen.search.sql.replace("severity_number", _NUMBER)}
+    return {"search": chosen.where, "by_name": chosen.where.replace("severity_number", _NUMBER)}
 
 
 def _minutes(window: Window) -> dict[str, object]:
@@ -128,7 +127,6 @@ SELECT toString({value}) AS value, count() AS records
 FROM logs
 WHERE occurred_at >= {{start:DateTime64(9, 'UTC')}} AND occurred_at < {{end:DateTime64(9, 'UTC')}}
   AND toStartOfMinute(occurred_at) >= toStartOfMinute({{start:DateTime64(9, 'UTC')}}) AND toStartOfMinute(occurred_at) <= toStartOfMinute({{end:DateTime64(9, 'UTC')}})
-  AND ({{env:String}} = '' OR env = {{env:String}})
   AND {search}
   AND {exists}
 GROUP BY value
@@ -140,13 +138,13 @@ SELECT toString({value}) AS value, sum(n) AS records
 FROM (SELECT service, env, severity, records AS n
       FROM log_minutes
       WHERE minute >= {{first:DateTime('UTC')}} AND minute < {{last:DateTime('UTC')}}
-        AND ({{env:String}} = '' OR env = {{env:String}}) AND {by_name}
+        AND {by_name}
       UNION ALL
       SELECT service, env, severity, 1 AS n
       FROM logs
       WHERE ((occurred_at >= {{start:DateTime64(9, 'UTC')}} AND occurred_at < {{first:DateTime('UTC')}})
              OR (occurred_at >= {{last:DateTime('UTC')}} AND occurred_at < {{end:DateTime64(9, 'UTC')}}))
-        AND ({{env:String}} = '' OR env = {{env:String}}) AND {search})
+        AND {search})
 WHERE {exists}
 GROUP BY value
 ORDER BY records DESC, value
@@ -191,7 +189,6 @@ FROM (SELECT arrayDistinct(arrayConcat(mapKeys(attributes), mapKeys(resource))) 
             FROM logs
             WHERE occurred_at >= {{start:DateTime64(9, 'UTC')}} AND occurred_at < {{end:DateTime64(9, 'UTC')}}
               AND toStartOfMinute(occurred_at) >= toStartOfMinute({{start:DateTime64(9, 'UTC')}}) AND toStartOfMinute(occurred_at) <= toStartOfMinute({{end:DateTime64(9, 'UTC')}})
-              AND ({{env:String}} = '' OR env = {{env:String}})
               AND {search}
             ORDER BY cityHash64(batch_id, line)
             LIMIT {{sample:UInt32}}))
@@ -208,7 +205,7 @@ _PARTS = (1024, 32, 1)
 
 def fields(reader: Reader, chosen: Slice, limit: int) -> list[Row]:
     """Return ``{field, records}``: the attributes and resource attributes that a sample of the matching records has, the commonest first."""
-    sql = _FIELDS.format(search=chosen.search.sql)
+    sql = _FIELDS.format(search=chosen.where)
     rows: list[Row] = []
     for part in _PARTS:
         window = chosen.window.last(chosen.window.seconds / part) if part > 1 else chosen.window

@@ -19,6 +19,9 @@ _SAMPLE = 100_000
 _WIDE_S, _PARTS = 300.0, 32
 # Searches that name one of these find few records: the first look would be in vain.
 _RARE = ("(trace_id = ", "(span_id = ", "(batch_id = ")
+# A word with a digit in it is mostly somebody's number, and rare: where the index leaves no more records than this (24 granules), they are read at once. To
+# hear that there are more costs 8 ms, with the session that ends with the refusal; to look at where the page begins first costs a rare word 12.
+_FEW, _WORD = 24 * 4096, "hasToken("
 
 
 # Fields of a search that `log_minutes` has as `logs` has them.
@@ -51,6 +54,11 @@ class Slice:
     env: str = ""
     by_minutes: bool = False
 
+    @property
+    def where(self) -> str:
+        """Give the search and the env as one condition; any env is none: half a millisecond of analysis in each place it stands."""
+        return f"env = {{env:String}} AND {self.search.sql}" if self.env else self.search.sql
+
     def params(self) -> dict[str, object]:
         """Give the values of the window's, the search's and env's places."""
         return {**self.window.params(), **self.search.params, "env": self.env}
@@ -72,14 +80,13 @@ SELECT concat(batch_id, ':', toString(line)) AS id, occurred_at, observed_at, se
 FROM logs
 WHERE occurred_at >= {{start:DateTime64(9, 'UTC')}} AND occurred_at < {{end:DateTime64(9, 'UTC')}}
   AND toStartOfMinute(occurred_at) >= toStartOfMinute({{start:DateTime64(9, 'UTC')}}) AND toStartOfMinute(occurred_at) <= toStartOfMinute({{end:DateTime64(9, 'UTC')}})
-  AND ({{env:String}} = '' OR env = {{env:String}})
-  AND {after}
+  {after}
   AND {search}
 ORDER BY occurred_at {order}, batch_id {order}, line {order}
 LIMIT {{limit:UInt32}}
 """
 _AFTER = (
-    "occurred_at {sign}= {{at:DateTime64(9, 'UTC')}} "
+    "AND occurred_at {sign}= {{at:DateTime64(9, 'UTC')}} "
     "AND (occurred_at, batch_id, line) {sign} ({{at:DateTime64(9, 'UTC')}}, {{batch:String}}, {{line:UInt32}})"
 )
 
@@ -94,23 +101,37 @@ def page(reader: Reader, question: LogQuestion, *, warn: bool = True) -> LogPage
     chosen, after, position = _position(question)
     sql = _PAGE.format(
         after=after.format(sign="<" if question.order == "desc" else ">"),
-        search=chosen.search.sql,
+        search=chosen.where,
         order="DESC" if question.order == "desc" else "ASC",
     )
     params = {**chosen.params(), **position, "limit": question.limit + 1}
-    rows: list[Row] = []
-    if question.cursor is None and chosen.window.seconds > _WIDE_S and not _is_rare(chosen.search):
-        rows = reader.rows(sql, {**params, **_edge(chosen.window, question.order).params()})
-    if len(rows) <= question.limit:
-        rows = reader.rows(sql, params)
+    wide = question.cursor is None and chosen.window.seconds > _WIDE_S
+    rows = _wide_rows(reader, question, sql, params) if wide else reader.rows(sql, params)
     more, rows = len(rows) > question.limit, rows[: question.limit]
     warnings = unknown_fields(reader, chosen, rows) if warn else []
     return LogPage(rows, _next(question, chosen.window, rows[-1]) if more else None, warnings)
 
 
+def _wide_rows(reader: Reader, question: LogQuestion, sql: str, params: dict[str, object]) -> list[Row]:
+    """Return the first page of a wide window: of the few records that the index leaves, or of where the page begins, or of all of it."""
+    search, window = question.slice.search, question.slice.window
+    if _is_number(search) and (rows := reader.rows_of_few(sql, params, _FEW)) is not None:
+        return rows
+    if not _is_rare(search):
+        rows = reader.rows(sql, {**params, **_edge(window, question.order).params()})
+        if len(rows) > question.limit:
+            return rows
+    return reader.rows(sql, params)
+
+
 def _is_rare(search: Condition) -> bool:
     """Guess whether a page will not fill; a wrong guess costs time and nothing else."""
     return any(test in search.sql for test in _RARE)
+
+
+def _is_number(search: Condition) -> bool:
+    words = (value for value in search.params.values() if isinstance(value, str))
+    return _WORD in search.sql and any(letter.isdecimal() for word in words for letter in word)
 
 
 def _edge(window: Window, order: Order) -> Window:
@@ -124,7 +145,7 @@ def _edge(window: Window, order: Order) -> Window:
 def _position(question: LogQuestion) -> tuple[Slice, str, dict[str, object]]:
     now_ns = question.slice.window.now_ns
     if question.cursor is None:
-        return question.slice, "1", {}
+        return question.slice, "", {}
     start, end, order, at, batch, line = read_cursor(question.cursor, int, int, str, str, str, int)
     if order != question.order:
         raise QueryError("bad_cursor", f"the cursor belongs to order={order}", "cursor")

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from collector.errors import QueryError, QueryTooExpensive, QueryUnanswerable, StoreError
 from collector.read.kept import Kept
 from collector.store.bulkhead import Bulkhead
-from collector.store.limits import QueryLimits
+from collector.store.limits import TOO_MANY_ROWS, QueryLimits
 from collector.store.question import Question
 
 Row = dict[str, Any]
@@ -24,6 +24,7 @@ _BAD_ARGUMENTS = 36
 _THROWN = 395
 # TOO_DEEP_RECURSION, TOO_DEEP_AST, TOO_BIG_AST.
 _TOO_DEEP = frozenset({306, 167, 168})
+_AT_ONCE = {"query_plan_max_limit_for_lazy_materialization": "0"}
 _OWN_WORDS = re.compile(r"DB::Exception: (.*?): while executing", re.DOTALL)
 
 
@@ -114,6 +115,24 @@ class Reader:
             kept = self.kept if lasting else None
             self.known[asked] = read() if kept is None else kept.answer(asked, read)
         return self.known[asked]
+
+    def rows_of_few(
+        self, sql: str, params: Mapping[str, object] | None = None, most: int = 100_000
+    ) -> list[Row] | None:
+        """
+        Run *sql* if it has to read at most *most* rows, counted after the indexes and before any is read; ``None``: it would read more.
+
+        What is found in so few rows is read with all its columns at once, on every core; a second reading of the columns of a page's rows alone pays where most are left out.
+        """
+        limits = (self.question or Question(limits=self.limits)).limits
+        if limits.read_rows and limits.read_rows < most:
+            return None
+        try:
+            return self.rows(sql, params, {"max_rows_to_read": str(most), **_AT_ONCE})
+        except QueryTooExpensive as error:
+            if isinstance(error.__cause__, StoreError) and error.__cause__.clickhouse_code == TOO_MANY_ROWS:
+                return None
+            raise
 
     def rows(
         self,

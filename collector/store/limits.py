@@ -14,11 +14,13 @@ from dataclasses import dataclass, replace
 
 from collector.errors import QueryError, QueryTooExpensive, Refused, StoreError
 
-_TOO_MANY_ROWS, _TIMEOUT, _TOO_SLOW, _TOO_MANY_BYTES, _RESULT = 158, 159, 160, 307, 396
+TOO_MANY_ROWS = 158
+"""ClickHouse's error number for a statement that would read more rows than it may; none was read."""
+_TIMEOUT, _TOO_SLOW, _TOO_MANY_BYTES, _RESULT = 159, 160, 307, 396
 _SETS = frozenset({191, 290})  # SET_SIZE_LIMIT_EXCEEDED, LIMIT_EXCEEDED
 _MEMORY = frozenset({173, 241})  # CANNOT_ALLOCATE_MEMORY, MEMORY_LIMIT_EXCEEDED
 _CANCELLED = 394
-TOO_EXPENSIVE = frozenset({_TOO_MANY_ROWS, _TIMEOUT, _TOO_SLOW, _TOO_MANY_BYTES, _RESULT, *_SETS, *_MEMORY})
+TOO_EXPENSIVE = frozenset({TOO_MANY_ROWS, _TIMEOUT, _TOO_SLOW, _TOO_MANY_BYTES, _RESULT, *_SETS, *_MEMORY})
 """ClickHouse's error numbers for a limit that was reached."""
 
 _LESS = {
@@ -116,7 +118,7 @@ class QueryLimits:
         if code in _MEMORY:
             whole = "the engine's whole memory, which others use too" if "(total)" in said else f"{_size(self.memory_bytes)} of memory ({self.prefix}_memory_bytes)"  # fmt: skip
             return f"the question needs more than {whole}: {self._less}, or group by fewer values"
-        if code == _TOO_MANY_ROWS:
+        if code == TOO_MANY_ROWS:
             return f"the question would read more than {self.read_rows:,} rows ({self.prefix}_read_rows): {self._less}"
         if code == _TOO_MANY_BYTES:
             return f"the question would read more than {_size(self.read_bytes)} ({self.prefix}_read_bytes): {self._less}, or ask for fewer columns"

@@ -5,7 +5,7 @@ import pytest
 
 from collector.api.answer import Page
 from collector.api.v1.logs import Bucket, Facet, LogRecord
-from tests.collector.read.real_store import at, log
+from tests.collector.read.real_store import NOW_NS, at, log
 
 
 def bodies(answer):
@@ -115,6 +115,29 @@ def test_a_page_that_the_edge_of_the_window_fills(fill, client, order, lines):
     assert [row["line"] for row in few] == lines[:1]
     assert [row["line"] for row in many][:3] == lines
     assert len(many) == 40
+
+
+_MANY = """
+INSERT INTO logs (occurred_at, observed_at, service, env, severity, severity_number, body, batch_id, line, retention_days)
+SELECT fromUnixTimestamp64Nano({now:Int64} - toInt64(number + 1) * 30000000, 'UTC') AS at, at, 'checkout', 'demo', 'info', 9,
+       concat('order n', toString(number % 2), if(number IN (7, 60000, 119000), ' of customer 4711', '')), 'many', number, 3000
+FROM numbers(120000)
+"""
+
+
+@pytest.mark.parametrize(
+    ("query", "first", "count"),
+    [("4711", 7, 3), ("n1", 1, 100), ("n0 4711", 60_000, 2), ("-4711 n1", 1, 100)],
+)
+def test_numbers_are_found_whether_rare_or_not(store, fill, client, query, first, count):
+    """A word with a digit gives the newest page, from wherever it stands in a window that holds more than is read at once."""
+    fill("logs", [])
+    store.command(_MANY, {"now": NOW_NS}, {"insert_deduplication_token": "many"})
+
+    found = client.get("/api/v1/logs", params={"query": query, "limit": 100}).json()["data"]
+
+    assert [row["line"] for row in found][:1] == [first]
+    assert len(found) == count
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
