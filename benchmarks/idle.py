@@ -1,11 +1,14 @@
 """
 What doing nothing costs, and a trickle: ten records a second on every way in.
 
-    python benchmarks/idle.py [--seconds 30] [--each] [--json]
+    python benchmarks/idle.py [--seconds 60] [--each] [--json]
 
 A collector with its defaults (canary, alerting, ledger) is left alone until it is quiet, then watched for a while; then each way in gets one
 request of ten records a second, as a quiet system's senders make them, every one with its 2xx. Printed: CPU of collector and engine in per cent
-of one core. With ``--each`` also the trickle of each way alone.
+of one core, and of the engine by the names of its threads (``ThreadPool``: statements, ``BgSchPool``: looking for work, ``MergeMutate``: merges); of the
+collector ``py-spy record -p`` tells. With ``--each`` also the trickle of each way alone.
+
+While nobody reads small segments gather for a minute, and the default rules ask every half minute: less than a minute sees more of them, or less, than is so.
 
 Targets: idle at most 3 %, all trickles together at most 10 %.
 """
@@ -20,7 +23,9 @@ import shutil
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,7 +38,7 @@ from telemetry import SENDERS  # noqa: E402
 
 _RECORDS = 10
 _IDLE_TARGET, _TRICKLE_TARGET = 3.0, 10.0
-_WARM_S = 8.0
+_WARM_S, _TRICKLE_WARM_S = 8.0, 40.0
 
 Request = tuple[str, bytes, dict[str, str]]
 
@@ -138,20 +143,35 @@ def trickle(collector: Collector, requests: list[Iterator[Request]], seconds: fl
 
 
 def used(collector: Collector, work: Callable[[float], None], seconds: float) -> dict[str, float]:
-    """Per cent of a core that collector and engine use while *work* goes on."""
+    """Per cent of a core that collector and engine use while *work* goes on, and that the engine's threads do, by name."""
     pids = (collector.process.pid, collector.engine_pid)
     began, before = time.monotonic(), [collector.cpu_s(pid) for pid in pids]
+    threads = threads_s(collector.engine_pid)
     work(seconds)
     wall = time.monotonic() - began
     each = [(collector.cpu_s(pid) - start) / wall * 100 for pid, start in zip(pids, before, strict=True)]
-    return {"collector": each[0], "engine": each[1], "together": sum(each)}
+    shares = threads_s(collector.engine_pid)
+    shares.subtract(threads)
+    named = {f"engine/{name}": spent / wall * 100 for name, spent in shares.most_common(6)}
+    return {"collector": each[0], "engine": each[1], "together": sum(each), **named}
+
+
+def threads_s(pid: int) -> Counter[str]:
+    """CPU-seconds that a process's threads have used, by name; those that ended are not among them."""
+    spent: Counter[str] = Counter()
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(OSError):
+            spent[(task / "comm").read_text().strip()] += (
+                int((task / "schedstat").read_text().split()[0]) / 1e9
+            )
+    return spent
 
 
 def trickled(collector: Collector, ways: list[str], seconds: float) -> dict[str, float]:
     """Measure a trickle on *ways*, once it has run long enough for every way's first segment to be loaded."""
-    total = round(_WARM_S + seconds) + 2
+    total = round(_TRICKLE_WARM_S + seconds) + 2
     requests = [iter(list(WAYS[name](total))) for name in ways]  # built before anything is measured
-    trickle(collector, requests, _WARM_S)
+    trickle(collector, requests, _TRICKLE_WARM_S)
     return used(collector, lambda span: trickle(collector, requests, span), seconds)
 
 
@@ -176,7 +196,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=float, default=30.0, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of each measurement")
     parser.add_argument("--each", action="store_true", help="also each way alone")
     parser.add_argument("--json", action="store_true", help="only the figures, as JSON")
     given = parser.parse_args()
@@ -189,8 +209,9 @@ def main() -> None:
         print(json.dumps(figures, indent=2))
         return
     for name, found in figures.items():
+        shares = ", ".join(f"{key[7:]} {found[key]:.1f}" for key in found if key.startswith("engine/"))
         print(
-            f"{name:14} {found['together']:6.1f} % of a core (collector {found['collector']:.1f}, engine {found['engine']:.1f})"
+            f"{name:14} {found['together']:6.1f} % of a core (collector {found['collector']:.1f}, engine {found['engine']:.1f}: {shares})"
         )
     for name, target in (("idle", _IDLE_TARGET), ("trickle", _TRICKLE_TARGET)):
         print(

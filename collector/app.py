@@ -180,7 +180,7 @@ def build(settings: Settings, tour: str = "") -> Collector:
             settings.journal_max_bytes,
             {p.group: p.seal_age_s for p in formats.PROTOCOLS},
             quiet_s=wiring.quiet_s(settings),
-            quiet_most_s={p.group: p.quiet_s for p in formats.PROTOCOLS if p.quiet_s is not None},
+            quiet_most_s=wiring.quiet_most_s(formats.PROTOCOLS),
         ),
         on_sealed=take,
         frozen=frozen,

@@ -346,7 +346,7 @@ class Settings(_Frozen):
         4 << 30, ge=16 << 20, description="Bytes of unloaded journal; beyond it requests get 429."
     )
     quiet_gather_s: float = Field(
-        30.0,
+        60.0,
         ge=0,
         le=300,
         description="Seconds that few records may wait to be loaded while nobody reads; a reader has them at once. 0 = never; embedded only.",

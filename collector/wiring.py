@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ from collector.load.retention import LONGEST_DAYS, Retention, Rule
 from collector.read.own import OWN_SERVICE
 from collector.receive.authenticate import Issued, Key, Keys
 from collector.receive.decompress import Limits
+from collector.receive.protocol import Protocol
 from collector.settings import HeartbeatSettings, ReceiverSettings, Settings
 from collector.state import State
 from collector.store.limits import QueryLimits
@@ -69,6 +70,17 @@ def retention(settings: Settings) -> Retention:
 def quiet_s(settings: Settings) -> float:
     """Give how long records may wait for a reader: behind a server of somebody else's there may be readers that we do not see."""
     return settings.quiet_gather_s if settings.clickhouse is None else 0.0
+
+
+def quiet_most_s(protocols: Collection[Protocol]) -> dict[str, float]:
+    """
+    Give, by group, the longest that records may wait for a reader.
+
+    Jobs look at samples 45 seconds after they came, at spans a minute after: whatever waits for less keeps nothing from being derived in time.
+    """
+    told = {protocol.group: protocol.quiet_s for protocol in protocols}
+    samples = {protocol.group: 40.0 for protocol in protocols if protocol.signal == "metrics"}
+    return samples | {group: seconds for group, seconds in told.items() if seconds is not None}
 
 
 def alerting(settings: Settings, environ: Mapping[str, str] = os.environ) -> AlertingSettings:

@@ -127,10 +127,11 @@ class Evaluator:
         Raises:
             Unavailable: The state database refused; nothing was changed.
         """
-        with self._state.write() as tx:
-            if not lease.hold(tx, LEASE, self._holder, now, LEASE_S):
-                return Round("no_lease")
-            self._clean(tx, now)
+        if self._is_clean_due(now) or not self._living.trusts(now):
+            with self._state.write() as tx:
+                if not lease.hold(tx, LEASE, self._holder, now, LEASE_S):
+                    return Round("no_lease")
+                self._clean(tx, now)
         try:
             breakers = self._breakers.current()
         except StoreError as error:
@@ -233,8 +234,11 @@ class Evaluator:
                 env=change.alert.labels.get("env"),
             )
 
+    def _is_clean_due(self, now: datetime) -> bool:
+        return self._cleaned_at is None or now - self._cleaned_at >= CLEAN_EVERY
+
     def _clean(self, tx: Connection, now: datetime) -> None:
-        if self._cleaned_at and now - self._cleaned_at < CLEAN_EVERY:
+        if not self._is_clean_due(now):
             return
         before = now - timedelta(days=self._settings.history_days)
         outbox.expire(tx, now)

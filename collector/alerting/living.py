@@ -31,9 +31,13 @@ class Living:
 
     def held(self, now: datetime) -> None:
         """Say that the lease is held at *now*."""
-        if self._held_at is None or not timedelta() <= now - self._held_at < self._trusted:
+        if not self.trusts(now):
             self._alerts = None
         self._held_at = now
+
+    def trusts(self, now: datetime) -> bool:
+        """Whether it was held so shortly before *now* that nobody else can have it."""
+        return self._held_at is not None and timedelta() <= now - self._held_at < self._trusted
 
     def all(self, tx: Connection) -> list[Alert]:
         """Give them."""
