@@ -196,6 +196,21 @@ def fill(store: Store, size: Size, end_s: int) -> Iterator[str]:
         yield f"day {day + 1} of {size.days}"
 
 
+def top_up(store: Store, size: Size, start_s: int, end_s: int) -> None:
+    """Add every minute from *start_s* until *end_s* (whole minutes), and samples of the last two hours, to rows that end at *start_s*."""
+    params = {
+        "minute": sql_time((end_s - MINUTE_S) * SECOND_NS)[:19],
+        "minutes": (end_s - start_s) // MINUTE_S,
+        "every": 1,
+        "day": size.days,
+        "days": size.days,
+        "services": size.services,
+        "edges": size.edges,
+    }
+    for statement in (*_BY_MINUTE, _BULKHEAD_SERIES, _BULKHEAD_SAMPLES):
+        store.command(statement, params, {"max_partitions_per_insert_block": 0})
+
+
 def settle(store: Store) -> None:
     """Merge what the last inserts left, day by day, as a running collector would have."""
     for table in TABLES:

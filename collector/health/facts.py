@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
+from collector.health.anomaly import Anomaly
 from collector.health.changes import DEPLOY_S
 from collector.health.recent import recent
 from collector.health.verdict import HEARD_WITHIN_S, Facts, OpenBreaker, judge
@@ -21,6 +22,8 @@ from collector.read.transitions import Chosen
 
 # The verdict looks at the last five minutes: long enough for a ratio, short enough to see a recovery.
 RECENT_S = 300.0
+# What minutes and metrics say is looked at so often (design.md §8); errors, breakers and silence at every question.
+PASS_NS = 15 * SECOND_NS
 _NO_SPANS: Row = {
     "rate": None,
     "error_ratio": None,
@@ -49,7 +52,9 @@ def board(reader: Reader, window: Window, env: str, service: str = "") -> list[R
     near = window.last(max(window.seconds, HEARD_WITHIN_S))
     states = breaker_reads.states(reader, window, Chosen(env=env))
     versions = service_reads.versions(reader, near, env, service)
-    facts = _facts(reader, window, env, known, states, versions)
+    lately = {key: each for key, each in known.items() if each.heard}
+    signs = _signs(reader, window, env, service, lately)
+    facts = _facts(window, lately, states, versions, signs)
     described = service_reads.described(reader, window)
     counts = _counts(states)
     return [
@@ -72,17 +77,25 @@ def _verdict(facts: Facts) -> Row:
     return {"health": verdict.health, "reasons": [reason.row() for reason in verdict.reasons]}
 
 
+def _signs(
+    reader: Reader, window: Window, env: str, service: str, lately: Mapping[Key, Heard]
+) -> Mapping[Key, list[Anomaly]]:
+    """Look for what else is abnormal, once per pass: it is told by whole minutes, and half of what the board costs."""
+    asked = ("signs", min(window.end_ns, window.now_ns) // PASS_NS, env, service)
+    found: Mapping[Key, list[Anomaly]] = reader.once(
+        asked, lambda: recent(reader, window, env, lately), lasting=True
+    )
+    return found
+
+
 def _facts(
-    reader: Reader,
     window: Window,
-    env: str,
-    known: Mapping[Key, Heard],
+    lately: Mapping[Key, Heard],
     states: Iterable[BreakerState],
     versions: Mapping[Key, list[Row]],
+    signs: Mapping[Key, list[Anomaly]],
 ) -> dict[Key, Facts]:
     own, on_it = _open(states)
-    lately = {key: each for key, each in known.items() if each.heard}
-    abnormal = recent(reader, window, env, lately)
     return {
         key: Facts(
             service=key[0],
@@ -93,7 +106,7 @@ def _facts(
             records=each.records,
             heard=each.heard,
             silent_s=max(window.end_ns - parse_time(each.last_seen, "end", 0), 0) / SECOND_NS,
-            signs=tuple(abnormal.get(key, ())),
+            signs=tuple(signs.get(key, ())),
             deploy=_deploy(versions.get(key, []), window),
             own_open=tuple(own[key]),
             open_on_it=tuple(on_it[key]),

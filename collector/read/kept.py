@@ -10,7 +10,7 @@ from typing import Any
 # Late data show after this; a page about the past asks several questions within it.
 _KEPT_S = 60.0
 # The states of ten thousand breakers' instances, written answers included, are about ten megabytes.
-_MOST = 6
+_MOST = 8
 
 
 class Kept:
