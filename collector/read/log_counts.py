@@ -54,6 +54,14 @@ _MINUTE_NS = 60 * SECOND_NS
 # The rollup has severities by name; as a search's condition compares numbers, each name stands for its lowest.
 _NUMBER = "transform(severity, ['trace', 'debug', 'info', 'warn', 'error', 'fatal'], [1, 5, 9, 13, 17, 21]::Array(UInt8), 0::UInt8)"
 
+# What a window that does not begin and end with a minute has beside whole ones: half of such a statement's time.
+_CUT = """
+      UNION ALL
+      SELECT {columns}, 1 AS n
+      FROM logs
+      WHERE ((occurred_at >= {{start:DateTime64(9, 'UTC')}} AND occurred_at < {{first:DateTime('UTC')}})
+             OR (occurred_at >= {{last:DateTime('UTC')}} AND occurred_at < {{end:DateTime64(9, 'UTC')}}))
+        AND {search}"""
 _HISTOGRAM = """
 SELECT intDiv(toUnixTimestamp64Nano(occurred_at), {{step:Int64}}) AS bucket, severity, count() AS records
 FROM logs
@@ -68,13 +76,7 @@ SELECT bucket, severity, sum(n) AS records
 FROM (SELECT intDiv(toInt64(toUnixTimestamp(minute)) * 1000000000, {{step:Int64}}) AS bucket, severity, records AS n
       FROM log_minutes
       WHERE minute >= {{first:DateTime('UTC')}} AND minute < {{last:DateTime('UTC')}}
-        AND {by_name}
-      UNION ALL
-      SELECT intDiv(toUnixTimestamp64Nano(occurred_at), {{step:Int64}}) AS bucket, severity, 1 AS n
-      FROM logs
-      WHERE ((occurred_at >= {{start:DateTime64(9, 'UTC')}} AND occurred_at < {{first:DateTime('UTC')}})
-             OR (occurred_at >= {{last:DateTime('UTC')}} AND occurred_at < {{end:DateTime64(9, 'UTC')}}))
-        AND {search})
+        AND {by_name}{cut})
 GROUP BY bucket, severity
 LIMIT 100000
 """
@@ -88,7 +90,8 @@ def histogram(reader: Reader, chosen: Slice, buckets: int) -> list[Row]:
     """
     window, step = chosen.window, step_ns(chosen.window, buckets)
     by_minutes = _by_minutes(chosen) and step % _MINUTE_NS == 0
-    sql = (_HISTOGRAM_BY_MINUTES if by_minutes else _HISTOGRAM).format(**_searches(chosen))
+    columns = "intDiv(toUnixTimestamp64Nano(occurred_at), {step:Int64}) AS bucket, severity"
+    sql = (_HISTOGRAM_BY_MINUTES if by_minutes else _HISTOGRAM).format(**_conditions(chosen, columns))
     params = {**chosen.params(), "step": step, **(_minutes(window) if by_minutes else {})}
     counts: dict[int, dict[str, int]] = {}
     for row in reader.rows(sql, params):
@@ -108,9 +111,15 @@ def _by_minutes(chosen: Slice) -> bool:
     return chosen.by_minutes and chosen.window.seconds >= _LONG_S
 
 
-def _searches(chosen: Slice) -> dict[str, str]:
-    """Give the search as a condition on records, and on minutes of the rollup."""
-    return {"search": chosen.where, "by_name": chosen.where.replace("severity_number", _NUMBER)}
+def _conditions(chosen: Slice, columns: str) -> dict[str, str]:
+    """Give the search as a condition on records, and on minutes of the rollup; and the reading of *columns* of the minutes that the window cuts."""
+    window, search = chosen.window, chosen.where
+    whole = window.start_ns % _MINUTE_NS == 0 and window.end_ns % _MINUTE_NS == 0
+    return {
+        "search": search,
+        "by_name": search.replace("severity_number", _NUMBER),
+        "cut": "" if whole else _CUT.format(columns=columns, search=search),
+    }
 
 
 def _minutes(window: Window) -> dict[str, object]:
@@ -138,13 +147,7 @@ SELECT toString({value}) AS value, sum(n) AS records
 FROM (SELECT service, env, severity, records AS n
       FROM log_minutes
       WHERE minute >= {{first:DateTime('UTC')}} AND minute < {{last:DateTime('UTC')}}
-        AND {by_name}
-      UNION ALL
-      SELECT service, env, severity, 1 AS n
-      FROM logs
-      WHERE ((occurred_at >= {{start:DateTime64(9, 'UTC')}} AND occurred_at < {{first:DateTime('UTC')}})
-             OR (occurred_at >= {{last:DateTime('UTC')}} AND occurred_at < {{end:DateTime64(9, 'UTC')}}))
-        AND {search})
+        AND {by_name}{cut})
 WHERE {exists}
 GROUP BY value
 ORDER BY records DESC, value
@@ -162,9 +165,9 @@ def facets(reader: Reader, chosen: Slice, fields: Sequence[str], limit: int) -> 
     answers = []
     for field in fields:
         value, exists = facet_value(field)
-        by_minutes = _by_minutes(chosen) and field in (*MINUTE_FIELDS, "severity")
+        by_minutes = _by_minutes(chosen) and field in MINUTE_FIELDS
         template = _FACET_BY_MINUTES if by_minutes else _FACET
-        sql = template.format(**_searches(chosen), value=value, exists=exists)
+        sql = template.format(**_conditions(chosen, "service, env, severity"), value=value, exists=exists)
         more = {"field": field} if value == _ATTRIBUTE else _minutes(chosen.window) if by_minutes else {}
         rows = reader.rows(sql, {**params, **more})
         values = [{"value": row["value"], "count": row["records"]} for row in rows]
