@@ -19,13 +19,16 @@ from collector.errors import FuseboardError, Malformed, Refused
 from collector.formats.protos import message_class
 from collector.receive.protocol import Judged, Protocol, Response
 
-TABLES = ("metric_series", "metric_samples", "exemplars")
+# Statements, in the order in which they are loaded. What few requests hold has statements of its own, which load the same tables, so that all
+# others are not read for it (`lacking`).
+TABLES = ("metric_series", "metric_samples", "histogram_series", "histogram_samples", "exemplars")
 
 
 def protocol(
     name: str,
     content_types: Sequence[str],
-    look: Callable[[Any], Judged],
+    look: Callable[[Any, Any], Judged],
+    gathered: str,
     respond: Callable[[Mapping[str, Any], bool], Response],
 ) -> Protocol:
     """
@@ -34,10 +37,13 @@ def protocol(
     Args:
         name: The folder, also the group.
         content_types: That say this version.
-        look: A parsed request -> what is said of it.
+        look: A parsed request, and the same as *gathered* reads it -> what is said of it.
+        gathered: A .proto text that declares the series as one field, not as repeated ones: Protobuf's parsers make one series of all, whose arrays
+            are counted without a step of Python per series (measured: 0.05 µs each instead of 0.3 for each array).
         respond: As in `Protocol`.
     """
     request = message_of(name)
+    gathering = message_class(gathered, "Request", f"{name}_gathered")
 
     def judge(body: bytes, headers: Mapping[bytes, bytes]) -> Judged:
         del headers
@@ -47,7 +53,7 @@ def protocol(
             raise Malformed("bad_protobuf", f"the body is not a valid write request: {error}") from error
         if body and not parsed.ListFields():
             raise Malformed("bad_protobuf", "the body is no write request: none of its fields is there")
-        return look(parsed)
+        return look(parsed, gathering.FromString(body))
 
     return Protocol(
         name=name,
@@ -68,6 +74,16 @@ def protocol(
 def message_of(name: str) -> type[Message]:
     """Return the class of the request of the version in the folder *name*."""
     return message_class((Path(__file__).parent / name / "request.proto").read_text(), "Request", name)
+
+
+def lacking(histograms: int, families: int, exemplars: int) -> tuple[str, ...]:
+    """Name the statements that find nothing in a request of so many native histograms, families and exemplars."""
+    found = {
+        "histogram_series": histograms + families,
+        "histogram_samples": histograms,
+        "exemplars": exemplars,
+    }
+    return tuple(name for name, count in found.items() if not count)
 
 
 def answer(batch_id: str, size: int, records: int) -> dict[str, Any]:

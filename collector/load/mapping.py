@@ -29,7 +29,7 @@ class Mapping:
     How segments of one format become rows of one table.
 
     Attributes:
-        table: Name of the table.
+        table: Name of the file, and so of its mark and its token: that of the table, or of what it loads into one that another file loads, too.
         sql: Text of the .sql file.
         schema: Text of the .proto that describes an envelope.
     """

@@ -1,4 +1,4 @@
--- What the three statements of this folder share: `requests`, one row each.
+-- What series and samples share: `all_series`, one row per series and request.
 WITH
 -- include ../_retention.sql
 -- include ../_remote_write.sql
@@ -6,16 +6,26 @@ WITH
     requests AS
     (
         SELECT
-            intDiv(toInt64(received_at), 1000000) AS received_ms, body.timeseries AS all_series, body.metadata AS metadata,
+            intDiv(toInt64(received_at), 1000000) AS received_ms, body.timeseries AS told,
             (resource['service.name'], coalesce(nullIf(resource['deployment.environment.name'], ''), resource['deployment.environment']), services, envs) AS sender
-        FROM segment('body Tuple(
-            timeseries Array(Tuple(
-                labels Array(Tuple(name String, value String)),
-                samples Array(Tuple(value Float64, timestamp Int64)),
-                exemplars Array(Tuple(labels Array(Tuple(name String, value String)), value Float64, timestamp Int64)),
-                histograms Array(Tuple(count_int UInt64, count_float Float64, sum Float64, schema Int32, zero_threshold Float64, zero_count_int UInt64,
-                    zero_count_float Float64, negative_spans Array(Tuple(offset Int32, length UInt32)), negative_deltas Array(Int64),
-                    negative_counts Array(Float64), positive_spans Array(Tuple(offset Int32, length UInt32)), positive_deltas Array(Int64),
-                    positive_counts Array(Float64), reset_hint Int32, timestamp Int64, custom_values Array(Float64))))),
-            metadata Array(Tuple(type Int32, metric_family_name String, help String, unit String)))')
+        FROM segment('body Tuple(timeseries Array(Tuple(
+            labels Array(Tuple(name String, value String)),
+            samples Array(Tuple(value Float64, timestamp Int64)),
+            histograms Array(Tuple(timestamp Int64)))))')
+    ),
+    all_series AS
+    (
+        SELECT received_ms, labels, samples, samples.timestamp AS times, plain, 0 AS family_id, 0 AS family_type, '' AS help, '' AS unit, service, env,
+               base_id(labels, sender, service, env) AS id, kept(service, env) AS retention_days
+        FROM
+        (
+            SELECT received_ms, labels, samples, plain, sender, service_of(claimed_service(teller, sender.1), sender) AS service,
+                   permitted(sender.4, claimed_env(teller, sender.2)) AS env
+            FROM
+            (
+                SELECT received_ms, labels, samples, notEmpty(samples) OR empty(histograms) AS plain, sender, telling(labels) AS teller
+                FROM requests
+                ARRAY JOIN tupleElement(told, 'labels') AS labels, tupleElement(told, 'samples') AS samples, tupleElement(told, 'histograms') AS histograms
+            )
+        )
     )

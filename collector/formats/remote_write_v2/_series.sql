@@ -1,33 +1,42 @@
--- What the three statements of this folder share: `requests`, one row each, beside its series what each refers to.
+-- What series and samples share: `all_series`, one row per series and request.
 WITH
 -- include ../_retention.sql
 -- include ../_remote_write.sql
     ,
-    -- Strings by their numbers, as (odd, even) pairs. arrayReduceInRanges takes them out of `symbols` in one go; a lambda would copy all symbols for
-    -- every number (measured: 18 times the CPU).
-    (numbers, symbols) -> arrayReduceInRanges('any', arrayMap(n -> (n + 1, 1), numbers), symbols) AS looked_up,
-    (numbers, symbols) -> arrayZip(looked_up(arrayFilter((n, i) -> i % 2 = 1, numbers, arrayEnumerate(numbers)), symbols),
-                                   looked_up(arrayFilter((n, i) -> i % 2 = 0, numbers, arrayEnumerate(numbers)), symbols)) AS pairs_of,
-    -- The pairs of lists of numbers, list by list; none of them is empty.
-    (lists, symbols) -> arraySplit((p, first) -> first, pairs_of(arrayFlatten(lists), symbols),
-                                   arrayFlatten(arrayMap(list -> arrayMap(i -> i = 1, range(1, intDiv(length(list), 2) + 1)), lists))) AS told_pairs,
+-- include _symbols.sql
     requests AS
     (
         SELECT
-            intDiv(toInt64(received_at), 1000000) AS received_ms, body.timeseries AS all_series, body.symbols AS symbols,
+            intDiv(toInt64(received_at), 1000000) AS received_ms, body.timeseries AS sent,
             -- Of each series first its family's help and unit, then its labels.
-            told_pairs(arrayMap(s -> arrayConcat([s.metadata.help_ref, s.metadata.unit_ref], s.labels_refs), all_series), symbols) AS all_told,
+            told_pairs(arrayMap((about, labels) -> arrayConcat([about.2, about.3], labels), tupleElement(sent, 'metadata'), tupleElement(sent, 'labels_refs')), body.symbols) AS all_told,
             (resource['service.name'], coalesce(nullIf(resource['deployment.environment.name'], ''), resource['deployment.environment']), services, envs) AS sender
         FROM segment('body Tuple(
             symbols Array(String),
             timeseries Array(Tuple(
                 labels_refs Array(UInt32),
                 samples Array(Tuple(value Float64, timestamp Int64)),
-                histograms Array(Tuple(count_int UInt64, count_float Float64, sum Float64, schema Int32, zero_threshold Float64, zero_count_int UInt64,
-                    zero_count_float Float64, negative_spans Array(Tuple(offset Int32, length UInt32)), negative_deltas Array(Int64),
-                    negative_counts Array(Float64), positive_spans Array(Tuple(offset Int32, length UInt32)), positive_deltas Array(Int64),
-                    positive_counts Array(Float64), reset_hint Int32, timestamp Int64, custom_values Array(Float64))),
-                exemplars Array(Tuple(labels_refs Array(UInt32), value Float64, timestamp Int64)),
+                histograms Array(Tuple(timestamp Int64)),
                 metadata Tuple(type Int32, help_ref UInt32, unit_ref UInt32),
                 created_timestamp Int64)))')
+    ),
+    all_series AS
+    (
+        SELECT received_ms, labels, samples, times, plain, cityHash64(family_type, family) AS family_id, family_type, family.1 AS help, family.2 AS unit, service, env,
+               base_id(labels, sender, service, env) AS id, kept(service, env) AS retention_days
+        FROM
+        (
+            SELECT received_ms, labels, samples, times, plain, family_type, family, sender, service_of(claimed_service(teller, sender.1), sender) AS service,
+                   permitted(sender.4, claimed_env(teller, sender.2)) AS env
+            FROM
+            (
+                SELECT
+                    received_ms, sender, about.1 AS family_type, told[1] AS family, arrayPopFront(told) AS labels, telling(labels) AS teller, samples,
+                    arrayConcat(samples.timestamp, if(created > 0, [created], [])) AS times, notEmpty(samples) OR empty(histograms) AS plain
+                FROM requests
+                ARRAY JOIN
+                    tupleElement(sent, 'metadata') AS about, tupleElement(sent, 'samples') AS samples, tupleElement(sent, 'histograms') AS histograms,
+                    tupleElement(sent, 'created_timestamp') AS created, all_told AS told
+            )
+        )
     )

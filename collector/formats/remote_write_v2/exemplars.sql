@@ -1,6 +1,6 @@
 -- Exemplars of remote_write 2.0 -> exemplars; one that comes with a native histogram belongs to the bucket its value falls into.
 INSERT INTO exemplars (series_id, at, value, trace_id, span_id, labels, retention_days)
--- include _series.sql
+-- include _requests.sql
 SELECT
     id_of(id, home.1, home.2) AS series_id,
     fromUnixTimestamp64Milli(in_range(exemplar.timestamp, received_ms, retention_days), 'UTC') AS at,

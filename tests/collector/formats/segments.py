@@ -35,8 +35,14 @@ TABLES = {
     "otlp_metrics": ("metric_series", "metric_samples", "exemplars"),
     "otlp_metrics_json": ("metric_series", "metric_samples", "exemplars"),
     "exposition": ("metric_series", "metric_samples", "exemplars"),
-    "remote_write": ("metric_series", "metric_samples", "exemplars"),
-    "remote_write_v2": ("metric_series", "metric_samples", "exemplars"),
+    "remote_write": ("metric_series", "metric_samples", "histogram_series", "histogram_samples", "exemplars"),
+    "remote_write_v2": (
+        "metric_series",
+        "metric_samples",
+        "histogram_series",
+        "histogram_samples",
+        "exemplars",
+    ),
     "collectd": ("metric_series", "metric_samples"),
     "zipkin": ("spans",),
     "breakers": ("breaker_transitions",),
@@ -127,7 +133,10 @@ class Warehouse:
 
     def empty(self) -> None:
         """Forget every row that a mapping wrote."""
-        for table in sorted({table for tables in TABLES.values() for table in tables}):
+        for table in sorted(
+            {table for tables in TABLES.values() for table in tables}
+            - {"histogram_series", "histogram_samples"}
+        ):
             self._run(f"TRUNCATE TABLE {table}")
 
     def close(self) -> None:

@@ -28,23 +28,6 @@ def _otlp(kind: str, exemplars: int) -> bytes:
     return request.SerializeToString()
 
 
-def _written(exemplars: int) -> bytes:
-    request = Request()
-    add_series(request, "up").samples.add(value=1, timestamp=5)
-    series = add_series(request, "told")
-    for _ in range(exemplars):
-        series.exemplars.add(value=1)
-    return request.SerializeToString()
-
-
-def _written_v2(exemplars: int) -> bytes:
-    table = Table()
-    series = table.series("told")
-    for _ in range(exemplars):
-        series.exemplars.add(value=1)
-    return table.body()
-
-
 _POINT = b'{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"a","gauge":{"dataPoints":[{"asInt":1%s}]}}]}]}]}'
 
 
@@ -54,8 +37,6 @@ _POINT = b'{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"a","gauge":
         (EXPOSITION, b'a 1\nb{c="#"} 2 # no\n', b'a_total 1 # {trace_id="x"} 1\n'),
         (OTLP_JSON, _POINT % b"", _POINT % b',"exemplars":[{}]'),
         (OTLP_JSON, _POINT % b"", _POINT % b',"\\u0065xemplars":[{}]'),
-        (REMOTE_WRITE, _written(0), _written(1)),
-        (REMOTE_WRITE_V2, _written_v2(0), _written_v2(1)),
         *((OTLP, _otlp(kind, 0), _otlp(kind, 1)) for kind in ("gauge", "sum", "histogram", "exponential_histogram")),
     ],
 )  # fmt: skip
@@ -63,3 +44,36 @@ def test_a_body_without_exemplars_says_so(protocol: Protocol, without: bytes, wi
     """One exemplar anywhere, however it is written, and nothing is said to be lacking."""
     assert protocol.judge(without, {}).lacks == ("exemplars",)
     assert protocol.judge(with_one, {}).lacks == ()
+
+
+_HISTOGRAMS = ("histogram_series", "histogram_samples")
+
+
+@pytest.mark.parametrize(
+    ("held", "lacks"),
+    [
+        ((), (*_HISTOGRAMS, "exemplars")),
+        (("exemplars",), _HISTOGRAMS),
+        (("histograms",), ("exemplars",)),
+        (("histograms", "exemplars"), ()),
+    ],
+)
+def test_a_write_request_says_what_few_hold(held: tuple[str, ...], lacks: tuple[str, ...]) -> None:
+    """One of a kind in any series, neither the first nor the last, and its statements are run."""
+    old, new = Request(), Table()
+    for name in ("up", "told", "down"):
+        for series in (add_series(old, name), new.series(name)):
+            series.samples.add(value=1, timestamp=5)
+            for kind in held if name == "told" else ():
+                getattr(series, kind).add(timestamp=5)
+
+    assert REMOTE_WRITE.judge(old.SerializeToString(), {}).lacks == lacks
+    assert REMOTE_WRITE_V2.judge(new.body(), {}).lacks == lacks
+
+
+def test_families_are_told_with_the_series_of_histograms() -> None:
+    """Metadata of version 1.0 alone: one statement is read, and it is the one that knows them."""
+    request = Request()
+    request.metadata.add(metric_family_name="up", type=2)
+
+    assert REMOTE_WRITE.judge(request.SerializeToString(), {}).lacks == ("histogram_samples", "exemplars")

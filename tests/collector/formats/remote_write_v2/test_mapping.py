@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 from collector.journal.envelope import Head
 from tests.collector.formats.write_requests import JOINED, STALE, Request, Table, add_series, fill_histogram
 
@@ -39,7 +41,11 @@ def test_the_rows_are_those_of_version_1(warehouse, now_ns):
         found.append([warehouse.rows(sql) for sql in (IDS, JOINED, EXEMPLARS)])
         warehouse.empty()
 
-    assert [len(rows) for rows in found[0]] == [20, 30, 12]
+    assert [len(rows) for rows in found[0]] == [
+        17,
+        30,
+        12,
+    ]  # three series without histograms once per segment, the others once per request
     assert found[1] == found[0]
 
 
@@ -90,3 +96,46 @@ def test_symbols_may_be_many_and_shared(warehouse, now_ns):
         (n, str(n), f"/{n % 7}") for n in range(1000)
     }
     assert len(rows) == 1000
+
+
+def test_any_text_is_a_label(warehouse, now_ns):
+    """Empty, NUL and what the mapping itself might write between texts: ids, labels and services are those that were sent, in both versions."""
+    texts = ["plain", "a\0b", "\0", "\0\0x", "a\1b\xff", "ä\n"]
+    old, new = Request(), Table()
+    for key, value in product(["a", "b\0c"], texts):
+        for series in (
+            add_series(old, "n", **{key: value, "job": value}),
+            new.series("n", **{key: value, "job": value}),
+        ):
+            series.samples.add(value=1, timestamp=now_ns // 10**6)
+    found = []
+    for name, body in (("remote_write", old.SerializeToString()), ("remote_write_v2", new.body())):
+        warehouse.load(name, (Head("a", now_ns, envs=["prod"]), body))
+        found.append(warehouse.rows(IDS))
+        warehouse.empty()
+
+    told = {(row["service"], row["env"], tuple(sorted(row["labels"].items()))) for row in found[0]}
+    assert told == {
+        (value, "prod", tuple(sorted({key: value, "job": value}.items())))
+        for key, value in product(["a", "b\0c"], texts)
+    }
+    assert found[1] == found[0]
+
+
+def test_a_series_that_comes_again_is_one_row_of_a_segment(warehouse, now_ns):
+    """First and last seen over all of its requests; a row of its own for each thing that it says of its family."""
+    ms = now_ns // 10**6
+    bodies = []
+    for at, kind in ((ms - 10, 1), (ms - 30, 1), (ms, 2)):
+        table = Table()
+        series = table.series("sent", job="shop")
+        series.metadata.type = kind
+        series.samples.add(value=1, timestamp=at)
+        bodies.append((Head(f"b{at}", now_ns), table.body()))
+    warehouse.load("remote_write_v2", *bodies)
+
+    assert warehouse.rows(
+        "SELECT type, toUnixTimestamp64Milli(first_seen) - {now} AS first, toUnixTimestamp64Milli(last_seen) - {now} AS last FROM metric_series ORDER BY type".replace(
+            "{now}", str(ms)
+        )
+    ) == [{"type": "counter", "first": -30, "last": -10}, {"type": "gauge", "first": 0, "last": 0}]
