@@ -209,6 +209,21 @@ def test_more_series_than_are_held_at_a_time_are_refused(store, monkeypatch):
         bring(Reader(store), [Asked(planned("g"), AT_MS)])
 
 
+def test_long_windows_are_read_in_parts(store, ask, monkeypatch):
+    """So many series at a time as have few samples in the window; the answer is the same."""
+    monkeypatch.setattr(leaves_module, "SAMPLES_LIMIT", 120)
+    reader = Counting(store)
+    made = planned("sum by (job) (rate(c_total[15m]))")
+
+    found = bring(Reader(reader), [Asked(made, AT_MS)]).run(made, AT_MS)
+
+    assert reader.statements == 1 + 3
+    assert same(
+        {tuple(one.labels.items()): one.value for one in found},
+        there(ask, "sum by (job) (rate(c_total[15m]))"),
+    )
+
+
 def test_a_pattern_that_is_none_is_told(store):
     """It reaches the engine as a value, and is refused there."""
     with pytest.raises(QueryError, match="RE2"):

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from collector.query.promql import Grid, compile_promql, instant
+from collector.query.promql.instants import Readings, reading
+from collector.query.promql.instants.leaves import LAST
 
 SNAPSHOTS = Path(__file__).parent / "statements"
 T = 1_795_000_000_000
@@ -27,11 +29,31 @@ def test_a_question_is_one_statement(name) -> None:
     compiled = compile_promql(text, grid)
     snapshot = SNAPSHOTS / f"{name}.sql"
     told = f"-- {text}\n-- {compiled.params}\n{compiled.sql}\n"
+
+    assert told == recorded(snapshot, told)
+
+
+def recorded(snapshot: Path, told: str) -> str:
+    """Give what is recorded, after writing *told* if that is wanted."""
     if os.environ.get("FUSEBOARD_TEST_WRITE_SNAPSHOTS"):
         SNAPSHOTS.mkdir(exist_ok=True)
         snapshot.write_text(told)
+    return snapshot.read_text()
 
-    assert told == snapshot.read_text()
+
+READINGS = {
+    "reading_last": Readings(LAST, (), 300_000, T, 0),
+    "reading_rate": Readings("rate", (), 300_000, T - 60_000, 60_000),
+}
+
+
+@pytest.mark.parametrize("name", READINGS)
+def test_the_values_of_many_rules_are_one_statement(name) -> None:
+    """Of series three and four, the latter of delta temporality; letter for letter."""
+    sql, params = reading(READINGS[name], [3, 4], [4])
+    told = f"-- {READINGS[name]}\n-- {params}\n{sql}\n"
+
+    assert told == recorded(SNAPSHOTS / f"{name}.sql", told)
 
 
 def test_nothing_that_was_typed_stands_in_the_statement() -> None:

@@ -1,0 +1,4 @@
+-- Readings(function='last', numbers=(), window_ms=300000, until_ms=1795000000000, offset_ms=0)
+-- {'p0': [4], 'p1': [3, 4], 'p2': '2026-11-18 11:01:40.000', 'p3': '2026-11-18 11:06:40.000', 'p4': '0.000', 'p5': '300.000', 'p6': 2}
+SELECT t.labels AS series_id, t.values[1] AS value FROM (SELECT t.labels AS labels, arrayMap(v -> if(reinterpretAsUInt64(assumeNotNull(v)) = 0x7ff0000000000002, NULL, v), timeSeriesLastToGrid({p3:DateTime64(3, 'UTC')}, {p3:DateTime64(3, 'UTC')}, {p4:Decimal64(3)}, {p5:Decimal64(3)})(t.samples)) AS values FROM (SELECT series_id AS labels, series_id IN {p0:Array(UInt64)} AS delta, timeSeriesGroupArray(at, value) AS samples FROM metric_samples
+PREWHERE series_id IN {p1:Array(UInt64)} AND at > {p2:DateTime64(3, 'UTC')} AND at <= {p3:DateTime64(3, 'UTC')} GROUP BY series_id) AS t GROUP BY labels) AS t WHERE isNotNull(t.values[1]) LIMIT {p6:Int64}
