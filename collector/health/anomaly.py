@@ -79,23 +79,17 @@ def _baseline(every: Values, window: Bounds) -> list[int]:
     return ordered[: max(int(len(ordered) * FIRST_SHARE), min(MIN_BASELINE, len(ordered) // 2), 1)]
 
 
-def pooled(calls: Mapping[int, float], *sums: Mapping[int, float]) -> dict[int, tuple[float, ...]]:
-    """Give calls and sums of each minute, of sparse minutes together with those before."""
-    found: dict[int, tuple[float, ...]] = {}
+def pooled(calls: Mapping[int, float], some: Mapping[int, float]) -> dict[int, tuple[float, float]]:
+    """Give calls and *some* (failures, milliseconds) of each minute, of sparse minutes together with those before."""
+    found = {}
     for at in sorted(calls):
-        if calls[at] >= POOLED_CALLS:
-            found[at] = (calls[at], *[each.get(at, 0.0) for each in sums])
-            continue
-        totals = [calls[at], *[each.get(at, 0.0) for each in sums]]
-        back = at - MINUTE_S
-        while totals[0] < POOLED_CALLS and back > at - POOLED_MINUTES * MINUTE_S:
-            if back in calls:
-                totals[0] += calls[back]
-                for nth, each in enumerate(sums, 1):
-                    totals[nth] += each.get(back, 0.0)
+        count, total, back = calls[at], some.get(at, 0.0), at
+        while count < POOLED_CALLS and back > at - (POOLED_MINUTES - 1) * MINUTE_S:
             back -= MINUTE_S
-        if totals[0] >= MIN_CALLS:
-            found[at] = tuple(totals)
+            count += calls.get(back, 0)
+            total += some.get(back, 0.0) if back in calls else 0.0
+        if count >= MIN_CALLS:
+            found[at] = (count, total)
     return found
 
 

@@ -84,7 +84,7 @@ def _read(reader: Reader, window: Window, env: str) -> Known:
     long = Window(max(window.start_ns - BASELINE_S * SECOND_NS, 0), window.end_ns, window.now_ns)
     return Known(
         minute_reads.services(reader, long, env),
-        call_reads.edges(reader, long, env, _screen(window)),
+        call_reads.edges(reader, long, env, screen(window)),
         resources.minutes(reader, long, env, window),
         transitions(reader, long, Chosen(env=env)),
         deploys(reader, long, env, "", 1000),
@@ -93,12 +93,11 @@ def _read(reader: Reader, window: Window, env: str) -> Known:
     )
 
 
-def _screen(window: Window) -> call_reads.Screen:
+def screen(window: Window) -> call_reads.Screen:
     """Give what signs.py asks of calls, so that most need not be looked at."""
-    (first_s, end_s), _ = bounds(window)
     return call_reads.Screen(
-        first_s, end_s, signs.ERROR_RATIO, signs.ERROR_CALLS, signs.SLOW_FACTOR, signs.SLOW_MS, anomaly.MADS, anomaly.MAD_SIGMA,
-        anomaly.MIN_CALLS, anomaly.POOLED_CALLS, anomaly.POOLED_MINUTES * MINUTE_S, anomaly.MIN_BASELINE,
+        bounds(window)[0][0], signs.ERROR_RATIO, signs.ERROR_CALLS, signs.SLOW_FACTOR, signs.SLOW_MS, anomaly.MADS, anomaly.MAD_SIGMA,
+        anomaly.MIN_CALLS, anomaly.POOLED_CALLS, anomaly.MIN_BASELINE,
     )  # fmt: skip
 
 

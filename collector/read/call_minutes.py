@@ -2,17 +2,24 @@
 The calls between services minute by minute, as their callers see them, of those that may be abnormal; and what callers waited for.
 
 A large system has thousands of edges, and nothing is wrong with most. ClickHouse judges each by the rules of health/signs.py, a little less strictly, and only of
-those that do not pass failures and durations are returned: a list that Python never sees costs a tenth of one that it judges.
+those that do not pass failures and durations are returned: a list that Python never sees costs a tenth of one that it judges. Each edge is read into lists with a
+place per minute (Resample); names are looked for and sums made list by list.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from collector.query.window import Window
+from collector.query.window import SECOND_NS, Window, sql_time
 from collector.read.edges import NAMES
 from collector.read.minutes import EdgeKey, Minutes, ServiceKey
 from collector.read.sql import Reader, Row
+
+MINUTE_S = 60
+# A week: of longer windows the last part is looked at, for lists have a place for every minute.
+_MINUTES_MOST = 10_080
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +28,10 @@ class Screen:
     From where on calls may be abnormal: the numbers of health/signs.py and health/anomaly.py under their names there.
 
     Attributes:
-        first_s: Where what is judged begins, seconds since the epoch; *end_s* is not in it.
+        first_s: Where what is judged begins, seconds since the epoch, a whole minute; it ends where the minutes end.
     """
 
     first_s: int
-    end_s: int
     error_ratio: float
     error_calls: int
     slow_factor: float
@@ -34,77 +40,61 @@ class Screen:
     mad_sigma: float
     min_calls: int
     pooled_calls: int
-    pooled_s: int
     min_baseline: int
 
 
+# Sparse minutes are looked at together with so many before: `anomaly.POOLED_MINUTES` less the minute itself.
+POOLED_BACK = 3
 # Less than a limit by what rounding may make of it.
 _ALMOST = 0.999
 # Lists are judged whole: to evaluate parts of an OR only where they are needed would evaluate all before them again and again (five times the CPU).
 _WHOLE = {"short_circuit_function_evaluation": "disable"}
 
-# Edges are grouped by a hash of their names: numbers are grouped three times as fast. A peer that paired spans know as a service has that service's hash.
+# Grouped by numbers of dictionaries (LowCardinality); names become text in the few rows that are left.
 _TOLD = """
-    SELECT minute, transform(cityHash64(env, caller, callee), arrayConcat([toUInt64(0)], renamed.1), arrayConcat([toUInt64(0)], renamed.2), cityHash64(env, caller, callee)) AS edge,
-           protocol IN ('messaging', 'kafka', 'rabbitmq', 'aws_sqs', 'gcp_pubsub', 'jms', 'pulsar', 'activemq', 'servicebus', 'nats', 'redis_streams') AS queued,
-           calls, errors, duration_ns_sum AS spent_ns
-    FROM edge_minutes
-    WHERE minute >= toStartOfMinute({start:DateTime64(9, 'UTC')}) AND minute < {end:DateTime64(9, 'UTC')} AND ({env:String} = '' OR env = {env:String})
-    UNION ALL
-    SELECT minute, cityHash64(env, caller, callee) AS edge, 0 AS queued, calls, errors, duration_ns_sum AS spent_ns
-    FROM paired_minutes
-    WHERE minute >= toStartOfMinute({start:DateTime64(9, 'UTC')}) AND minute < {end:DateTime64(9, 'UTC')} AND ({env:String} = '' OR env = {env:String})
-"""
-_RENAMED = f"(SELECT (groupArray(cityHash64(env, caller, peer)), groupArray(cityHash64(env, caller, callee))) FROM ({NAMES}) WHERE callee != '') AS renamed"
-_WHO = f"""
-    SELECT DISTINCT told.env AS env, told.caller AS caller, if(names.callee != '', names.callee, told.callee) AS callee, cityHash64(env, caller, callee) AS edge
+    SELECT env, caller, callee, max(q) AS queued, sumResample(0, {minutes:UInt32}, 1)(n, nth) AS calls,
+           sumResample(0, {minutes:UInt32}, 1)(bad, nth) AS failed, sumResample(0, {minutes:UInt32}, 1)(ns, nth) AS spent_ns
     FROM (
-        SELECT DISTINCT CAST(env, 'String') AS env, CAST(caller, 'String') AS caller, CAST(callee, 'String') AS callee
+        SELECT env, caller, callee, calls AS n, errors AS bad, duration_ns_sum AS ns, intDiv(toUnixTimestamp(minute) - {first:UInt32}, 60) AS nth,
+               protocol IN ('messaging', 'kafka', 'rabbitmq', 'aws_sqs', 'gcp_pubsub', 'jms', 'pulsar', 'activemq', 'servicebus', 'nats', 'redis_streams') AS q
         FROM edge_minutes
-        WHERE minute >= toStartOfMinute({{start:DateTime64(9, 'UTC')}}) AND minute < {{end:DateTime64(9, 'UTC')}} AND ({{env:String}} = '' OR env = {{env:String}})
-        UNION DISTINCT
-        SELECT DISTINCT CAST(env, 'String') AS env, CAST(caller, 'String') AS caller, CAST(callee, 'String') AS callee
+        WHERE minute >= toStartOfMinute({start:DateTime64(9, 'UTC')}) AND minute < {end:DateTime64(9, 'UTC')} AND ({env:String} = '' OR env = {env:String})
+        UNION ALL
+        SELECT env, caller, callee, calls AS n, errors AS bad, duration_ns_sum AS ns, intDiv(toUnixTimestamp(minute) - {first:UInt32}, 60) AS nth, 0 AS q
         FROM paired_minutes
-        WHERE minute >= toStartOfMinute({{start:DateTime64(9, 'UTC')}}) AND minute < {{end:DateTime64(9, 'UTC')}} AND ({{env:String}} = '' OR env = {{env:String}})
-    ) AS told
-    LEFT JOIN ({NAMES}) AS names ON names.env = told.env AND names.caller = told.caller AND names.peer = told.callee
-"""
-# n1 to n3, b1 to b3: calls of up to three minutes before, within pooled_s; of sparse minutes so many are looked at together as have enough calls (`anomaly.pooled`).
-_EDGES = f"""
-WITH {_RENAMED}
-SELECT who.caller AS caller, who.callee AS callee, who.env AS env, queued, minutes, calls, if(suspicious, failed, []) AS failed, if(suspicious, spent_ms, []) AS spent_ms
-FROM (
-    SELECT edge, queued, minutes, calls, failed, spent_ms,
-           arrayMap((at, n, ms, at1, n1, ms1, at2, n2, ms2, at3, n3, ms3) ->
-                        multiIf(n >= {{pooled_calls:UInt32}}, ms / n,
-                                (n + if(at - at1 < {{pooled_s:UInt32}}, n1, 0) AS two) >= {{pooled_calls:UInt32}}, (ms + ms1) / two,
-                                (two + if(at - at2 < {{pooled_s:UInt32}}, n2, 0) AS three) >= {{pooled_calls:UInt32}}, (ms + if(at - at1 < {{pooled_s:UInt32}}, ms1, 0) + ms2) / three,
-                                (three + if(at - at3 < {{pooled_s:UInt32}}, n3, 0) AS four) >= {{min_calls:UInt32}},
-                                (ms + if(at - at1 < {{pooled_s:UInt32}}, ms1, 0) + if(at - at2 < {{pooled_s:UInt32}}, ms2, 0) + if(at - at3 < {{pooled_s:UInt32}}, ms3, 0)) / four,
-                                nan),
-                    minutes, calls, spent_ms, arrayShiftRight(minutes, 1), arrayShiftRight(calls, 1), arrayShiftRight(spent_ms, 1),
-                    arrayShiftRight(minutes, 2), arrayShiftRight(calls, 2), arrayShiftRight(spent_ms, 2),
-                    arrayShiftRight(minutes, 3), arrayShiftRight(calls, 3), arrayShiftRight(spent_ms, 3)) AS means,
-           arrayFilter((ms, at) -> at < {{first_s:UInt32}} AND NOT isNaN(ms), means, minutes) AS before,
-           arrayReduce('quantileExactInclusive(0.5)', before) AS middle,
-           {{mad_sigma:Float64}} * arrayReduce('quantileExactInclusive(0.5)', arrayMap(ms -> abs(ms - middle), before)) AS spread,
-           greatest({{slow_factor:Float64}} * middle, middle + {{mads:Float64}} * spread, middle + {{slow_ms:Float64}}) AS slow,
-           {{every:Bool}} OR length(before) < {{min_baseline:UInt32}}
-               OR arrayExists((ms, at) -> at >= {{first_s:UInt32}} AND at < {{end_s:UInt32}} AND ms >= {{almost:Float64}} * slow, means, minutes)
-               OR (arrayExists((bad, n, at) -> at + {{pooled_s:UInt32}} > {{first_s:UInt32}} AND at < {{end_s:UInt32}} AND bad > 0 AND bad >= {{almost:Float64}} * {{error_ratio:Float64}} * n, failed, calls, minutes)
-                   AND arraySum((bad, at) -> if(at + 2 * {{pooled_s:UInt32}} > {{first_s:UInt32}}, bad, 0), failed, minutes) >= {{error_calls:UInt32}}) AS suspicious
-    FROM (
-        SELECT edge, max(minute_queued) AS queued, arraySort(groupArray((toUnixTimestamp(minute), requests, bad, ms))) AS told, tupleElement(told, 1) AS minutes,
-               tupleElement(told, 2) AS calls, tupleElement(told, 3) AS failed, tupleElement(told, 4) AS spent_ms
-        FROM (
-            SELECT edge, minute, max(queued) AS minute_queued, sum(t.calls) AS requests, sum(t.errors) AS bad, sum(t.spent_ns) / 1e6 AS ms
-            FROM ({_TOLD}) AS t
-            GROUP BY edge, minute
-        )
-        GROUP BY edge
+        WHERE minute >= toStartOfMinute({start:DateTime64(9, 'UTC')}) AND minute < {end:DateTime64(9, 'UTC')} AND ({env:String} = '' OR env = {env:String})
     )
-) AS judged
-INNER JOIN ({_WHO}) AS who ON who.edge = judged.edge
+    GROUP BY env, caller, callee
+"""
+_NAMED = f"""
+    SELECT told.env AS env, told.caller AS caller, if(names.callee != '', names.callee, told.callee) AS callee, max(told.queued) AS queued,
+           sumForEach(told.calls) AS calls, sumForEach(told.failed) AS failed, arrayMap(ns -> ns / 1e6, sumForEach(told.spent_ns)) AS spent_ms
+    FROM (SELECT CAST(env, 'String') AS env, CAST(caller, 'String') AS caller, CAST(callee, 'String') AS callee, queued, calls, failed, spent_ns FROM ({_TOLD})) AS told
+    LEFT JOIN ({NAMES}) AS names ON names.env = told.env AND names.caller = told.caller AND names.peer = told.callee
+    GROUP BY env, caller, callee
+"""
+# n1 to n3, ms1 to ms3: of the three minutes before; of sparse minutes so many are looked at together as have enough calls (`anomaly.pooled`).
+_EDGES = f"""
+SELECT caller, callee, env, queued, calls, if(suspicious, failed, []) AS failed, if(suspicious, spent_ms, []) AS spent_ms
+FROM (
+    SELECT caller, callee, env, queued, calls, failed, spent_ms,
+           arrayMap((n, n1, n2, n3, ms, ms1, ms2, ms3) ->
+                        multiIf(n = 0, nan, n >= {{pooled_calls:UInt32}}, ms / n, n + n1 >= {{pooled_calls:UInt32}}, (ms + ms1) / (n + n1),
+                                n + n1 + n2 >= {{pooled_calls:UInt32}}, (ms + ms1 + ms2) / (n + n1 + n2),
+                                n + n1 + n2 + n3 >= {{min_calls:UInt32}}, (ms + ms1 + ms2 + ms3) / (n + n1 + n2 + n3), nan),
+                    calls, arrayShiftRight(calls, 1), arrayShiftRight(calls, 2), arrayShiftRight(calls, 3),
+                    spent_ms, arrayShiftRight(spent_ms, 1), arrayShiftRight(spent_ms, 2), arrayShiftRight(spent_ms, 3)) AS means,
+           arrayFilter(ms -> NOT isNaN(ms), arraySlice(means, 1, {{before:UInt32}})) AS baseline,
+           arrayReduce('quantileExactInclusive(0.5)', baseline) AS middle,
+           {{mad_sigma:Float64}} * arrayReduce('quantileExactInclusive(0.5)', arrayMap(ms -> abs(ms - middle), baseline)) AS spread,
+           greatest({{slow_factor:Float64}} * middle, middle + {{mads:Float64}} * spread, middle + {{slow_ms:Float64}}) AS slow,
+           {{every:Bool}} OR length(baseline) < {{min_baseline:UInt32}}
+               OR arrayExists(ms -> ms >= {{almost:Float64}} * slow, arraySlice(means, {{before:UInt32}} + 1))
+               OR (arraySum(arraySlice(failed, {{counted:UInt32}})) >= {{error_calls:UInt32}}
+                   AND arrayExists((bad, n) -> bad > 0 AND bad >= {{almost:Float64}} * {{error_ratio:Float64}} * n,
+                                   arraySlice(failed, {{failing:UInt32}}), arraySlice(calls, {{failing:UInt32}}))) AS suspicious
+    FROM ({_NAMED})
+)
 LIMIT 20000
 """
 
@@ -119,53 +109,70 @@ def edges(reader: Reader, window: Window, env: str, screen: Screen | None = None
         env: "" = every one.
         screen: Of edges that it lets pass (nothing is abnormal of them) only calls are returned, neither failures nor durations; None = all of everything.
     """
-    found: dict[EdgeKey, Minutes] = {}
-    params = {**window.params(), "env": env, "almost": _ALMOST, **_places(screen)}
-    for row in reader.rows(_EDGES, params, _WHOLE):
-        at = row["minutes"]
-        minutes = Minutes(calls=dict(zip(at, row["calls"], strict=True)), queued=bool(row["queued"]))
-        if row["failed"]:
-            minutes.failed = dict(zip(at, row["failed"], strict=True))
-            minutes.spent_ms = dict(zip(at, row["spent_ms"], strict=True))
-        found[row["caller"], row["callee"], row["env"]] = minutes
-    return found
+    at = _grid(window)
+    params = {**_places(window, env, at), **_screened(screen, at), "almost": _ALMOST}
+    return {
+        (row["caller"], row["callee"], row["env"]): Minutes(
+            calls=_there(at, row["calls"], row["calls"]),
+            failed=_there(at, row["failed"], row["calls"]) if row["failed"] else {},
+            spent_ms=_there(at, row["spent_ms"], row["calls"]) if row["failed"] else {},
+            queued=bool(row["queued"]),
+        )
+        for row in reader.rows(_EDGES, params, _WHOLE)
+    }
 
 
-_NO_SCREEN = Screen(0, 0, 0.0, 0, 0.0, 0.0, 0.0, 0.0, 0, 0, 0, 0)
+def _grid(window: Window) -> range:
+    """Give the minutes of *window*, seconds since the epoch."""
+    first_s = window.start_ns // SECOND_NS // MINUTE_S * MINUTE_S
+    return range(first_s, -(-window.end_ns // SECOND_NS), MINUTE_S)[-_MINUTES_MOST:]
 
 
-def _places(screen: Screen | None) -> Row:
+def _places(window: Window, env: str, at: range) -> Row:
+    start_ns = max(window.start_ns, at.start * SECOND_NS)
+    return {
+        "start": sql_time(start_ns), "end": sql_time(window.end_ns), "env": env, "first": at.start, "minutes": len(at),
+    }  # fmt: skip
+
+
+def _there(at: range, values: Sequence[float], calls: Sequence[int]) -> dict[int, Any]:
+    """Give the minutes that have calls."""
+    return {minute: value for minute, value, there in zip(at, values, calls, strict=True) if there}
+
+
+_NO_SCREEN = Screen(0, 0.0, 0, 0.0, 0.0, 0.0, 0.0, 0, 0, 0)
+
+
+def _screened(screen: Screen | None, at: range) -> Row:
+    """Give the places of the judgement: of what is judged failures are counted from the minutes before that may be looked at together with it."""
     chosen = screen or _NO_SCREEN
-    return {"every": screen is None, **{name: getattr(chosen, name) for name in Screen.__slots__}}
+    before = max((chosen.first_s - at.start) // MINUTE_S, 0)
+    return {
+        "every": screen is None,
+        "before": before,
+        "failing": max(before - POOLED_BACK, 0) + 1,
+        "counted": max(before - 2 * POOLED_BACK, 0) + 1,
+        **{name: getattr(chosen, name) for name in Screen.__slots__ if name != "first_s"},
+    }
 
 
-_WAITED = """
-SELECT env, caller, groupArray(at) AS minutes, groupArray(bad) AS failed, groupArray(ms) AS spent_ms
-FROM (
-    SELECT env, caller, toUnixTimestamp(minute) AS at, sum(t.errors) AS bad, sum(t.spent_ns) / 1e6 AS ms
-    FROM (
-        SELECT minute, env, caller, errors, duration_ns_sum AS spent_ns
-        FROM edge_minutes
-        WHERE minute >= toStartOfMinute({start:DateTime64(9, 'UTC')}) AND minute < {end:DateTime64(9, 'UTC')} AND ({env:String} = '' OR env = {env:String})
-          AND protocol NOT IN ('messaging', 'kafka', 'rabbitmq', 'aws_sqs', 'gcp_pubsub', 'jms', 'pulsar', 'activemq', 'servicebus', 'nats', 'redis_streams')
-        UNION ALL
-        SELECT minute, env, caller, errors, duration_ns_sum AS spent_ns
-        FROM paired_minutes
-        WHERE minute >= toStartOfMinute({start:DateTime64(9, 'UTC')}) AND minute < {end:DateTime64(9, 'UTC')} AND ({env:String} = '' OR env = {env:String})
-    ) AS t
-    GROUP BY env, caller, minute
-)
+_WAITED = f"""
+SELECT env, caller, sumForEach(told.calls) AS calls, sumForEach(told.failed) AS failed, arrayMap(ns -> ns / 1e6, sumForEach(told.spent_ns)) AS spent_ms
+FROM ({_TOLD}) AS told
+WHERE NOT queued
 GROUP BY env, caller
 LIMIT 20000
 """
 
 
 def waited(reader: Reader, window: Window, env: str) -> dict[ServiceKey, Minutes]:
-    """Return per caller, of all calls that it makes and waits for, how many failed and how long they took, minute by minute."""
+    """Return per caller all calls that it makes and waits for, minute by minute."""
+    at = _grid(window)
     return {
         (row["caller"], row["env"]): Minutes(
-            failed=dict(zip(row["minutes"], row["failed"], strict=True)),
-            spent_ms=dict(zip(row["minutes"], row["spent_ms"], strict=True)),
+            calls=_there(at, row["calls"], row["calls"]),
+            failed=_there(at, row["failed"], row["calls"]),
+            spent_ms=_there(at, row["spent_ms"], row["calls"]),
         )
-        for row in reader.rows(_WAITED, {**window.params(), "env": env})
+        for row in reader.rows(_WAITED, _places(window, env, at))
     }
