@@ -85,7 +85,7 @@ def _read(reader: Reader, window: Window, env: str) -> Known:
     return Known(
         minute_reads.services(reader, long, env),
         call_reads.edges(reader, long, env, screen(window)),
-        resources.minutes(reader, long, env, window),
+        resources.minutes(reader, long, env, judged=window),
         transitions(reader, long, Chosen(env=env)),
         deploys(reader, long, env, "", 1000),
         lambda slow: minute_reads.tails(reader, long, slow),

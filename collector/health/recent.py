@@ -67,7 +67,7 @@ def recent(
     for node, sign in _slow(reader, Window(_since(inside, BASELINE_S), end_ns, window.now_ns), env, inside):
         found[node].append(sign)
     long, judged = (Window(_since(inside, back_s), end_ns, window.now_ns) for back_s in (METRICS_S, 0))
-    told = resources.minutes(reader, long, env, judged, _ROLES)
+    told = resources.minutes(reader, long, env, _ROLES, judged)
     for node, quantities in by_owner(services, told).items():
         found[node] += [
             sign for sign in _by_metrics(quantities, inside) if sign.goes_on and sign.score >= LEAST

@@ -173,17 +173,22 @@ class Told(NamedTuple):
 
 
 def minutes(
-    reader: Reader, window: Window, env: str, inside: Window, roles: Collection[str] = ()
+    reader: Reader, window: Window, env: str, roles: Collection[str] = (), judged: Window | None = None
 ) -> Mapping[Told, Mapping[Key, Values]]:
     """
     Return every known quantity of *window*, or those of *roles*, minute by minute; requests that failed under the role ``requests_failed``.
 
-    Of pools only those that may have been full within *inside*, the part of *window* that is judged: by the highest that each series told of it and the lowest limit.
+    Args:
+        reader: The store.
+        window: Of the minutes.
+        env: "" = every one.
+        roles: () = all.
+        judged: Of pools only those are returned that may have been full in this part of *window*, by the highest that each series told of it and the lowest
+            limit; None = all.
     """
-    full = _full(reader, inside, env)
-    wanted = [
-        row for row in _ROWS if (not roles or row[1] in roles) and (full or not row[1].startswith(_POOL))
-    ]
+    full = [] if judged is None else _full(reader, judged, env)
+    plain = [row for row in _ROWS if judged is None or not row[1].startswith(_POOL)]
+    wanted = [row for row in (_ROWS if full else plain) if not roles or row[1] in roles]
     at = range(window.start_ns // SECOND_NS // 60 * 60, -(-window.end_ns // SECOND_NS), 60)[-_MINUTES_MOST:]
     params = {
         "start": sql_time(max(window.start_ns, at.start * SECOND_NS)),
@@ -193,7 +198,7 @@ def minutes(
         "env": env,
         "names": sorted({row[0] for row in wanted}),
         "metrics": wanted,
-        "plain": sorted({row[0] for row in wanted if not row[1].startswith(_POOL)}),
+        "plain": sorted({row[0] for row in plain if not roles or row[1] in roles}),
         "full": full,
     }
     found: dict[Told, dict[Key, Values]] = defaultdict(lambda: defaultdict(dict))
@@ -205,11 +210,11 @@ def minutes(
     return found
 
 
-def _full(reader: Reader, inside: Window, env: str) -> list[int]:
+def _full(reader: Reader, judged: Window, env: str) -> list[int]:
     """Give the series of pools that may have been full."""
     pools = [row for row in _ROWS if row[1].startswith(_POOL)]
     params = {
-        **inside.params(),
+        **judged.params(),
         "env": env,
         "names": [row[0] for row in pools],
         "metrics": pools,

@@ -45,6 +45,26 @@ def test_a_minute_of_nothing_is_not_a_minute_without_samples(reader, metric):
     assert found(reader, "pool_in_use", "pool") == {0: 0, 2: 5}
 
 
+def test_of_pools_those_are_told_that_may_have_been_full(reader, metric):
+    """By what is in use of a limit, or by what is left of it, in the part that is judged; whoever was never near it is left out, with all that is told of it."""
+    judged = Window((FIRST_S + 120) * S, NOW_NS, NOW_NS)
+    for name, used in (("never", [(0, 20), (200, 12)]), ("full", [(0, 2), (200, 19)])):
+        metric("bulkhead_in_use", used, name=name)
+        metric("bulkhead_limit", [(0, 20), (200, 20)], name=name)
+        metric("bulkhead_rejected_total", [(0, 1), (200, 5)], name=name)
+    for name, left in (("roomy", 3), ("spent", 0)):
+        metric("resilience4j_bulkhead_available_concurrent_calls", [(200, left)], name=name)
+        metric("resilience4j_bulkhead_max_allowed_concurrent_calls", [(200, 10)], name=name)
+    metric("cpu", [(200, 0.5)])
+
+    told = minutes(reader, WINDOW, "", judged=judged)[Told("", "payment", "demo")]
+
+    assert {about for _, about in told} == {"", "full", "spent"}
+    assert told["pool_in_use", "full"] == {FIRST_S: 2, FIRST_S + 180: 19}
+    assert told["pool_rejected", "full"] == {FIRST_S: 0, FIRST_S + 180: 4}
+    assert minutes(reader, WINDOW, "demo", {"pool_in_use"}, judged).keys() == {Told("", "payment", "demo")}
+
+
 def test_a_counter_has_grown_since_its_minute_before(reader, metric):
     """Within the first minute since its first sample, over a hole since the last one, after a restart from nothing; instances are added up."""
     metric(
