@@ -29,6 +29,9 @@ PAIRS_LIMIT = 100_000
 # Samples that one statement holds, sixteen bytes each, were they taken as often as most are: a day of 1,736 series, five minutes of any.
 SAMPLES_LIMIT = 10_000_000
 _SAMPLES_EVERY_MS = 15_000
+# A parameter is a field of the URL, of which a ClickHouse server takes 128 KiB (`http_max_field_value_size`): so many ids of 20 digits, so many bytes of JSON.
+IDS_LIMIT = 5_000
+WANTED_LIMIT_BYTES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,7 @@ def bring(reader: Reader, asked: Sequence[Asked]) -> Leaves:
     Read what all of *asked* ask.
 
     Raises:
-        TooMany: More than `SERIES_LIMIT` series, or `PAIRS_LIMIT` choices of them.
+        TooMany: More than `SERIES_LIMIT` series, or `PAIRS_LIMIT` choices of them; more selectors than go into a parameter.
         QueryError: Not all can be read: a pattern that is none, a limit of the engine.
         StoreUnavailable: No answer.
     """
@@ -172,11 +175,14 @@ _KINDS = ("=", "!=", "=~", "!~")
 def _choose(reader: Reader, selectors: Collection[Selector], reads: Sequence[Readings]) -> _Chosen:
     """Find the series of each selector that samples of *reads* may be of; without those that choose too many."""
     numbered = list(selectors)
+    wanted = json.dumps([_written(number, selector) for number, selector in enumerate(numbered)])
+    if len(wanted) > WANTED_LIMIT_BYTES:
+        raise TooMany
     params = {
         "metrics": sorted({selector.metric for selector in numbered}),
         "after": sql_ms(min(read.until_ms - read.window_ms for read in reads)),
         "until": sql_ms(max(read.until_ms for read in reads)),
-        "wanted": json.dumps([_written(number, selector) for number, selector in enumerate(numbered)]),
+        "wanted": wanted,
         "selected": SELECTED_LIMIT + 1,
         "pairs": PAIRS_LIMIT + 1,
         "series": SERIES_LIMIT + 1,
@@ -227,10 +233,10 @@ def _to_read(
 
 
 def _read(reader: Reader, read: Readings, series: Mapping[int, _Series]) -> Mapping[int, float]:
-    """Read the value of each series that has one, as many at a time as have `SAMPLES_LIMIT` samples in the window."""
+    """Read the value of each series that has one, some at a time."""
     values: dict[int, float] = {}
     ids = sorted(series)
-    some = max(1, SAMPLES_LIMIT * _SAMPLES_EVERY_MS // read.window_ms)
+    some = max(1, min(IDS_LIMIT, SAMPLES_LIMIT * _SAMPLES_EVERY_MS // read.window_ms))
     for start in range(0, len(ids), some):
         part = ids[start : start + some]
         sql, params = reading(read, part, [one for one in part if series[one].delta])

@@ -201,17 +201,19 @@ def test_a_selector_of_too_many_series_is_left_to_the_statement(store, monkeypat
     assert [one.value for one in brought.run(few.plan, AT_MS)] == [3.0]
 
 
-def test_more_series_than_are_held_at_a_time_are_refused(store, monkeypatch):
-    """So that whoever asks halves what it asks."""
-    monkeypatch.setattr(leaves_module, "SERIES_LIMIT", 5)
+@pytest.mark.parametrize("limit", ["SERIES_LIMIT", "PAIRS_LIMIT", "WANTED_LIMIT_BYTES"])
+def test_more_than_is_held_at_a_time_is_refused(store, monkeypatch, limit):
+    """Series, choices of them, selectors: so that whoever asks halves what it asks."""
+    monkeypatch.setattr(leaves_module, limit, 5)
 
     with pytest.raises(TooMany):
         bring(Reader(store), [Asked(planned("g"), AT_MS)])
 
 
-def test_long_windows_are_read_in_parts(store, ask, monkeypatch):
-    """So many series at a time as have few samples in the window; the answer is the same."""
-    monkeypatch.setattr(leaves_module, "SAMPLES_LIMIT", 120)
+@pytest.mark.parametrize(("limit", "most"), [("SAMPLES_LIMIT", 120), ("IDS_LIMIT", 2)])
+def test_series_are_read_in_parts(store, ask, monkeypatch, limit, most):
+    """So many at a time as have few samples in the window, and as go into a parameter; the answer is the same."""
+    monkeypatch.setattr(leaves_module, limit, most)
     reader = Counting(store)
     made = planned("sum by (job) (rate(c_total[15m]))")
 
