@@ -19,13 +19,13 @@ soak: $(VENV)/.dev ## the fault tests at length (about 40 minutes): 220 kills, a
 	FUSEBOARD_TEST_SOAK=1 $(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadgroup tests/system/faults
 
 check: format lint ## what a commit must pass besides the tests
-	$(BIN)/djlint dashboards/templates --check --lint
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/djlint dashboards/templates --lint --quiet
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
