@@ -315,6 +315,10 @@ class Settings(_Frozen):
     keys: tuple[KeySettings, ...] = Field((), description="More keys, bound to services and environments.")
     # A working week: longer than a shift, shorter than a lost laptop is noticed.
     session_h: float = Field(168.0, gt=0, le=8760, description="Hours that somebody stays signed in.")
+    trusted_proxies: tuple[str, ...] = Field(
+        (),
+        description="Addresses and networks of proxies whose X-Forwarded-For is believed where sign-ins are counted; this machine's always is.",
+    )
     oidc: OidcSettings | None = Field(
         None,
         description="The OpenID provider through which people sign in; then asking always needs a session or a key.",
@@ -490,6 +494,17 @@ class Settings(_Frozen):
     )
 
     @model_validator(mode="after")
+    def _networks_of_proxies(self) -> Self:
+        for each in self.trusted_proxies:
+            try:
+                ipaddress.ip_network(each, strict=False)
+            except ValueError as error:
+                raise ValueError(
+                    f"trusted_proxies: {each!r} is no address or network; write 10.0.0.7 or 10.0.0.0/8"
+                ) from error
+        return self
+
+    @model_validator(mode="after")
     def _key_of_syslog(self) -> Self:
         keyed = any((self.ingest_key, self.admin_key, self.keys))
         if self.syslog_port and keyed and self.syslog_key is None:
@@ -635,6 +650,7 @@ def _parsed(variable: str, name: str, text: str) -> Any:
         "external_labels",
         "heartbeat",
         "oidc",
+        "trusted_proxies",
     }:
         return text
     if not text.lstrip().startswith(("[", "{")):

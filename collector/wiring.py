@@ -211,7 +211,12 @@ def access(settings: Settings, state: State) -> Access:
     told, through = settings.oidc, flow(settings)
     makes_admins = told is not None and (told.default_role == "admin" or bool(told.roles.get("admin")))
     return Access(
-        state, static_keys(settings), settings.session_h, flow=through, provider_makes_admins=makes_admins
+        state,
+        static_keys(settings),
+        settings.session_h,
+        flow=through,
+        provider_makes_admins=makes_admins,
+        trusted_proxies=settings.trusted_proxies,
     )
 
 

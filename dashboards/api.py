@@ -89,6 +89,10 @@ class CallerApi:
         """The same, its questions called *name* (`X-Query-Id`): by that ``queries/<name>`` says how far they are. What cannot be a name is none."""
         return replace(self, headers={**self.headers, "x-query-id": name}) if _NAME.match(name) else self
 
+    def of(self, visitor: str) -> CallerApi:
+        """The same, with the addresses a request came through: the API counts wrong sign-ins by them."""
+        return replace(self, headers={**self.headers, "x-forwarded-for": visitor}) if visitor else self
+
     async def get(self, *segments: str, params: Mapping[str, str] | None = None) -> Section:
         """
         Ask for ``/api/v1/<segments…>``.

@@ -79,7 +79,7 @@ async def sign_in(api: Api, renderer: Renderer, request: Request, headers: dict[
         token, lasts_s = key, None
     else:
         content = {"name": form.get("name", "").strip(), "password": form.get("password", "")}
-        asked = await api.of_caller("").change("POST", "session", content=content)
+        asked = await api.of_caller("").of(_came_through(request)).change("POST", "session", content=content)
         token, lasts_s = str((asked.first or {}).get("token", "")), LASTS_S
     if asked.problem is not None or not sendable(token):
         problem = asked.problem or Problem(502, "not_our_api", "The collector gave no session.")
@@ -116,6 +116,12 @@ def inside(address: str) -> str:
 def is_https(request: Request) -> bool:
     """Say whether the browser speaks https, to us or to a proxy before us."""
     return "https" in (request.url.scheme, request.headers.get("x-forwarded-proto", ""))
+
+
+def _came_through(request: Request) -> str:
+    """Give the addresses a request came through, as ``X-Forwarded-For`` has them: the last is who is connected to us."""
+    hops = [request.headers.get("x-forwarded-for", ""), request.client.host if request.client else ""]
+    return ", ".join(hop for hop in hops if hop and hop.isascii() and hop.isprintable())
 
 
 def sendable(token: str) -> bool:

@@ -1,8 +1,11 @@
 """
-How often a name may be tried with wrong passwords.
+How often a name may be tried with wrong passwords, and how often an address may try.
 
 Five are free; then the name waits one minute, and twice as long after each further one, at most fifteen. A right password during the wait is refused as well, or
-guessing would go on. What was counted is forgotten after an hour without a try. Each collector counts for itself.
+guessing would go on. What was counted is forgotten after an hour without a try.
+
+An address (a /64 of IPv6) has fifty wrong attempts, at whatever names, and gets another every thirty seconds: an office behind one address mistypes less, and
+a list of names with one password each comes to an end. Each collector counts for itself.
 """
 
 from __future__ import annotations
@@ -18,8 +21,11 @@ FREE = 5
 _FIRST_WAIT_S = 60.0
 _MOST_WAIT_S = 900.0
 _FORGOTTEN_S = 3600.0
-# Names that somebody made up take memory, too.
+# Names that somebody made up take memory, too, and so do addresses.
 _MOST_NAMES = 10_000
+_MOST_ADDRESSES = 10_000
+FREE_OF_ADDRESS = 50
+_ANOTHER_EVERY_S = 30.0
 
 
 class Attempts:
@@ -67,6 +73,52 @@ class Attempts:
         """Forget what was counted."""
         with self._lock:
             self._wrong.pop(name, None)
+
+
+class Addresses:
+    """
+    Wrong attempts by address: a bucket each, which fills again.
+
+    Args:
+        clock: Seconds, monotonic.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def check(self, address: str) -> None:
+        """
+        Let an attempt from *address* begin; "" is nobody's.
+
+        Raises:
+            NoRoom: ``too_many_attempts``, with how long to wait.
+        """
+        with self._lock:
+            left = self._now(address)
+        if left < 1:
+            wait_s = (1 - left) * _ANOTHER_EVERY_S
+            raise NoRoom(
+                "too_many_attempts",
+                f"too many wrong attempts from your address: try again in {round(wait_s) + 1} s",
+                retry_after_s=wait_s + 1,
+            )
+
+    def wrong(self, address: str) -> None:
+        """Count a wrong attempt."""
+        if not address:
+            return
+        with self._lock:
+            left = self._now(address)
+            self._left.pop(address, None)
+            self._left[address] = (max(left - 1, 0.0), self._clock())
+            while len(self._left) > _MOST_ADDRESSES:
+                self._left.popitem(last=False)
+
+    def _now(self, address: str) -> float:
+        left, at = self._left.get(address, (float(FREE_OF_ADDRESS), self._clock()))
+        return min(left + (self._clock() - at) / _ANOTHER_EVERY_S, float(FREE_OF_ADDRESS))
 
 
 def _wait_s(count: int) -> float:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from collector.access.attempts import Attempts
+from collector.access.attempts import Addresses, Attempts
 from collector.access.passwords import Passwords, is_hash
 from collector.access.people import People
 from collector.access.roster import Roster, changed
@@ -52,17 +52,23 @@ class Sessions:
         self._passwords = passwords
         self._lifetime = timedelta(hours=lifetime_h)
         self._attempts = Attempts()
+        self._addresses = Addresses()
 
-    def sign_in(self, name: str, password: str) -> SignedIn:
+    def sign_in(self, name: str, password: str, address: str = "") -> SignedIn:
         """
         Begin a session.
+
+        Args:
+            name: Whose.
+            password: Theirs.
+            address: Where they are (`address.client_of`).
 
         Raises:
             Unauthenticated: ``sign_in_wrong``: no such name, or not its password, or disabled; it is not said which.
             NoRoom: ``too_many_attempts``.
             Unavailable: ``sign_in_busy``, or the state is away.
         """
-        return self.begin(name, self._checked(name, password))
+        return self.begin(name, self._checked(name, password, address))
 
     def begin(self, name: str, role: str) -> SignedIn:
         """
@@ -107,7 +113,8 @@ class Sessions:
         self._checked(name, old)
         self._people.change(name, None, None, new)
 
-    def _checked(self, name: str, password: str) -> str:
+    def _checked(self, name: str, password: str, address: str = "") -> str:
+        self._addresses.check(address)
         self._attempts.check(name)
         with self._state.read() as tx:
             row = tx.execute(select(access_people).where(access_people.c.name == name)).one_or_none()
@@ -118,6 +125,7 @@ class Sessions:
             or usable is None
         ):
             self._attempts.wrong(name)
+            self._addresses.wrong(address)
             raise Unauthenticated("sign_in_wrong", "no such name, or not its password")
         self._attempts.right(name)
         return str(usable.role)

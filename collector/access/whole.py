@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
+from collector.access.address import client_of
 from collector.access.keys import KeyBook
 from collector.access.passwords import Passwords
 from collector.access.people import People
@@ -29,6 +31,7 @@ class Access:
         passwords: Hashes of passwords.
         flow: Signing in through a provider; None: there is none.
         provider_makes_admins: Whether it may make somebody an admin.
+        trusted_proxies: Networks whose ``X-Forwarded-For`` is believed.
     """
 
     def __init__(
@@ -40,11 +43,13 @@ class Access:
         flow: Flow | None = None,
         *,
         provider_makes_admins: bool = False,
+        trusted_proxies: Sequence[str] = (),
     ) -> None:
         passwords = passwords or Passwords()
         self._static = tuple(static)
         self.roster = Roster(state, closed=flow is not None)
         self.flow = flow
+        self._trusted = tuple(ip_network(each, strict=False) for each in trusted_proxies)
         self.keys = KeyBook(state, self.roster, ["canary", *(key.name for key in static)])
         managed = provider_makes_admins or any(key.role == "admin" for key in static)
         self.people = People(state, self.roster, passwords, managed_by_key=managed)
@@ -59,6 +64,18 @@ class Access:
         self.roster.stop()
         if self.flow is not None:
             self.flow.close()
+
+    def sign_in(self, name: str, password: str, peer: str, forwarded: str) -> SignedIn:
+        """
+        Begin a session of somebody with a password (`Sessions.sign_in`).
+
+        Args:
+            name: Whose.
+            password: Theirs.
+            peer: Address of who is connected.
+            forwarded: ``X-Forwarded-For``.
+        """
+        return self.sessions.sign_in(name, password, client_of(peer, forwarded, self._trusted))
 
     def finish(self, flow: str, state: str, code: str, error: str) -> SignedIn:
         """

@@ -93,9 +93,11 @@ def who_asks(ask: Ask) -> Response:
 
 
 @router.post("", response_model=Page[Session])
-def sign_in(ask: Ask, asked: SignIn) -> Response:
-    """Begin a session; five wrong attempts at a name make it wait."""
-    return _session(access_of(ask).sessions.sign_in(asked.name, asked.password))
+def sign_in(ask: Ask, asked: SignIn, request: Request) -> Response:
+    """Begin a session; five wrong attempts at a name make it wait, and fifty from one address."""
+    peer = request.client.host if request.client else ""
+    forwarded = request.headers.get("x-forwarded-for", "")
+    return _session(access_of(ask).sign_in(asked.name, asked.password, peer, forwarded))
 
 
 @router.delete("", response_model=Page[Who])

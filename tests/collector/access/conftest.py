@@ -98,5 +98,6 @@ def door(standing: Door) -> Door:
             tx.execute(table.delete())
         changed(tx)
     standing.access.sessions._attempts._wrong.clear()
+    standing.access.sessions._addresses._left.clear()
     standing.access.roster.refresh()
     return standing
