@@ -84,7 +84,7 @@ def errors(
     about: str = "",
 ) -> Anomaly | None:
     """Find minutes with a higher share of failures than usual."""
-    if not _fails(calls, failed, window):
+    if not _fails(calls, failed, window, ERROR_RATIO, ERROR_CALLS):
         return None
     known = pooled(calls, failed)
     ratios = {at: bad / every for at, (every, bad) in known.items()}
@@ -104,14 +104,16 @@ def errors(
     )
 
 
-def _fails(calls: Mapping[int, float], failed: Mapping[int, float], window: Bounds) -> bool:
+def _fails(
+    calls: Mapping[int, float], failed: Mapping[int, float], window: Bounds, ratio: float, least: int
+) -> bool:
     """Tell whether minutes of *window* can be a sign at all, whatever is usual: most services need no look at an hour before."""
     first = window[0] - (POOLED_MINUTES - 1) * MINUTE_S
     near = range(-(POOLED_MINUTES - 1) * MINUTE_S, POOLED_MINUTES * MINUTE_S, MINUTE_S)
     return any(
-        sum(failed.get(at + aside, 0.0) for aside in near) >= ERROR_CALLS
+        sum(failed.get(at + aside, 0.0) for aside in near) >= least
         for at, bad in failed.items()
-        if bad and first <= at < window[1] and bad >= _ALMOST * ERROR_RATIO * calls.get(at, 0)
+        if bad and first <= at < window[1] and bad >= _ALMOST * ratio * calls.get(at, 0)
     )
 
 
@@ -175,6 +177,8 @@ def _times(ratio: float, full: float) -> float:
 
 def severe(minutes: Minutes, window: Bounds) -> Anomaly | None:
     """Find minutes with a higher share of errors among the log records; logs are words: half as strong as what calls show."""
+    if not _fails(minutes.records, minutes.severe, window, SEVERE_RATIO, SEVERE_RECORDS):
+        return None
     known = pooled(minutes.records, minutes.severe)
     ratios = {at: bad / every for at, (every, bad) in known.items()}
     middle = max(usual(ratios, window)[0], usual_share(minutes.records, minutes.severe, window))

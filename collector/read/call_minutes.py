@@ -137,6 +137,8 @@ def _places(window: Window, env: str, at: range) -> Row:
 
 def _there(at: range, values: Sequence[float], calls: Sequence[int]) -> dict[int, Any]:
     """Give the minutes that have calls."""
+    if all(calls):
+        return dict(zip(at, values, strict=True))
     return {minute: value for minute, value, there in zip(at, values, calls, strict=True) if there}
 
 
