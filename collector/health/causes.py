@@ -14,6 +14,7 @@ from collector.health import anomaly, signs
 from collector.health.anomaly import MINUTE_S
 from collector.health.changes import note_deploys
 from collector.health.evidence import evidence
+from collector.health.facts import PASS_NS
 from collector.health.suspect import Known, Node, Suspect, callers_of, together
 from collector.health.suspects import suspects
 from collector.query.window import SECOND_NS, Window, rfc_3339
@@ -59,7 +60,16 @@ def causes(reader: Reader, window: Window, env: str, service: str = "") -> list[
 
     Returns:
         ``{service, env, kind, score, began, evidence, path}``: *score* 0 to 1; *path* from who feels it to the cause; empty where all is as usual.
+        Of one pass of a quarter of a minute, as the board's signs: both go by whole minutes, and a page that refreshes asks again and again.
     """
+    passes = (window.start_ns // PASS_NS, min(window.end_ns, window.now_ns) // PASS_NS)
+    found: list[Row] = reader.once(
+        ("causes", *passes, env, service), lambda: _causes(reader, window, env, service), lasting=True
+    )
+    return found
+
+
+def _causes(reader: Reader, window: Window, env: str, service: str) -> list[Row]:
     known = _read(reader, window, env)
     graph = suspects(known, *bounds(window))
     first = rank(graph, service)[:SIGNS_OF]

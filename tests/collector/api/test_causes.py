@@ -6,7 +6,11 @@ import pytest
 
 from collector.api.answer import Page
 from collector.api.v1.causes import ProbableCause
-from tests.collector.read.real_store import span
+from collector.health.causes import causes
+from collector.query.window import SECOND_NS, Window
+from collector.read.kept import Kept
+from collector.read.sql import Reader
+from tests.collector.read.real_store import NOW_NS, span
 
 # gateway -> checkout -> payment -> (database) orders; gateway -> catalog
 CHAIN = ("gateway", "checkout", "payment")
@@ -120,6 +124,22 @@ def test_whose_trouble_is_asked_about_counts(shop):
 
     assert ask(service="checkout")[0].service == "payment"
     assert all(row.score < 0.2 for row in ask(service="catalog"))
+
+
+def test_who_asks_again_is_told_the_same_without_looking_again(shop, store):
+    """A page that refreshes asks every few seconds; causes go by whole minutes, and are looked for once in a quarter of one."""
+    shop(fails=("payment",))
+    kept = Kept()
+
+    def ask(after_s):
+        reader, now_ns = Reader(store, kept=kept), NOW_NS + after_s * SECOND_NS
+        return causes(reader, Window(now_ns - 900 * SECOND_NS, now_ns, now_ns), ""), reader.cost.rows_read
+
+    told, read = ask(0)
+    assert told[0]["service"] == "payment"
+    assert read > 0
+    assert ask(2) == (told, 0)
+    assert ask(30)[1] > 0
 
 
 def test_an_empty_system_has_no_cause(client):
