@@ -87,6 +87,9 @@ class CatalogueAnswers(Protocol):
     def owners(self) -> Mapping[str, str]:
         """Give service -> owner."""
 
+    def slos(self) -> Mapping[str, str]:
+        """Give service -> its objective, as it was written."""
+
 
 class NoCatalogue:
     """An API without a catalogue."""
@@ -103,6 +106,10 @@ class NoCatalogue:
         return ()
 
     def owners(self) -> Mapping[str, str]:
+        """Give none."""
+        return {}
+
+    def slos(self) -> Mapping[str, str]:
         """Give none."""
         return {}
 

@@ -107,6 +107,10 @@ class Book:
         """Return service -> owner, as put or in the file."""
         return self._told("owner")
 
+    def slos(self) -> Mapping[str, str]:
+        """Return service -> its objective, as put or in the file."""
+        return self._told("slo")
+
     def receivers(self) -> Mapping[str, str]:
         """Return service -> receiver of whoever is on call for it, as put or in the file."""
         return self._told("receiver")

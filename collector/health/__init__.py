@@ -3,6 +3,7 @@ Health verdicts with evidence.
 
 ``verdict.py``   `Facts` of one service -> `Verdict`: pure, every threshold a named constant with its reason
 ``facts.py``     gathers the facts of all services from ``read/``: a fixed number of statements, whatever their number
+``objectives.py``  how fast error budgets burn
 ``recent.py``    what else is abnormal now: latency, containers, pools, queues
 ``topology.py``  the map: nodes with verdicts, edges with breakers
 ``anomaly.py``   minutes that differ from what is usual; ``signs.py`` and ``resource_signs.py`` what that says of a service, of calls, of metrics

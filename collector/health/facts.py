@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from collector.health.anomaly import Anomaly
 from collector.health.changes import DEPLOY_S
+from collector.health.objectives import Burn, burns
 from collector.health.recent import recent
 from collector.health.verdict import HEARD_WITHIN_S, Facts, OpenBreaker, judge
 from collector.query.window import SECOND_NS, Window, parse_time, rfc_3339
@@ -24,6 +25,7 @@ from collector.read.transitions import Chosen
 RECENT_S = 300.0
 # What minutes and metrics say is looked at so often (design.md §8); errors, breakers and silence at every question.
 PASS_NS = 15 * SECOND_NS
+NO_SLOS: Mapping[str, str] = {}
 _NO_SPANS: Row = {
     "rate": None,
     "error_ratio": None,
@@ -35,7 +37,9 @@ _NO_SPANS: Row = {
 _COUNTED = {"open": "open", "forced_open": "open", "half_open": "half_open", "unknown": "unknown"}
 
 
-def board(reader: Reader, window: Window, env: str, service: str = "") -> list[Row]:
+def board(
+    reader: Reader, window: Window, env: str, service: str = "", slos: Mapping[str, str] = NO_SLOS
+) -> list[Row]:
     """
     Return every service that was heard of in *window*, or within a quarter of an hour of its end.
 
@@ -44,6 +48,7 @@ def board(reader: Reader, window: Window, env: str, service: str = "") -> list[R
         window: Of rates and quantiles; the verdict is about its end.
         env: "" = every one.
         service: Only this one; "" = all.
+        slos: What the catalogue says of each service's objective; else what the service says of itself counts.
 
     Returns:
         The API's rows: ``{service, env, health, reasons, rate, error_ratio, …, breakers, owner, last_seen}``.
@@ -54,8 +59,10 @@ def board(reader: Reader, window: Window, env: str, service: str = "") -> list[R
     versions = service_reads.versions(reader, near, env, service)
     lately = {key: each for key, each in known.items() if each.heard}
     signs = _signs(reader, window, env, service, lately)
-    facts = _facts(window, lately, states, versions, signs)
-    described = service_reads.described(reader, window)
+    described = service_reads.described(reader)
+    told = {name: fields["slo"] for (name, _), fields in described.items() if "slo" in fields}
+    burning = _burning(reader, window, env, {**told, **slos})
+    facts = _facts(window, lately, states, versions, signs, burning)
     counts = _counts(states)
     return [
         {
@@ -88,12 +95,21 @@ def _signs(
     return found
 
 
+def _burning(reader: Reader, window: Window, env: str, slos: Mapping[str, str]) -> Mapping[Key, Burn]:
+    asked = ("burns", min(window.end_ns, window.now_ns) // PASS_NS, env, tuple(sorted(slos.items())))
+    found: Mapping[Key, Burn] = reader.once(
+        asked, lambda: burns(reader, window, env, slos), lasting=bool(slos)
+    )
+    return found
+
+
 def _facts(
     window: Window,
     lately: Mapping[Key, Heard],
     states: Iterable[BreakerState],
     versions: Mapping[Key, list[Row]],
     signs: Mapping[Key, list[Anomaly]],
+    burning: Mapping[Key, Burn],
 ) -> dict[Key, Facts]:
     own, on_it = _open(states)
     return {
@@ -107,6 +123,7 @@ def _facts(
             heard=each.heard,
             silent_s=max(window.end_ns - parse_time(each.last_seen, "end", 0), 0) / SECOND_NS,
             signs=tuple(signs.get(key, ())),
+            burn=burning.get(key),
             deploy=_deploy(versions.get(key, []), window),
             own_open=tuple(own[key]),
             open_on_it=tuple(on_it[key]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from collector.health.facts import board
+from collector.health.facts import NO_SLOS, board
 from collector.query.window import Window
 from collector.read import breakers as breaker_reads
 from collector.read import edges as edge_reads
@@ -24,10 +24,10 @@ _IDLE_STATES = ("disabled", "metrics_only")
 _TELLS_MOST_LAST = (*_IDLE_STATES, "closed", "unknown", "half_open", "forced_open", "open")
 
 
-def topology(reader: Reader, window: Window, env: str) -> Row:
+def topology(reader: Reader, window: Window, env: str, slos: Mapping[str, str] = NO_SLOS) -> Row:
     """Return ``{nodes, edges}``; without *env* the nodes and edges of all environments are laid over each other."""
     edges = edges_with_breakers(reader, window, env)
-    services = _services(board(reader, window, env))
+    services = _services(board(reader, window, env, slos=slos))
     callers = {edge["caller"] for edge in edges}
     outside = {
         name: edge for edge in edges for name in (edge["caller"], edge["callee"]) if name not in services

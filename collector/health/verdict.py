@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from collector.health.anomaly import Anomaly
+from collector.health.objectives import Burn
 
 # Below this many calls in five minutes one failure is an anecdote.
 MIN_CALLS = 10
@@ -51,6 +52,7 @@ class Facts:
         heard: Records and spans in the last quarter of an hour.
         silent_s: Since the last of them; None: never heard of.
         signs: What else is abnormal of it now (recent.py).
+        burn: How fast its error budget burns, where it has an objective and that is too fast.
         deploy: A version that began shortly before, and when.
         own_open: Its own open breakers.
         open_on_it: Open breakers of others against it.
@@ -65,6 +67,7 @@ class Facts:
     heard: int = 0
     silent_s: float | None = None
     signs: tuple[Anomaly, ...] = ()
+    burn: Burn | None = None
     deploy: tuple[str, str] | None = None
     own_open: tuple[OpenBreaker, ...] = ()
     open_on_it: tuple[OpenBreaker, ...] = ()
@@ -106,6 +109,7 @@ def judge(facts: Facts) -> Verdict:
         *_errors(facts),
         *_own_breakers(facts),
         *_severe_logs(facts),
+        *_burn(facts),
         *_signs(facts),
     ]
     found += _deploy(facts) if found else []
@@ -169,6 +173,16 @@ def _severe_logs(facts: Facts) -> list[Reason]:
     message = f"{facts.severe} of {facts.records} log records in the last 5 minutes are errors"
     url = _page("/logs", facts.env, query=f'service:"{facts.service}" severity:>=error')
     return [Reason("degraded", "log_errors", message, round(ratio, 4), SEVERE_RATIO, url)]
+
+
+def _burn(facts: Facts) -> list[Reason]:
+    """Tell of a budget that will not last: the promise is at risk long before most calls fail."""
+    if facts.burn is None:
+        return []
+    burn = facts.burn
+    message = f"calls have failed {burn.rate:.1f} times as often for {burn.hours} h as its objective of {burn.objective * 100:.6g} % allows in the long run"
+    url = _page("/traces", facts.env, service=facts.service, error="true")
+    return [Reason("degraded", "slo_burn", message, round(burn.rate, 2), burn.threshold, url)]
 
 
 def _signs(facts: Facts) -> list[Reason]:

@@ -104,32 +104,16 @@ def versions(reader: Reader, window: Window, env: str, service: str = "") -> dic
 
 
 _DESCRIBED = """
-SELECT service, env, CAST(arraySort(groupUniqArrayArray(200)(fields)) AS Array(Tuple(String, String))) AS told
-FROM (SELECT service, env, mapFilter((name, value) -> startsWith(name, 'fuseboard.') AND value != '', resource)::Array(Tuple(String, String)) AS fields
-      FROM spans
-      WHERE spans.start >= {recent:DateTime64(9, 'UTC')} AND spans.start < {end:DateTime64(9, 'UTC')}
-      LIMIT 200 BY service, env
-      UNION ALL
-      SELECT service, env, mapFilter((name, value) -> startsWith(name, 'fuseboard.') AND value != '', resource)::Array(Tuple(String, String)) AS fields
-      FROM logs
-      WHERE occurred_at >= {recent:DateTime64(9, 'UTC')} AND occurred_at < {end:DateTime64(9, 'UTC')}
-      LIMIT 200 BY service, env)
+SELECT service, env, groupArray((field, said)) AS told
+FROM (SELECT service, env, field, argMaxMerge(d.value) AS said FROM descriptions AS d GROUP BY service, env, field)
 GROUP BY service, env
-HAVING notEmpty(told)
 LIMIT 5000
 """
-# What describes a service is in every record's resource: the newest minutes are enough, and all that is read.
-_DESCRIBED_NS = 300 * SECOND_NS
-_PREFIX = "fuseboard."
 
 
-def described(reader: Reader, window: Window) -> dict[Key, dict[str, str]]:
-    """Return the resource attributes ``fuseboard.<field>`` per service that sends some, by field."""
-    params = {**window.params(), "recent": sql_time(max(window.end_ns - _DESCRIBED_NS, 0))}
-    return {
-        (row["service"], row["env"]): {name.removeprefix(_PREFIX): value for name, value in row["told"]}
-        for row in reader.rows(_DESCRIBED, params)
-    }
+def described(reader: Reader) -> dict[Key, dict[str, str]]:
+    """Return what each service last said of itself in resource attributes ``fuseboard.<field>``, by field; also of those that are silent."""
+    return {(row["service"], row["env"]): dict(row["told"]) for row in reader.rows(_DESCRIBED)}
 
 
 _SERIES = """

@@ -52,7 +52,7 @@ def list_catalogue(ask: Ask, asked: Annotated[Windowed, Query()]) -> Response:
     window = asked.window(ask.now_ns)
     heard = {name for name, _ in services.heard(ask.reader, window, asked.env)}
     described: dict[str, dict[str, str]] = defaultdict(dict)
-    for (name, env), fields in services.described(ask.reader, window).items():
+    for (name, env), fields in services.described(ask.reader).items():
         if asked.env in ("", env):
             described[name].update(_known(fields))
     behind = protected(ask.reader, window, asked.env)

@@ -93,7 +93,7 @@ class ServiceInDepth(Service):
 @router.get("", response_model=Page[Service])
 def list_services(ask: Ask, asked: Annotated[Windowed, Query()]) -> Response:
     """Every service heard of in the window, with its health at the window's end and the evidence."""
-    return answer(_owned(ask, board(ask.reader, asked.window(ask.now_ns), asked.env)), ask.reader.cost)
+    return answer(_board(ask, asked.window(ask.now_ns), asked.env), ask.reader.cost)
 
 
 @router.get("/{service}", response_model=Page[ServiceInDepth])
@@ -111,14 +111,15 @@ def service_health(ask: Ask, service: str, asked: Annotated[Windowed, Query()]) 
 
 
 def _known(ask: Asker, window: Window, env: str, service: str) -> list[Row]:
-    rows = _owned(ask, board(ask.reader, window, env, service))
+    rows = _board(ask, window, env, service)
     if not rows:
         raise NotFound("not_found", f"no service {service!r} in the window", "service")
     return rows
 
 
-def _owned(ask: Asker, rows: list[Row]) -> list[Row]:
-    """Let the catalogue say who owns a service; what its resource says is the last resort."""
+def _board(ask: Asker, window: Window, env: str, service: str = "") -> list[Row]:
+    """Let the catalogue say who owns a service, and what it promises; what its resource says is the last resort."""
+    rows = board(ask.reader, window, env, service, ask.parts.catalogue.slos())
     owners = ask.parts.catalogue.owners()
     return [{**row, "owner": owners.get(row["service"], row["owner"])} for row in rows]
 

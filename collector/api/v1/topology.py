@@ -59,4 +59,7 @@ class Map(BaseModel):
 @router.get("", response_model=Page[Map])
 def whole_map(ask: Ask, asked: Annotated[Windowed, Query()]) -> Response:
     """Who calls whom, with health on the nodes and rate, errors, latency and breaker on the edges."""
-    return answer([topology(ask.reader, asked.window(ask.now_ns), asked.env)], ask.reader.cost)
+    return answer(
+        [topology(ask.reader, asked.window(ask.now_ns), asked.env, ask.parts.catalogue.slos())],
+        ask.reader.cost,
+    )

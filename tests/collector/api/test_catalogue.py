@@ -171,3 +171,52 @@ def test_a_file_that_is_wrong_at_the_start_says_where(path, text, said):
         CatalogueFile(path)
 
     assert said in refused.value.message
+
+
+def test_who_owns_a_silent_service_is_remembered(store, book, fill):
+    """What it said an hour ago stands, the newest word of each field, also on the board; fields that nobody knows are not kept."""
+    said = [
+        {"fuseboard.owner": "team-old"},
+        {"fuseboard.owner": "team-pay", "fuseboard.favourite": "blue"},
+        {},
+    ]
+    fill("logs", [log(-3000 + place, "hello", service="ledger", resource=resource) for place, resource in enumerate(said)])  # fmt: skip
+    fill(
+        "spans",
+        [span(-2000, "ledger", "GET /", resource={"fuseboard.docs": "https://docs.example.com/ledger"})],
+    )
+    parts = ApiParts(store=store, alerts=FixedAlerts(), pipeline=FixedPipeline(), sql=FixedSql(), catalogue=book, clock_ns=lambda: NOW_NS)  # fmt: skip
+
+    with served(parts) as client:
+        entry = entries(client)["ledger"]
+        board = client.get("/api/v1/services").json()["data"]
+
+    assert (entry.owner, entry.docs) == ("team-pay", "https://docs.example.com/ledger")
+    assert [row["owner"] for row in board if row["service"] == "ledger"] == ["team-pay"]
+    assert store.query(
+        "SELECT DISTINCT field FROM descriptions WHERE service = 'ledger' ORDER BY field"
+    ).rows == [
+        {"field": "docs"},
+        {"field": "owner"},
+    ]
+
+
+def test_an_objective_that_is_missed_is_evidence_of_health(shop, fill):
+    """One call in fifty is no outage; of a promise of 99.9 % it is twenty times too many, on the board and on the map."""
+    fill("spans", [span(second, "billing", "POST /bill", status="error" if place % 50 == 0 else "ok")
+                   for place, second in enumerate(range(-3500, -5, 5))])  # fmt: skip
+
+    def seen():
+        rows = {row["service"]: row for row in shop.get("/api/v1/services").json()["data"]}
+        nodes = {node["id"]: node["health"] for node in shop.get("/api/v1/map").json()["data"][0]["nodes"]}
+        return (
+            rows["billing"]["health"],
+            [each["code"] for each in rows["billing"]["reasons"]],
+            nodes["billing"],
+        )
+
+    before = seen()
+    shop.put("/api/v1/catalogue/billing", json={"slo": "99.9 % of requests"})
+
+    assert before == ("healthy", [], "healthy")
+    assert seen() == ("degraded", ["slo_burn"], "degraded")

@@ -109,8 +109,8 @@ def transition(seconds: float, service: str, breaker: str, change: str, **fields
 
 _FED_BY = {
     "breaker_transitions": ("breaker_instances", "breaker_hours"),
-    "logs": ("log_minutes", "deploys", "batch_rows", "breaker_transitions", "breaker_instances", "breaker_hours"),
-    "spans": ("trace_index", "service_minutes", "edge_minutes", "endpoint_usage", "database_usage", "queue_minutes", "deploys", "batch_rows", "breaker_transitions", "breaker_instances", "breaker_hours"),
+    "logs": ("log_minutes", "deploys", "descriptions", "batch_rows", "breaker_transitions", "breaker_instances", "breaker_hours"),
+    "spans": ("trace_index", "service_minutes", "edge_minutes", "endpoint_usage", "database_usage", "queue_minutes", "deploys", "descriptions", "batch_rows", "breaker_transitions", "breaker_instances", "breaker_hours"),
 }  # fmt: skip
 
 
