@@ -111,14 +111,21 @@ class Warehouse:
         """The engine itself, for tests of what it writes."""
         return self._connection
 
-    def load(self, name: str, *records: Record, retention_days: int = 30, kept: Kept = ()) -> None:
-        """Load *records* as one segment of the format called *name*; *kept* are rules before the one that fits all."""
+    def load(
+        self,
+        name: str,
+        *records: Record,
+        retention_days: int = 30,
+        kept: Kept = (),
+        lacks: Sequence[str] = (),
+    ) -> None:
+        """Load *records* as one segment of the format called *name*; *kept* are rules before the one that fits all, *lacks* the statements not to run."""
         rules = ", ".join(
             f"({_quoted(service)}, {_quoted(env)}, {days})"
             for service, env, days in [*kept, ("", "", retention_days)]
         )
         self._segment.write_bytes(segment(records))
-        for mapping in mappings(name):
+        for mapping in (mapping for mapping in mappings(name) if mapping.table not in lacks):
             for key, value in mapping.settings().items():
                 self._run(f"SET {key} = {_quoted(value)}")
             self._run(
