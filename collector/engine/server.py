@@ -9,10 +9,6 @@ credentials; ``Content-Encoding`` and chunked bodies; the ``X-ClickHouse-Format`
 chDB gives each statement a ``query_id`` of its own and takes none. The client's stands before the statement as a comment, ``/* id */``: by that
 the statement is found in ``system.processes`` and ended by ``KILL QUERY`` (``collector/store/processes.py``).
 
-One chDB handle is one session: settings stay on it, and a handle that was made read-only never becomes
-writable again. So handles are pooled by the settings they were given, and never given others; a handle whose settings
-will not come again (an insert's deduplication token) costs 130 KB if kept, so only the last few used are.
-
 The port and nothing else is printed on standard output once the database is open. The process ends when its
 standard input closes: an engine never outlives its collector.
 
@@ -28,29 +24,21 @@ import json
 import os
 import re
 import sys
-import tempfile
 import threading
 import traceback
-import zlib
-from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
-from email import message_from_bytes
-from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 if __name__ == "__main__":
     # chDB looks for these for data frames, which this process never makes: 38 MB that nothing would use.
     sys.modules.update(dict.fromkeys(("pandas", "pyarrow", "numpy")))  # type: ignore[arg-type]
 
-import chdb
-import lz4.frame  # type: ignore[import-untyped]
 from backports import zstd
 
 from collector.engine.deduplication import Logs, repair
+from collector.engine.handles import Handles
+from collector.engine.statement import TRAILING_FORMAT, as_file, fields, marked, split, undone
 
 # Consumed by the HTTP interface itself; everything else in the query string is a ClickHouse setting.
 _TRANSPORT = frozenset(
@@ -81,88 +69,9 @@ _READS = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _INSERTS = re.compile(rb"\s*INSERT\b", re.IGNORECASE)
-_QUERY_ID = re.compile(r"[A-Za-z0-9_.-]{1,100}\Z")
 _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-_INSERT_DATA = re.compile(rb"\s*INSERT\s+INTO\s+[^;]*?\bFORMAT\s+(\w+)\s*\Z", re.IGNORECASE)
-_INSERT_DATA_HEAD = re.compile(rb"\s*INSERT\s+INTO\s[^;\n]*?\bFORMAT\s+(\w+)[ \t]*\r?\n", re.IGNORECASE)
-_INPUT_TABLE = re.compile(rb"\binput\s*\(\s*('(?:[^'\\]|\\.)*')\s*\)", re.IGNORECASE)
-_TRAILING_FORMAT = re.compile(rb"\bFORMAT\s+(\w+)\s*;?\s*\Z", re.IGNORECASE)
 _ERROR_CODE = re.compile(r"Code: (\d+)")
 _BODY_ENCODINGS = frozenset({"zstd", "gzip", "deflate", "br", "lz4"})
-# Read by chDB when the first handle opens the database.
-_CONFIG = Path(__file__).with_name("engine.xml")
-# Idle handles kept, whatever their settings: the readers' few sets stay warm, the one-off sets of inserts fall out.
-_IDLE_HANDLES = 16
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-class Handles:
-    """
-    chDB handles by the settings and database they carry.
-
-    Args:
-        path: Directory of the database; one per process (a chDB rule).
-        defaults: Settings every handle starts with.
-    """
-
-    def __init__(self, path: str, defaults: dict[str, str]) -> None:
-        self._path = f"{path}?config-file={_CONFIG}"
-        self._defaults = defaults
-        self._idle: deque[tuple[tuple[tuple[str, str], ...], Any]] = (
-            deque()
-        )  # the latest used at the right end
-        self._lock = threading.Lock()
-        self._keep_open = chdb.connect(self._path)  # the database closes with its last handle
-
-    @contextmanager
-    def borrow(self, database: str, settings: dict[str, str]) -> Iterator[Any]:
-        """Yield a handle on *database* with exactly *settings* over the defaults; it goes back unless a query broke it."""
-        key = (("", database), *sorted(settings.items()))
-        handle = self._take(key)
-        if handle is None:
-            handle = self._open(database, settings)
-        try:
-            yield handle
-        except BaseException:
-            handle.close()  # what it had written of its answer would stand before the next one
-            raise
-        self._give_back(key, handle)
-
-    def _take(self, key: tuple[tuple[str, str], ...]) -> Any:
-        with self._lock:
-            for index, (known, handle) in enumerate(self._idle):
-                if known == key:
-                    del self._idle[index]
-                    return handle
-        return None
-
-    def _open(self, database: str, settings: dict[str, str]) -> Any:
-        handle = chdb.connect(self._path)
-        try:
-            merged = {**self._defaults, **settings}
-            readonly = merged.pop("readonly", None)
-            if merged:
-                handle.query(
-                    "SET " + ", ".join(f"{k} = {_quoted(v)}" for k, v in merged.items()), "TabSeparated"
-                )
-            if database:
-                handle.query(f"USE `{database.replace('`', '')}`", "TabSeparated")
-            if readonly is not None:
-                handle.query(f"SET readonly = {_quoted(readonly)}", "TabSeparated")
-        except BaseException:
-            handle.close()
-            raise
-        return handle
-
-    def _give_back(self, key: tuple[tuple[str, str], ...], handle: Any) -> None:
-        with self._lock:
-            self._idle.append((key, handle))
-            spare = self._idle.popleft()[1] if len(self._idle) > _IDLE_HANDLES else None
-        if spare is not None:
-            spare.close()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -194,7 +103,7 @@ class Handler(BaseHTTPRequestHandler):
         params = dict(parse_qsl(url.query, keep_blank_values=True))
         form = self.headers.get("Content-Type", "")
         if form.startswith("multipart/form-data"):
-            params, body = params | _fields(form, body), b""
+            params, body = params | fields(form, body), b""
         if not self._authorised(params):
             self._send_error(
                 516, "Code: 516. DB::Exception: Authentication failed. (AUTHENTICATION_FAILED)", status=403
@@ -238,16 +147,16 @@ class Handler(BaseHTTPRequestHandler):
         if encoding != "none" and not params.get(
             "query"
         ):  # the statement is inside: the data behind it is too
-            body, encoding = _undone(body, encoding), "none"
-        query, data = _split(params.get("query", "").encode(), body)
+            body, encoding = undone(body, encoding), "none"
+        query, data = split(params.get("query", "").encode(), body)
         database = params.get("database") or self.headers.get("X-ClickHouse-Database") or ""
-        found = _TRAILING_FORMAT.search(query)
+        found = TRAILING_FORMAT.search(query)
         out = found[1].decode() if found and data is None else params.get("default_format", "TabSeparated")
         with (
-            _as_file(query, data, encoding) as statement,
+            as_file(query, data, encoding) as statement,
             self.server.handles.borrow(database, settings) as handle,
         ):
-            result = handle.query(_marked(statement.decode(), params.get("query_id", "")), out, params=bound)
+            result = handle.query(marked(statement.decode(), params.get("query_id", "")), out, params=bound)
             payload = result.bytes() or b""
             summary = {
                 "read_rows": str(result.storage_rows_read()),
@@ -279,61 +188,6 @@ class Handler(BaseHTTPRequestHandler):
 
     def _send_error(self, code: int, text: str, status: int = 500) -> None:
         self._send(status, text.encode(), {"X-ClickHouse-Exception-Code": str(code)})
-
-
-def _marked(statement: str, query_id: str) -> str:
-    """Put the client's *query_id* before the statement; one that could end the comment is not taken."""
-    return f"/* {query_id} */ {statement}" if _QUERY_ID.match(query_id) else statement
-
-
-def _undone(body: bytes, encoding: str) -> bytes:
-    match encoding:
-        case "zstd":
-            return zstd.decompress(body)
-        case "gzip" | "deflate":
-            return zlib.decompress(body, zlib.MAX_WBITS | 32)
-        case "lz4":
-            return bytes(lz4.frame.decompress(body))
-    raise ValueError(f"a statement in a body of Content-Encoding {encoding} is not read here")
-
-
-def _fields(content_type: str, body: bytes) -> dict[str, str]:
-    """Read a form: parameters that are too long for a URL arrive so, and the statement with them."""
-    message = message_from_bytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body, policy=HTTP)
-    parts = [(part.get_param("name", header="Content-Disposition"), part) for part in message.iter_parts()]
-    return {str(name): bytes(part.get_payload(decode=True) or b"").decode() for name, part in parts if name}
-
-
-def _split(query: bytes, body: bytes) -> tuple[bytes, bytes | None]:
-    """Tell the statement from an INSERT's data; ``None`` when there is no data."""
-    if query:
-        return query, (body if body and (_INSERT_DATA.match(query) or _INPUT_TABLE.search(query)) else None)
-    if head := _INSERT_DATA_HEAD.match(body):
-        return body[: head.end()].rstrip(), body[head.end() :]
-    return body, None
-
-
-@contextmanager
-def _as_file(query: bytes, data: bytes | None, encoding: str) -> Iterator[bytes]:
-    """Put an INSERT's data where chDB reads it from: a file that lives as long as the statement runs."""
-    if data is None:
-        yield query
-        return
-    with tempfile.NamedTemporaryFile(prefix="fuseboard-insert-") as file:
-        file.write(data)
-        file.flush()
-        if source := _INPUT_TABLE.search(query):
-            found = _TRAILING_FORMAT.search(query)
-            name = found[1].decode() if found else "Native"
-            table = f"file({_quoted(file.name)}, '{name}', {source[1].decode()}, '{encoding}')".encode()
-            statement = query[: found.start()] if found else query
-            yield statement[: source.start()] + table + statement[source.end() :]
-        else:
-            found = _INSERT_DATA.match(query)
-            assert found is not None
-            into = query[: query[: found.start(1)].upper().rindex(b"FORMAT")]
-            infile = f" FROM INFILE {_quoted(file.name)} COMPRESSION '{encoding}' FORMAT {found[1].decode()}"
-            yield into.rstrip() + infile.encode()
 
 
 class EngineServer(ThreadingHTTPServer):
