@@ -3,7 +3,7 @@ How soon each page is there, in a real Chromium with nothing cached: first paint
 
     python benchmarks/pages.py (--demo | --data-dir DIR | --url URL) [--hours 1] [--times 5] [--only TEXT] [--json]
 
-``--demo`` starts the sample shop and lets it trade for a while; ``--data-dir`` starts a collector over an existing data set (`answers.py` makes
+``--demo`` starts the sample shop and lets it trade for a while; ``--data-dir`` starts a collector over an existing data set (`answers.py --keep DIR` makes
 one of 20 M log records), and writes into it what it lacks for a page to show anything: a dashboard and the transitions of a few breakers; use a
 copy. ``--url`` asks a collector that runs. Pages are opened over the last hours of the data, as an absolute range, so that none refreshes.
 
