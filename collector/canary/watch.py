@@ -32,8 +32,9 @@ from collector.read.sql import Reader, Store
 
 log = structlog.get_logger()
 
-# Lines gather for a second; then whoever looks has them loaded and waits for that. The other looks come at a pace nobody feels.
-_FIRST_LOOK_S, _LOOK_S = 1.1, 0.5
+# Lines gather for a second; where somebody reads they are loaded then, else whoever looks has them loaded and waits for that. The other looks come at a
+# pace nobody feels.
+_FIRST_LOOK_S, _LOOK_S = 1.3, 0.5
 _WINDOW = timedelta(hours=1)
 _REPORT_S = 60.0
 
