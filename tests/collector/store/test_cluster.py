@@ -97,7 +97,10 @@ def test_every_mapping_goes_to_a_local_table() -> None:
     mappings = [mapping for group in groups().values() for mapping in group.mappings]
     assert len(mappings) > 10
     for mapping in mappings:
-        assert f"INSERT INTO {mapping.table}_local" in local_insert(mapping.insert_from_input())
+        table = mapping.table.replace(
+            "histogram_", "metric_"
+        )  # two statements of remote_write fill one table
+        assert f"INSERT INTO {table}_local" in local_insert(mapping.insert_from_input())
         assert local_insert(mapping.insert_into_nothing()) == mapping.insert_into_nothing()
 
 
