@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,13 @@ from collector.formats import registry
 from collector.journal.envelope import STRUCTURE
 from collector.load.archive import MappingArchive
 from collector.load.mapping import Mapping, read_mappings
+from collector.store.migrate import SCHEMA
 
+MADE = {
+    name
+    for file in SCHEMA.glob("*.sql")
+    for name in re.findall(r"^CREATE TABLE IF NOT EXISTS (\w+)", file.read_text(), re.MULTILINE)
+}
 MAPPING = Mapping(
     "t", "-- SELECT in a comment\nINSERT INTO t (b)\nSELECT b FROM segment('body Tuple(x String)')", "schema"
 )
