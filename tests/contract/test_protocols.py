@@ -12,6 +12,7 @@ from collector import formats
 from collector.formats.breakers.receive import STATES
 from collector.formats.lines import receive as lines
 from collector.formats.registry import PROTOCOLS
+from collector.load.mapping import read_mappings
 from collector.receive.protocol import Protocol
 from tests.contract import sources
 from tests.contract.sources import ROOT
@@ -26,12 +27,12 @@ def test_a_protocol_is_documented(protocol: Protocol) -> None:
     package = importlib.import_module(f"{formats.__name__}.{protocol.name}")
 
     assert inspect.getdoc(package)
-    files = [(FOLDERS / protocol.name / f"{table}.sql").read_text() for table in protocol.tables]
-    filled = dict.fromkeys(re.findall(r"^INSERT INTO (\w+)", "\n".join(files), re.MULTILINE))
+    mappings = read_mappings(FOLDERS / protocol.name, protocol.tables)
+    filled = re.findall(r"^INSERT INTO (\w+)", "\n".join(mapping.sql for mapping in mappings), re.MULTILINE)
     by_suffix = [f"/{{index}}{protocol.suffix}"] if protocol.suffix else []
     if protocol.paths:  # syslog has ports
         assert sources.codes(rows[protocol.name][1]) == [*protocol.paths, *by_suffix]
-    assert sources.codes(rows[protocol.name][4]) == list(filled)
+    assert sources.codes(rows[protocol.name][4]) == list(dict.fromkeys(filled))
     assert rows[protocol.name][5] == f"{protocol.seal_age_s:g} s"
 
 
