@@ -16,6 +16,7 @@ from collector.read import heard as heard_reads
 from collector.read import services as service_reads
 from collector.read.breakers import BreakerState
 from collector.read.heard import Heard, Spans
+from collector.read.new_errors import LEAST, NewError, new_errors
 from collector.read.sampling import NOT_SAMPLED
 from collector.read.services import Key
 from collector.read.sql import Reader, Row
@@ -25,6 +26,8 @@ from collector.read.transitions import Chosen
 RECENT_S = 300.0
 # What minutes and metrics say is looked at so often (design.md §8); errors, breakers and silence at every question.
 PASS_NS = 15 * SECOND_NS
+# A day of errors is read for it, of services that log some now.
+NEW_ERRORS_NS = 60 * SECOND_NS
 NO_SLOS: Mapping[str, str] = {}
 _NO_SPANS: Row = {
     "rate": None,
@@ -62,7 +65,8 @@ def board(
     described = service_reads.described(reader)
     told = {name: fields["slo"] for (name, _), fields in described.items() if "slo" in fields}
     burning = _burning(reader, window, env, {**told, **slos})
-    facts = _facts(window, lately, states, versions, signs, burning)
+    new = _new_errors(reader, window, lately)
+    facts = _facts(window, lately, states, versions, signs, new, burning)
     counts = _counts(states)
     return [
         {
@@ -95,6 +99,15 @@ def _signs(
     return found
 
 
+def _new_errors(reader: Reader, window: Window, lately: Mapping[Key, Heard]) -> Mapping[Key, NewError]:
+    erring = tuple(key for key, each in lately.items() if each.severe >= LEAST)
+    asked = ("new errors", min(window.end_ns, window.now_ns) // NEW_ERRORS_NS, erring)
+    found: Mapping[Key, NewError] = reader.once(
+        asked, lambda: new_errors(reader, window, RECENT_S, erring), lasting=bool(erring)
+    )
+    return found
+
+
 def _burning(reader: Reader, window: Window, env: str, slos: Mapping[str, str]) -> Mapping[Key, Burn]:
     asked = ("burns", min(window.end_ns, window.now_ns) // PASS_NS, env, tuple(sorted(slos.items())))
     found: Mapping[Key, Burn] = reader.once(
@@ -109,6 +122,7 @@ def _facts(
     states: Iterable[BreakerState],
     versions: Mapping[Key, list[Row]],
     signs: Mapping[Key, list[Anomaly]],
+    new: Mapping[Key, NewError],
     burning: Mapping[Key, Burn],
 ) -> dict[Key, Facts]:
     own, on_it = _open(states)
@@ -123,6 +137,7 @@ def _facts(
             heard=each.heard,
             silent_s=max(window.end_ns - parse_time(each.last_seen, "end", 0), 0) / SECOND_NS,
             signs=tuple(signs.get(key, ())),
+            new_error=new.get(key),
             burn=burning.get(key),
             deploy=_deploy(versions.get(key, []), window),
             own_open=tuple(own[key]),

@@ -13,6 +13,8 @@ from urllib.parse import quote, urlencode
 
 from collector.health.anomaly import Anomaly
 from collector.health.objectives import Burn
+from collector.read.new_errors import LEAST as NEW_ERRORS
+from collector.read.new_errors import NewError
 
 # Below this many calls in five minutes one failure is an anecdote.
 MIN_CALLS = 10
@@ -27,6 +29,8 @@ SILENT_EXPECTED = 12.0
 # Silence counts after speech: at least this many records and spans in the quarter of an hour before.
 MIN_HEARD, HEARD_WITHIN_S = 10, 900.0
 
+# Of an error's text, in a sentence.
+_TEXT_CHARS = 120
 _RANK = {"healthy": 0, "degraded": 1, "unhealthy": 2}
 
 
@@ -52,6 +56,7 @@ class Facts:
         heard: Records and spans in the last quarter of an hour.
         silent_s: Since the last of them; None: never heard of.
         signs: What else is abnormal of it now (recent.py).
+        new_error: What its log repeats now and did not hold before.
         burn: How fast its error budget burns, where it has an objective and that is too fast.
         deploy: A version that began shortly before, and when.
         own_open: Its own open breakers.
@@ -67,6 +72,7 @@ class Facts:
     heard: int = 0
     silent_s: float | None = None
     signs: tuple[Anomaly, ...] = ()
+    new_error: NewError | None = None
     burn: Burn | None = None
     deploy: tuple[str, str] | None = None
     own_open: tuple[OpenBreaker, ...] = ()
@@ -109,6 +115,7 @@ def judge(facts: Facts) -> Verdict:
         *_errors(facts),
         *_own_breakers(facts),
         *_severe_logs(facts),
+        *_new_error(facts),
         *_burn(facts),
         *_signs(facts),
     ]
@@ -173,6 +180,17 @@ def _severe_logs(facts: Facts) -> list[Reason]:
     message = f"{facts.severe} of {facts.records} log records in the last 5 minutes are errors"
     url = _page("/logs", facts.env, query=f'service:"{facts.service}" severity:>=error')
     return [Reason("degraded", "log_errors", message, round(ratio, 4), SEVERE_RATIO, url)]
+
+
+def _new_error(facts: Facts) -> list[Reason]:
+    """Tell of an error that was not there before: few records of it may be the first word of what comes."""
+    new = facts.new_error
+    if new is None:
+        return []
+    text = new.text if len(new.text) <= _TEXT_CHARS else f"{new.text[:_TEXT_CHARS]}…"
+    message = f"{new.records} log records in the last 5 minutes say {text!r}, since {new.since[11:19]} UTC; none did in the {new.hours} h before"
+    url = _page("/logs", facts.env, query=f'service:"{facts.service}" severity:>=error')
+    return [Reason("degraded", "new_errors", message, new.records, NEW_ERRORS, url)]
 
 
 def _burn(facts: Facts) -> list[Reason]:

@@ -25,9 +25,9 @@ from collector.read.templates import MASK, WILDCARD, Shape, group
 _ROWS_MOST = 5_000_000
 # The commonest shapes that are grouped; what is rarer is counted as the rest.
 _SHAPES_MOST = 20_000
-_BODY_CHARS = 1000
+BODY_CHARS = 1000
 # A word that holds a digit is a value. The separators are those of `templates`.
-_VALUE = r"""[^\s=:,;()\[\]"'{}<>|/]*[0-9][^\s=:,;()\[\]"'{}<>|/]*"""
+VALUE = r"""[^\s=:,;()\[\]"'{}<>|/]*[0-9][^\s=:,;()\[\]"'{}<>|/]*"""
 _EXAMPLES, _SERVICES = 3, 20
 _DEPLOY = "deploy"
 
@@ -108,8 +108,8 @@ def patterns(reader: Reader, question: PatternQuestion) -> Patterns:
     chosen, step = question.slice, step_ns(question.slice.window, question.buckets)
     found = reader.rows(_COUNT.format(search=chosen.search.sql), chosen.params())
     one_in = max(1, -(-found[0]["records"] // _ROWS_MOST))
-    params = {**chosen.params(), "step": step, "one_in": one_in, "shapes": _SHAPES_MOST, "value": _VALUE, "mask": MASK,
-              "chars": _BODY_CHARS, "services": _SERVICES, "examples": _EXAMPLES}  # fmt: skip
+    params = {**chosen.params(), "step": step, "one_in": one_in, "shapes": _SHAPES_MOST, "value": VALUE, "mask": MASK,
+              "chars": BODY_CHARS, "services": _SERVICES, "examples": _EXAMPLES}  # fmt: skip
     shapes = reader.rows(_SHAPES.format(search=chosen.search.sql), params)
     warnings = _warnings(shapes, one_in)
     since_ns, missing = _since(reader, question, shapes)
@@ -234,4 +234,4 @@ def search_for(template: str) -> str:
     pattern = "^" + ".*?".join(pieces)
     if len(pattern) > _REGEX_LIMIT:
         return f"body:/{pattern[:_REGEX_LIMIT].rstrip(chr(92))}/"
-    return f"body:/{pattern}(?:\\n|$)/" if len(template) < _BODY_CHARS else f"body:/{pattern}/"
+    return f"body:/{pattern}(?:\\n|$)/" if len(template) < BODY_CHARS else f"body:/{pattern}/"

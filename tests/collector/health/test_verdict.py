@@ -2,6 +2,7 @@ import pytest
 
 from collector.health.objectives import Burn
 from collector.health.verdict import Facts, OpenBreaker, judge
+from collector.read.new_errors import NewError
 
 BREAKER = OpenBreaker("checkout", "payment", "payment", "2026-11-22T20:51:49Z", "5 of 8 calls failed")
 
@@ -31,6 +32,11 @@ def facts(**known):
         ({"silent_s": None, "open_on_it": (BREAKER,)}, "unhealthy", ["breakers_on_it"]),
         ({"severe": 20, "records": 100}, "degraded", ["log_errors"]),
         ({"severe": 9, "records": 9}, "healthy", []),
+        (
+            {"new_error": NewError("pool <*> is gone", 12, "2026-11-22T20:51:49Z", 24)},
+            "degraded",
+            ["new_errors"],
+        ),
         ({"burn": Burn(0.999, 20.0, 14.4, 1)}, "degraded", ["slo_burn"]),
         ({"failed": 25, "burn": Burn(0.999, 250.0, 14.4, 1)}, "unhealthy", ["error_ratio", "slo_burn"]),
         ({"failed": 50, "own_open": (BREAKER,)}, "unhealthy", ["error_ratio", "breaker_open"]),
