@@ -136,6 +136,7 @@ def test_another_collector_hears_of_it_at_once(
         file.write(b"z\n")
 
     wait_for(lambda: changes(collector, collector.url) == WHOLE[1:], "the closing at the first")
+    wait_for(lambda: len(collector.lines() + second_collector.lines()) >= 3, "the last line")
 
     assert sorted(collector.lines() + second_collector.lines()) == [b"x", b"y", b"z"]
 
