@@ -1,7 +1,7 @@
 """
 Service-level objectives as evidence of health: how fast the error budget burns that the catalogue's ``slo`` leaves.
 
-The windows and rates are those of ``slo:`` rules (alerting/kinds/slo.py): a fiftieth of a month's budget within an hour and still going on, or a twentieth within six.
+``slo:`` rules (alerting/kinds/slo.py) ask with the same windows and rates: a fiftieth of a month's budget within an hour and still going on, or a twentieth within six.
 
 Source: https://sre.google/workbook/alerting-on-slos/ ("Multiwindow, Multi-Burn-Rate Alerts").
 """
@@ -18,11 +18,12 @@ from collector.read.sql import Reader, Row
 
 _SHARE = re.compile(r"(?<![\d.])(\d{2}(?:\.\d{1,4})?)\s*%")
 _LEAST_SHARE = 0.5
-# Seconds; (long, short, burn rate) by their places here.
-_WINDOWS = (3600, 300, 21_600, 1800)
-_PAIRS = ((0, 1, 14.4), (2, 3, 6.0))
-# Of fewer calls in the short window a ratio says nothing.
-_LEAST_CALLS = 20
+PAIRS = ((3600, 300, 14.4), (21_600, 1800, 6.0))
+"""(long window, short window, burn rate), seconds."""
+LEAST_CALLS = 20
+"""Of fewer calls in the short window a ratio says nothing."""
+# As `_RATIOS` answers: long and short of each pair.
+_WINDOWS = tuple(length_s for long_s, short_s, _ in PAIRS for length_s in (long_s, short_s))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,8 @@ def _rows(reader: Reader, window: Window, env: str, services: Sequence[str]) -> 
 
 
 def _burning(row: Row, share: float) -> Iterator[Burn]:
-    rates = [ratio / (1 - share) for ratio in row["ratios"]]
-    for long, short, threshold in _PAIRS:
-        if row["calls"][short] >= _LEAST_CALLS and min(rates[long], rates[short]) > threshold:
-            yield Burn(share, rates[long], threshold, _WINDOWS[long] // 3600)
+    calls = dict(zip(_WINDOWS, row["calls"], strict=True))
+    rates = {length_s: ratio / (1 - share) for length_s, ratio in zip(_WINDOWS, row["ratios"], strict=True)}
+    for long_s, short_s, threshold in PAIRS:
+        if calls[short_s] >= LEAST_CALLS and min(rates[long_s], rates[short_s]) > threshold:
+            yield Burn(share, rates[long_s], threshold, long_s // 3600)

@@ -19,19 +19,16 @@ from typing import ClassVar
 from collector.alerting.expression import Matcher
 from collector.alerting.kinds.asking import SPANS, Missing, Sample, Sources, nanoseconds
 from collector.alerting.kinds.words import DURATION, NUMBER, fit, matchers_of, read_words, seconds_of
+from collector.health.objectives import LEAST_CALLS, PAIRS
 from collector.query.window import SECOND_NS, Window
 from collector.read.services import red
 from collector.read.slow import slow
 from collector.read.sql import Row
 
 _LABELS = ("service", "env")
-# (long window, short window, burn rate)
-_PAIRS = ((3600.0, 300.0, 14.4), (21_600.0, 1800.0, 6.0))
 # Where even a service all of whose calls are bad burns slower than this, no alert would ever come.
-_LEAST_RATE = min(rate for _, _, rate in _PAIRS)
+_LEAST_RATE = min(rate for _, _, rate in PAIRS)
 _LONGEST_S = 3600.0
-# Of fewer calls in the short window a ratio says nothing.
-_LEAST_CALLS = 20
 
 Rates = dict[tuple[str, str], Row]
 
@@ -56,7 +53,7 @@ class Burning:
     def find(self, sources: Sources, at: datetime) -> list[Sample]:
         """Give the services whose budget burns in both windows of a pair."""
         worst: dict[tuple[str, str], float] = {}
-        for long_s, short_s, rate in _PAIRS:
+        for long_s, short_s, rate in PAIRS:
             short = self._rates(sources, at, short_s)
             if not any(self._burns(row, rate) for row in short.values()):
                 continue  # what does not burn now needs no hours to be read
@@ -73,7 +70,7 @@ class Burning:
         fingerprint: Callable[[Sample], str],
     ) -> frozenset[str]:
         """Give those that have calls in a short window: they were counted."""
-        served = self._rates(sources, at, _PAIRS[-1][1])
+        served = self._rates(sources, at, PAIRS[-1][1])
         known = {fingerprint(Sample({"service": service, "env": env}, 0.0)) for service, env in served}
         return frozenset(one.fingerprint for one in missing if one.fingerprint in known)
 
@@ -82,7 +79,7 @@ class Burning:
         return "error_ratio" if self.slower_than_s is None else "slow_ratio"
 
     def _burns(self, row: Row, rate: float) -> bool:
-        return bool(row["calls"] >= _LEAST_CALLS and row[self._ratio] > rate * self.budget)
+        return bool(row["calls"] >= LEAST_CALLS and row[self._ratio] > rate * self.budget)
 
     def _rates(self, sources: Sources, at: datetime, seconds: float) -> Rates:
         now = nanoseconds(at)
