@@ -89,14 +89,20 @@ def test_from_an_open_breaker_to_its_evidence(page: Page, scene: Any, poll: Call
 
 def test_the_board_says_that_the_engine_is_down(page: Page, scene: Any, poll: Callable[..., Any]) -> None:
     """With the engine killed every page still answers and says so; afterwards the banner is gone."""
-    scene.collector.kill_engine()
-
-    page.goto("/breakers")
-
-    expect(page.get_by_test_id("engine-banner")).to_be_visible(timeout=10_000)
+    poll(lambda: _says_the_engine_is_down(page, scene), within_s=90)
     poll(lambda: scene.collector.engine()["state"] == "up", within_s=60)
+
     page.goto("/breakers")
+
     expect(page.get_by_test_id("engine-banner")).to_have_count(0)
+
+
+def _says_the_engine_is_down(page: Page, scene: Any) -> bool:
+    """Kill the engine and ask; its supervisor may be quicker than the browser, but waits twice as long after each death."""
+    if scene.collector.engine()["pid"]:
+        scene.collector.kill_engine()
+    page.goto("/breakers")
+    return page.get_by_test_id("engine-banner").is_visible()
 
 
 def _opened_at(scene: Any) -> datetime:
