@@ -208,6 +208,7 @@ def build(settings: Settings, tour: str = "") -> Collector:
             sql=lambda text: console.ask(text),  # noqa: PLW0108 - the console is made below
             own=lambda: pipeline.pipeline(),  # noqa: PLW0108
             attend=lambda signals: wait_loaded(journal, formats.groups_of(signals)),
+            slos=catalogue.slos,
         ),
         on_call=catalogue.receivers,
     )

@@ -73,4 +73,4 @@ def investigating(
     if sources is None:
         return None
     attend = partial(sources.attend, ANYTHING)
-    return Investigator(state, Witness(sources.reader), planner, leads, attend)
+    return Investigator(state, Witness(sources.reader, sources.slos), planner, leads, attend)

@@ -45,9 +45,11 @@ class Witness:
 
     Attributes:
         ask: Gives a reader.
+        slos: Gives service -> its objective, as the catalogue says.
     """
 
     ask: Ask
+    slos: Callable[[], Mapping[str, str]] = dict
 
     def topology(self, now: datetime) -> Topology:
         """
@@ -96,7 +98,7 @@ class Witness:
                 each.row() for each in transitions(reader, window, Chosen(env=env))[:TRANSITIONS_MOST]
             ],
             "deploys": _deploys(reader, env, window),
-            "health": _health(reader, concerned, env, window),
+            "health": _health(reader, concerned, env, window, self.slos()),
         }
 
 
@@ -162,8 +164,10 @@ def _deploys(reader: Reader, env: str, window: Window) -> list[Row]:
     return began[:DEPLOYS_MOST]
 
 
-def _health(reader: Reader, services: list[str], env: str, window: Window) -> dict[str, str]:
-    rows = board(reader, window.last(60), env) if services else []
+def _health(
+    reader: Reader, services: list[str], env: str, window: Window, slos: Mapping[str, str]
+) -> dict[str, str]:
+    rows = board(reader, window.last(60), env, slos=slos) if services else []
     return {row["service"]: row["health"] for row in rows if row["service"] in services}
 
 

@@ -49,6 +49,7 @@ class Sources:
         own: Gives what ``/api/v1/pipeline`` says; ``None`` = nothing is known.
         attend: Called with signals before a question about them: what gathers in the journal until somebody reads is loaded then.
         leaves: What expressions ask of the store, brought for many rules; ``None`` = each asks by itself.
+        slos: Gives service -> its objective, as the catalogue says.
     """
 
     reader: Callable[[], Reader]
@@ -57,6 +58,7 @@ class Sources:
     own: Callable[[], Mapping[str, Any]] | None = None
     attend: Callable[[Collection[str]], object] = bool
     leaves: Leaves | None = None
+    slos: Callable[[], Mapping[str, str]] = dict
 
 
 # Of what a rule's answer is made; transitions of breakers wait for nobody, so nobody names them.

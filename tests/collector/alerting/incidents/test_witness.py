@@ -71,6 +71,22 @@ def test_log_records_and_transitions_are_pinned(store, fill, world):
     assert whole["pinned_at"]
 
 
+def test_verdicts_know_the_catalogues_objectives(store, fill, world):
+    """What the board says of a service that burns its budget is what an incident keeps."""
+    spans = [span(second, "payment", "POST /pay", status="ok" if place % 40 else "error")
+             for place, second in enumerate(range(-3590, -5, 10))]  # fmt: skip
+    fill("spans", spans)
+    one = opened(world)
+
+    def verdict(witness):
+        Investigator(world.state, witness, world.planner, lambda *_: True).look(NOW)
+        with world.state.read() as tx:
+            return incident_store.find(tx, one).pinned["health"]["payment"]
+
+    assert verdict(Witness(lambda: Reader(store))) == "healthy"
+    assert verdict(Witness(lambda: Reader(store), lambda: {"payment": "99.9 %"})) == "degraded"
+
+
 def test_what_is_pinned_stays_when_the_telemetry_is_gone(store, fill, world):
     """And an engine that is away changes nothing."""
     fill("logs", [log(-60, "gone", **ERROR)])
