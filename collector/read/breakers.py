@@ -29,6 +29,8 @@ FLAPPING_OPENS, FLAPPING_NS = 3, 600 * SECOND_NS
 HOUR_NS = 3600 * SECOND_NS
 # What was so five minutes ago seldom turns out to have been otherwise.
 _SETTLED_NS = 300 * SECOND_NS
+# A page asks about the moment it was opened at, so that all its parts tell of the same range; its questions come a little later, and mean the present.
+_OPENED_NS = 10 * SECOND_NS
 # Filled in when a `BreakerState` is made.
 _NOBODY: Any = None
 
@@ -173,11 +175,11 @@ def states(reader: Reader, end: Window, chosen: Chosen = _EVERY) -> list[Breaker
     Return every chosen breaker as it stood at the end of *end*.
 
     Args:
-        reader: The store; whoever keeps the present states (`Reader.present`) answers where *end* is now.
+        reader: The store; whoever keeps the present states (`Reader.present`) answers where *end* is now, or was within ten seconds.
         end: Only its end counts.
         chosen: ``services`` may name one service.
     """
-    if reader.present is not None and end.end_ns >= end.now_ns and not chosen.trace_id:
+    if reader.present is not None and end.end_ns > end.now_ns - _OPENED_NS and not chosen.trace_id:
         kept: list[BreakerState] = reader.present.states()
         return kept if chosen == _EVERY else [state for state in kept if _chosen(state, chosen)]
     if chosen.services:

@@ -153,6 +153,22 @@ def test_where_nothing_was_written_nothing_is_asked(store, fill):
     assert [it.state for it in present.current()] == ["closed"]
 
 
+def test_a_page_that_was_opened_seconds_ago_is_told_the_present(kept, fill):
+    """A page's questions come after the moment it asks about: what is kept answers them; a minute ago is the past, and read."""
+    clock, present, counting = kept
+    fill("breaker_transitions", [transition(-60, "checkout", "payment", "closed>open")])
+    present.states()
+
+    def asked(ago_s):
+        counting.asked.clear()
+        window = Window(NOW_NS - 3600 * S, NOW_NS - ago_s * S, clock())
+        found = states(Reader(counting, present=present), window)
+        return [state.state for state in found], len(counting.asked)
+
+    assert [asked(0), asked(2), asked(9)] == [(["open"], 1)] * 3
+    assert asked(30)[1] > 2
+
+
 def test_new_rows_are_read_and_no_others(kept, fill, store):
     """Late ones too, and after the parts were merged."""
     clock, present, counting = kept
