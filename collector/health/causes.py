@@ -92,14 +92,16 @@ def bounds(window: Window) -> tuple[tuple[int, int], int]:
 
 def _read(reader: Reader, window: Window, env: str) -> Known:
     long = Window(max(window.start_ns - BASELINE_S * SECOND_NS, 0), window.end_ns, window.now_ns)
+    edges, told, services, waited, changes, versions = reader.together(
+        lambda its: call_reads.edges(its, long, env, screen(window)),
+        lambda its: resources.minutes(its, long, env, judged=window),
+        lambda its: minute_reads.services(its, long, env),
+        lambda its: call_reads.waited(its, long, env),
+        lambda its: transitions(its, long, Chosen(env=env)),
+        lambda its: deploys(its, long, env, "", 1000),
+    )
     return Known(
-        minute_reads.services(reader, long, env),
-        call_reads.edges(reader, long, env, screen(window)),
-        resources.minutes(reader, long, env, judged=window),
-        transitions(reader, long, Chosen(env=env)),
-        deploys(reader, long, env, "", 1000),
-        lambda slow: minute_reads.tails(reader, long, slow),
-        call_reads.waited(reader, long, env),
+        services, edges, told, changes, versions, lambda slow: minute_reads.tails(reader, long, slow), waited
     )
 
 

@@ -56,16 +56,18 @@ def board(
     Returns:
         The API's rows: ``{service, env, health, reasons, rate, error_ratio, …, breakers, owner, last_seen}``.
     """
-    known = heard_reads.heard(reader, window, Spans(HEARD_WITHIN_S, RECENT_S), env, service)
     near = window.last(max(window.seconds, HEARD_WITHIN_S))
-    states = breaker_reads.states(reader, window, Chosen(env=env))
-    versions = service_reads.versions(reader, near, env, service)
+    states, known, versions, (described, burning) = reader.together(
+        lambda its: breaker_reads.states(its, window, Chosen(env=env)),
+        lambda its: heard_reads.heard(its, window, Spans(HEARD_WITHIN_S, RECENT_S), env, service),
+        lambda its: service_reads.versions(its, near, env, service),
+        lambda its: _promised(its, window, env, slos),
+    )
     lately = {key: each for key, each in known.items() if each.heard}
-    signs = _signs(reader, window, env, service, lately)
-    described = service_reads.described(reader)
-    told = {name: fields["slo"] for (name, _), fields in described.items() if "slo" in fields}
-    burning = _burning(reader, window, env, {**told, **slos})
-    new = _new_errors(reader, window, lately)
+    signs, new = reader.together(
+        lambda its: _signs(its, window, env, service, lately),
+        lambda its: _new_errors(its, window, lately),
+    )
     facts = _facts(window, lately, states, versions, signs, new, burning)
     counts = _counts(states)
     return [
@@ -106,6 +108,15 @@ def _new_errors(reader: Reader, window: Window, lately: Mapping[Key, Heard]) -> 
         asked, lambda: new_errors(reader, window, RECENT_S, erring), lasting=bool(erring)
     )
     return found
+
+
+def _promised(
+    reader: Reader, window: Window, env: str, slos: Mapping[str, str]
+) -> tuple[Mapping[Key, Mapping[str, str]], Mapping[Key, Burn]]:
+    """Give what services say of themselves, and whose budget burns by that and by the catalogue's *slos*."""
+    described = service_reads.described(reader)
+    told = {name: fields["slo"] for (name, _), fields in described.items() if "slo" in fields}
+    return described, _burning(reader, window, env, {**told, **slos})
 
 
 def _burning(reader: Reader, window: Window, env: str, slos: Mapping[str, str]) -> Mapping[Key, Burn]:

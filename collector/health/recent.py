@@ -63,11 +63,16 @@ def recent(
     end_ns = min(window.end_ns, window.now_ns)
     until_s = end_ns // SECOND_NS
     inside = ((until_s - LOOK_S) // MINUTE_S * MINUTE_S, until_s)
+    hour, long, judged = (
+        Window(_since(inside, back_s), end_ns, window.now_ns) for back_s in (BASELINE_S, METRICS_S, 0)
+    )
+    slow, told = reader.together(
+        lambda its: list(_slow(its, hour, env, inside)),
+        lambda its: resources.minutes(its, long, env, _ROLES, judged),
+    )
     found: dict[Node, list[Anomaly]] = defaultdict(list)
-    for node, sign in _slow(reader, Window(_since(inside, BASELINE_S), end_ns, window.now_ns), env, inside):
+    for node, sign in slow:
         found[node].append(sign)
-    long, judged = (Window(_since(inside, back_s), end_ns, window.now_ns) for back_s in (METRICS_S, 0))
-    told = resources.minutes(reader, long, env, _ROLES, judged)
     for node, quantities in by_owner(services, told).items():
         found[node] += [
             sign for sign in _by_metrics(quantities, inside) if sign.goes_on and sign.score >= LEAST

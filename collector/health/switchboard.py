@@ -65,8 +65,12 @@ def _said(
 ) -> Mapping[Key, Row]:
     """Give ``{cause, blast_radius, hints}`` of those breakers that there is something to say about."""
     opened = [state for state in states if state.opened is not None][:EXPLAINED_MOST]
-    said = {key: {**_NOTHING, **told} for key, told in _explained(reader, opened, window).items()}
-    for key, advice in hints(reader, states, min(window.end_ns, window.now_ns), env, service).items():
+    explained, advised = reader.together(
+        lambda its: _explained(its, opened, window),
+        lambda its: hints(its, states, min(window.end_ns, window.now_ns), env, service),
+    )
+    said = {key: {**_NOTHING, **told} for key, told in explained.items()}
+    for key, advice in advised.items():
         said[key] = {**said.get(key, _NOTHING), "hints": advice}
     return said
 
@@ -74,7 +78,10 @@ def _said(
 def _explained(reader: Reader, states: Sequence[BreakerState], window: Window) -> Mapping[Key, Row]:
     openings = [state.opened for state in states if state.opened is not None]
     began = [Opening(each.env, each.service, each.at_ns - LEAD_NS) for each in openings]
-    told = zip(states, causes(reader, openings), blast_radii(reader, began, window), strict=True)
+    because, felt = reader.together(
+        lambda its: causes(its, openings), lambda its: blast_radii(its, began, window)
+    )
+    told = zip(states, because, felt, strict=True)
     return {_key(state): {"cause": cause, "blast_radius": radius} for state, cause, radius in told}
 
 

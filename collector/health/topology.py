@@ -26,8 +26,12 @@ _TELLS_MOST_LAST = (*_IDLE_STATES, "closed", "unknown", "half_open", "forced_ope
 
 def topology(reader: Reader, window: Window, env: str, slos: Mapping[str, str] = NO_SLOS) -> Row:
     """Return ``{nodes, edges}``; without *env* the nodes and edges of all environments are laid over each other."""
-    edges = edges_with_breakers(reader, window, env)
-    services = _services(board(reader, window, env, slos=slos))
+    rows, found = reader.together(
+        lambda its: board(its, window, env, slos=slos), lambda its: edge_reads.edges(its, window, env)
+    )
+    services = _services(rows)
+    # the board has asked for them
+    edges = _with_breakers(found, breaker_reads.states(reader, window, Chosen(env=env)))
     callers = {edge["caller"] for edge in edges}
     outside = {
         name: edge for edge in edges for name in (edge["caller"], edge["callee"]) if name not in services
@@ -41,9 +45,16 @@ def topology(reader: Reader, window: Window, env: str, slos: Mapping[str, str] =
 
 def edges_with_breakers(reader: Reader, window: Window, env: str, service: str = "") -> list[Row]:
     """Return the edges, of *service* only if named, each with the caller's breaker on its callee."""
-    by_edge = _by_edge(breaker_reads.states(reader, window, Chosen(env=env)))
-    found = edge_reads.edges(reader, window, env, service)
-    return [{**edge, **_protection(by_edge.get((edge["caller"], edge["callee"])))} for edge in found]
+    states, found = reader.together(
+        lambda its: breaker_reads.states(its, window, Chosen(env=env)),
+        lambda its: edge_reads.edges(its, window, env, service),
+    )
+    return _with_breakers(found, states)
+
+
+def _with_breakers(edges: Iterable[Row], states: Iterable[BreakerState]) -> list[Row]:
+    by_edge = _by_edge(states)
+    return [{**edge, **_protection(by_edge.get((edge["caller"], edge["callee"])))} for edge in edges]
 
 
 def protected(reader: Reader, window: Window, env: str) -> dict[str, bool]:

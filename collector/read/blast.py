@@ -120,12 +120,15 @@ def _traffic(reader: Reader, starts: Sequence[int], window: Window) -> list[_Tra
         "end": sql_time(window.end_ns),
     }
     found = [_Traffic() for _ in starts]
-    for row in reader.rows(_CALLS, params):
+    calls, served = reader.together(
+        lambda its: its.rows(_CALLS, params), lambda its: its.rows(_SERVED, params)
+    )
+    for row in calls:
         caller, callee = (row["env"], row["caller"]), (row["env"], row["callee"])
         for traffic, calls in zip(found, row["calls"], strict=True):
             if calls:
                 traffic.calls[caller][callee] = traffic.callers[callee][caller] = calls
-    for row in reader.rows(_SERVED, params):
+    for row in served:
         for traffic, requests, failed in zip(found, row["requests"], row["failed"], strict=True):
             if requests:
                 traffic.routes[row["env"], row["service"]][row["route"]] = (requests, failed)

@@ -192,16 +192,16 @@ def states(reader: Reader, end: Window, chosen: Chosen = _EVERY) -> list[Breaker
 
 def _read(reader: Reader, end: Window, chosen: Chosen) -> list[BreakerState]:
     now = min(end.end_ns, end.now_ns)
-    lasts = last_states(reader, now, end.end_ns, chosen)
-    if not lasts:
-        return []
-    around = transitions(reader, Window(now - HOUR_NS - AROUND_NS, end.end_ns, now), chosen)
+    lasts, around, heard = reader.together(
+        lambda its: last_states(its, now, end.end_ns, chosen),
+        lambda its: transitions(its, Window(now - HOUR_NS - AROUND_NS, end.end_ns, now), chosen),
+        lambda its: heard_of(its, now, end.end_ns, chosen),
+    )
     newest: dict[Holder, Transition] = {}
     for each in around:
         newest.setdefault(each.holder, each)
     hour = [each for each in around if each.at_ns >= now - HOUR_NS]
     told = [newest.get(last.holder, last) for last in lasts]
-    heard = heard_of(reader, now, end.end_ns, chosen)
     for each in (*lasts, *around):
         key = (each.env, each.service)
         heard[key] = max(heard.get(key, 0), each.observed_ns)

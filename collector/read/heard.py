@@ -98,12 +98,15 @@ def heard(reader: Reader, window: Window, spans: Spans, env: str, service: str =
         "service": service,
     }
     found: dict[Key, Heard] = defaultdict(Heard)
-    for row in reader.rows(_RECORDS, params):
+    records, calls = reader.together(
+        lambda its: its.rows(_RECORDS, params), lambda its: its.rows(_CALLS, params)
+    )
+    for row in records:
         each = found[row["service"], row["env"]]
         each.last_seen, each.heard, each.records, each.severe = (
             row[name] for name in ("last_seen", "heard", "records", "severe")
         )
-    for key, rows in _by_service(reader.rows(_CALLS, params)).items():
+    for key, rows in _by_service(calls).items():
         _add(found[key], rows, window)
     return dict(sorted(found.items()))
 

@@ -78,8 +78,11 @@ def last_states(reader: Reader, now_ns: int, end_ns: int, chosen: Chosen) -> lis
         rows = reader.rows(LAST + _CHOSEN + OF_EACH, params)
     else:
         params["day"] = sql_time(max(now_ns - DAY_NS, 0))
-        rows = reader.rows(LAST + _CHOSEN + OF_EACH, {**params, "since": params["day"]})
-        rows += _older(reader, params)
+        rows, older = reader.together(
+            lambda its: its.rows(LAST + _CHOSEN + OF_EACH, {**params, "since": params["day"]}),
+            lambda its: _older(its, params),
+        )
+        rows += older
     return sorted((settled(*each) for each in newest(rows)), key=lambda each: each.holder)
 
 

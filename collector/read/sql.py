@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from collector.errors import QueryError, QueryTooExpensive, QueryUnanswerable, StoreError
@@ -22,9 +23,11 @@ _BAD_REGEX = 427
 _BAD_ARGUMENTS = 36
 # FUNCTION_THROW_IF_VALUE_IS_NON_ZERO: its message is a statement's own, before ClickHouse says where it stands.
 _THROWN = 395
+# Statements of one answer that run together: more would take turns from other questions, and two cores do no more.
+_AT_ONCE = 3
 # TOO_DEEP_RECURSION, TOO_DEEP_AST, TOO_BIG_AST.
 _TOO_DEEP = frozenset({306, 167, 168})
-_AT_ONCE = {"query_plan_max_limit_for_lazy_materialization": "0"}
+_WITHOUT_DELAY = {"query_plan_max_limit_for_lazy_materialization": "0"}
 _OWN_WORDS = re.compile(r"DB::Exception: (.*?): while executing", re.DOTALL)
 
 
@@ -82,6 +85,12 @@ class Cost:
         self.bytes_read += answer.bytes_read
         self.elapsed_ms += answer.elapsed_ms
 
+    def take(self, other: Cost) -> None:
+        """Count what another part of the answer cost."""
+        self.rows_read += other.rows_read
+        self.bytes_read += other.bytes_read
+        self.elapsed_ms += other.elapsed_ms
+
 
 @dataclass(slots=True)
 class Reader:
@@ -116,6 +125,23 @@ class Reader:
             self.known[asked] = read() if kept is None else kept.answer(asked, read)
         return self.known[asked]
 
+    def together(self, *reads: Callable[[Reader], Any]) -> list[Any]:
+        """
+        Return what each of *reads* gives; they run at the same time, a few at once, each with a reader of its own, and their costs are added up.
+
+        For parts of one answer that do not need each other: much of a statement is done by one core, and while Python makes something of one answer ClickHouse
+        works at the next.
+
+        Raises:
+            FuseboardError: What the first of them that failed raised, once all have ended.
+        """
+        readers = [replace(self, cost=Cost()) for _ in reads]
+        with ThreadPoolExecutor(_AT_ONCE, "together") as threads:
+            running = [threads.submit(read, reader) for read, reader in zip(reads, readers, strict=True)]
+        for reader in readers:
+            self.cost.take(reader.cost)
+        return [each.result() for each in running]
+
     def rows_of_few(
         self, sql: str, params: Mapping[str, object] | None = None, most: int = 100_000
     ) -> list[Row] | None:
@@ -128,7 +154,7 @@ class Reader:
         if limits.read_rows and limits.read_rows < most:
             return None
         try:
-            return self.rows(sql, params, {"max_rows_to_read": str(most), **_AT_ONCE})
+            return self.rows(sql, params, {"max_rows_to_read": str(most), **_WITHOUT_DELAY})
         except QueryTooExpensive as error:
             if isinstance(error.__cause__, StoreError) and error.__cause__.clickhouse_code == TOO_MANY_ROWS:
                 return None
