@@ -52,8 +52,15 @@ class InstanceState(msgspec.Struct, frozen=True, gc=False):
         return self.state == "unknown"
 
 
-def _badness(it: InstanceState) -> tuple[int, int]:
-    return _BADNESS[it.state], it.last.at_ns
+def _worst(instances: Iterable[InstanceState]) -> InstanceState:
+    """Give the instance of the worst state, of several the one longest in it, of these the first."""
+    rest = iter(instances)
+    worst = next(rest)
+    for it in rest:
+        worse = _BADNESS[it.state] - _BADNESS[worst.state]
+        if worse < 0 or (worse == 0 and it.last.at_ns < worst.last.at_ns):
+            worst = it
+    return worst
 
 
 class BreakerState(msgspec.Struct, frozen=True, gc=False):
@@ -77,8 +84,7 @@ class BreakerState(msgspec.Struct, frozen=True, gc=False):
     written: dict[str, bytes] = {}
 
     def __post_init__(self) -> None:
-        one = self.instances[0] if len(self.instances) == 1 else min(self.instances, key=_badness)
-        force_setattr(self, "shown", one)
+        force_setattr(self, "shown", _worst(self.instances))
         force_setattr(self, "written", {})
 
     @property
@@ -201,11 +207,11 @@ def _read(reader: Reader, end: Window, chosen: Chosen) -> list[BreakerState]:
     for each in around:
         newest.setdefault(each.holder, each)
     hour = [each for each in around if each.at_ns >= now - HOUR_NS]
-    told = [newest.get(last.holder, last) for last in lasts]
-    for each in (*lasts, *around):
-        key = (each.env, each.service)
-        heard[key] = max(heard.get(key, 0), each.observed_ns)
-    quiet = {key for key, at_ns in heard.items() if at_ns < now - STALE_NS}
+    told = [newest.get(last.holder, last) for last in lasts] if newest else lasts
+    since = now - STALE_NS
+    spoke = {key for key, at_ns in heard.items() if at_ns >= since}
+    spoke.update((each.env, each.service) for each in (*lasts, *around) if each.observed_ns >= since)
+    quiet = {(each.env, each.service) for each in lasts} - spoke
     return list(grouped(told, hour, quiet, now))
 
 
