@@ -72,10 +72,11 @@ def usual_share(every: Mapping[int, float], some: Mapping[int, float], window: B
 
 def _baseline(every: Values, window: Bounds) -> list[int]:
     """Give the minutes of what is usual: those before the window, or the first ones; of a few minutes the first half, so that a system is judged from its third on."""
-    ordered = sorted(at for at in every if at < window[1])
-    before = [at for at in ordered if at < window[0]]
+    first, end = window
+    before = [at for at in every if at < first]
     if len(before) >= MIN_BASELINE:
         return before
+    ordered = sorted(at for at in every if at < end)
     return ordered[: max(int(len(ordered) * FIRST_SHARE), min(MIN_BASELINE, len(ordered) // 2), 1)]
 
 
@@ -84,6 +85,9 @@ def pooled(calls: Mapping[int, float], some: Mapping[int, float]) -> dict[int, t
     found = {}
     for at in sorted(calls):
         count, total, back = calls[at], some.get(at, 0.0), at
+        if count >= POOLED_CALLS:
+            found[at] = (count, total)
+            continue
         while count < POOLED_CALLS and back > at - (POOLED_MINUTES - 1) * MINUTE_S:
             back -= MINUTE_S
             count += calls.get(back, 0)
@@ -104,7 +108,8 @@ def worst_run(
 ) -> Anomaly | None:
     """Find the worst run of abnormal minutes in the window; one usual minute between two does not end a run."""
     runs: list[list[int]] = []
-    for at in sorted(at for at in values if window[0] <= at < window[1] and abnormal(at, values[at])):
+    first, end = window
+    for at in sorted(at for at, value in values.items() if first <= at < end and abnormal(at, value)):
         if runs and at - runs[-1][-1] <= 2 * MINUTE_S:
             runs[-1].append(at)
         else:

@@ -226,6 +226,13 @@ def _stopped(counted: Values, window: Bounds) -> Anomaly | None:
 
 def unanswered(received: Mapping[int, float], tried: Mapping[int, float], window: Bounds) -> Anomaly | None:
     """Find minutes in which calls to a service did not arrive there: it refused them, or was not there."""
+    first = window[0] - (POOLED_MINUTES - 1) * MINUTE_S
+    if not any(
+        sent - received.get(at, 0) >= _ALMOST * UNANSWERED_RATIO * sent
+        for at, sent in tried.items()
+        if first <= at < window[1]
+    ):
+        return None  # nor in minutes that are looked at together
     known = pooled(tried, received)
     ratios = {at: max(sent - got, 0.0) / sent for at, (sent, got) in known.items()}
     middle, spread = usual(ratios, window)
