@@ -24,6 +24,7 @@ _BASELINES_S = (86_400, 3600)
 _NEW_S = 1800
 # Masked and counted in a tenth of a second.
 _SEVERE_MOST = 200_000
+_TEXTS = {"least": LEAST, "value": VALUE, "mask": MASK, "chars": BODY_CHARS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,21 @@ class NewError:
     hours: int
 
 
+_SHAPE = "replaceRegexpAll(substringUTF8(substringIndex(body, '\\n', 1), 1, {chars:UInt16}), {value:String}, {mask:String})"
+# Five minutes tell who repeats any text at all: nobody else's past is read.
+_REPEATING = f"""
+SELECT DISTINCT service, env
+FROM (
+    SELECT service, env, {_SHAPE} AS shape, count() AS records
+    FROM logs
+    WHERE occurred_at >= {{recent:DateTime64(9, 'UTC')}} AND occurred_at < {{end:DateTime64(9, 'UTC')}}
+      AND toStartOfMinute(occurred_at) >= toStartOfMinute({{recent:DateTime64(9, 'UTC')}})
+      AND service IN {{services:Array(String)}} AND severity IN ('error', 'fatal')
+    GROUP BY service, env, shape
+    HAVING records >= {{least:UInt32}}
+)
+LIMIT 5000
+"""
 _HISTORY = """
 SELECT service, env, toUnixTimestamp(min(minute)) AS first,
        sumIf(l.records, severity IN ('error', 'fatal')) AS day,
@@ -45,14 +61,13 @@ WHERE minute >= {day:DateTime64(9, 'UTC')} AND minute < {end:DateTime64(9, 'UTC'
 GROUP BY service, env
 LIMIT 5000
 """
-_NEW = """
-SELECT service, env, replaceRegexpAll(substringUTF8(substringIndex(body, '\\n', 1), 1, {chars:UInt16}), {value:String}, {mask:String}) AS shape,
-       countIf(occurred_at >= {recent:DateTime64(9, 'UTC')}) AS records, min(occurred_at) AS first_at
+_NEW = f"""
+SELECT service, env, {_SHAPE} AS shape, countIf(occurred_at >= {{recent:DateTime64(9, 'UTC')}}) AS records, min(occurred_at) AS first_at
 FROM logs
-WHERE occurred_at >= {since:DateTime64(9, 'UTC')} AND occurred_at < {end:DateTime64(9, 'UTC')} AND toStartOfMinute(occurred_at) >= toStartOfMinute({since:DateTime64(9, 'UTC')})
-  AND service IN {services:Array(String)} AND severity IN ('error', 'fatal')
+WHERE occurred_at >= {{since:DateTime64(9, 'UTC')}} AND occurred_at < {{end:DateTime64(9, 'UTC')}} AND toStartOfMinute(occurred_at) >= toStartOfMinute({{since:DateTime64(9, 'UTC')}})
+  AND service IN {{services:Array(String)}} AND severity IN ('error', 'fatal')
 GROUP BY service, env, shape
-HAVING records >= {least:UInt32} AND first_at >= {new:DateTime64(9, 'UTC')}
+HAVING records >= {{least:UInt32}} AND first_at >= {{new:DateTime64(9, 'UTC')}}
 ORDER BY records DESC, shape
 LIMIT 1 BY service, env
 LIMIT 5000
@@ -71,8 +86,6 @@ def new_errors(
         recent_s: How long "now" is, seconds.
         asked: Services that log errors now; one whose log is younger than an hour has nothing to compare with.
     """
-    if not asked:
-        return {}
     end_s = window.end_ns // SECOND_NS
     new_s = end_s - _NEW_S
     params = {
@@ -80,10 +93,11 @@ def new_errors(
         "new": _time(new_s),
         "recent": _time(end_s - int(recent_s)),
         "end": sql_time(window.end_ns),
-        "services": sorted({service for service, _ in asked}),
+        **_TEXTS,
     }
     found = {}
-    history = {(row["service"], row["env"]): row for row in reader.rows(_HISTORY, params)}
+    asked = _repeating(reader, params, asked)
+    history = _history(reader, params, asked)
     for back_s, keys in _by_baseline(asked, history, new_s).items():
         for row in _rows(reader, {**params, "since": _time(new_s - back_s)}, keys):
             key = row["service"], row["env"]
@@ -92,6 +106,26 @@ def new_errors(
                 text = row["shape"].replace(MASK, WILDCARD)
                 found[key] = NewError(text, row["records"], row["first_at"], hours)
     return found
+
+
+def _repeating(reader: Reader, params: Mapping[str, object], asked: Collection[Key]) -> list[Key]:
+    """Give those of *asked* that repeat some text now."""
+    if not asked:
+        return []
+    rows = reader.rows(_REPEATING, {**params, "services": _names(asked)})
+    repeating = {(row["service"], row["env"]) for row in rows}
+    return [key for key in asked if key in repeating]
+
+
+def _history(reader: Reader, params: Mapping[str, object], asked: Collection[Key]) -> Mapping[Key, Row]:
+    if not asked:
+        return {}
+    rows = reader.rows(_HISTORY, {**params, "services": _names(asked)})
+    return {(row["service"], row["env"]): row for row in rows}
+
+
+def _names(keys: Collection[Key]) -> list[str]:
+    return sorted({service for service, _ in keys})
 
 
 def _by_baseline(asked: Collection[Key], history: Mapping[Key, Row], new_s: int) -> Mapping[int, list[Key]]:
@@ -112,9 +146,7 @@ def _by_baseline(asked: Collection[Key], history: Mapping[Key, Row], new_s: int)
 
 
 def _rows(reader: Reader, params: Mapping[str, object], keys: Collection[Key]) -> list[Row]:
-    services = sorted({service for service, _ in keys})
-    told = {"services": services, "least": LEAST, "value": VALUE, "mask": MASK, "chars": BODY_CHARS}
-    return reader.rows(_NEW, {**params, **told})
+    return reader.rows(_NEW, {**params, "services": _names(keys)})
 
 
 def _time(at_s: int) -> str:
