@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import add
 
 from collector.health import signs
@@ -13,6 +13,7 @@ from collector.read.minutes import EdgeKey, Minutes
 
 # Traffic that stopped because callers stopped: below this share of their usual calls nobody tries any more.
 TRIED_RATIO = 0.3
+_NONE: Mapping[int, float] = {}
 
 
 def judge_arrivals(
@@ -30,15 +31,16 @@ def judge_arrivals(
         if edge.queued and (caller, env) not in services
     }
     queues = set(read.values())
-    sent: dict[Node, dict[int, float]] = defaultdict(dict)
-    waited_for: dict[Node, dict[int, float]] = defaultdict(dict)
+    sent: dict[Node, list[Mapping[int, int]]] = defaultdict(list)
+    waited: dict[Node, list[Mapping[int, int]]] = defaultdict(list)
     for (_, callee, env), edge in edges.items():
         node = (callee, env)
         if node in queues:
-            add_up(sent[node], edge.calls)
+            sent[node].append(edge.calls)
         if not edge.queued and node in services:
-            add_up(waited_for[node], edge.calls)
-    tried = {**waited_for, **{reader: sent[queue] for reader, queue in read.items()}}
+            waited[node].append(edge.calls)
+    waited_for = {node: _together(calls) for node, calls in waited.items()}
+    tried = {**waited_for, **{reader: _together(sent[queue]) for reader, queue in read.items()}}
     for node in list(graph):
         it = graph[node]
         absent = next((each for each in it.own if each.kind == "gone"), None)
@@ -48,7 +50,8 @@ def judge_arrivals(
             expected = max((window[1] - absent.began_s) // MINUTE_S, 1)
             if sum(during) < TRIED_RATIO * middle * min(expected, len(during) + 3):
                 it.own.remove(absent)
-        direct = {at: waited_for[node].get(at, 0) for at in tried.get(node, ())}
+        arrived = waited_for.get(node, _NONE)
+        direct = arrived if node not in read else {at: arrived.get(at, 0) for at in tried.get(node, ())}
         refused = (
             signs.unanswered(services[node].calls, direct, (window[0], min(window[1], until_s - MINUTE_S)))
             if any(direct.values()) and node in services
@@ -56,6 +59,24 @@ def judge_arrivals(
         )
         if refused is not None:
             it.own.append(refused)
+
+
+def _together(calls: Sequence[Mapping[int, int]]) -> dict[int, float]:
+    """Add up the calls of several edges, minute by minute."""
+    minutes = list(calls[0]) if calls else []
+    if all(list(each) == minutes for each in calls):
+        # the usual case, and three times as fast
+        return dict(
+            zip(
+                minutes,
+                map(float, map(sum, zip(*(each.values() for each in calls), strict=True))),
+                strict=True,
+            )
+        )
+    sums: dict[int, float] = {}
+    for each in calls:
+        add_up(sums, each)
+    return sums
 
 
 def judge_calls(
