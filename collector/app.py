@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -300,7 +300,7 @@ def build(settings: Settings, tour: str = "") -> Collector:
         people,
         prometheus,
         settings.query_at_once,
-        partial(loaded, journal),
+        partial(_loaded, journal),
     )
     allowed = settings.allowed_hosts if settings.allowed_hosts or is_loopback(settings.host) else ("*",)
     collector = Collector(
@@ -352,6 +352,11 @@ def _disk(
 def _migrated(store: Store) -> None:
     applied = migrate(store)
     log.info("schema_ready", applied=applied)
+
+
+async def _loaded(journal: Journal, signals: Collection[str] | None) -> None:
+    """Have whatever waited for a reader of *signals* (``None`` = of any) loaded."""
+    await loaded(journal, None if signals is None else formats.groups_of(signals))
 
 
 def _unloaded(journal: Journal, loader: Loader, group: str) -> Callable[[], int | None]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Protocol
 
 import structlog
@@ -17,6 +17,7 @@ from anyio import to_thread
 
 from collector.api.clickhouse import PREFIX, ClickHouse
 from collector.api.prometheus import Prometheus
+from collector.api.reads import signals_of
 from collector.errors import FuseboardError
 from collector.probes import Probes
 from collector.receive.app import Receiver
@@ -31,6 +32,7 @@ from collector.receive.guard import App
 
 log = structlog.get_logger()
 
+METRICS = ("metrics",)
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 # Eight for statements of people, the rest for handlers that ask ClickHouse nothing.
 _SPARE_THREADS = 24
@@ -71,7 +73,7 @@ class Router:
         people: ``/clickhouse/``.
         prometheus: ``/prometheus/`` and ``/api/v1/metrics/``.
         at_once: Statements of readers that may run at once.
-        loaded: Returns when what waited for a reader can be read.
+        loaded: Given the signals that are read (``None`` = any may be), returns when what waited for a reader of them can be read.
 
     Attributes:
         pages: Everything else; ``None`` = not installed.
@@ -86,7 +88,7 @@ class Router:
         people: ClickHouse,
         prometheus: Prometheus,
         at_once: int,
-        loaded: Callable[[], Awaitable[None]],
+        loaded: Callable[[Collection[str] | None], Awaitable[None]],
     ) -> None:
         self._receiver = receiver
         self._probes = probes
@@ -111,13 +113,13 @@ class Router:
         elif path in PROBES:
             await self._probes(scope, receive, send)
         elif self._prometheus.serves(path):
-            await self._loaded()
+            await self._loaded(METRICS)
             await self._prometheus(scope, receive, send)
         elif path.startswith("/api/"):
-            await self._loaded()
+            await self._loaded(signals_of(path))
             await self._api(scope, receive, send)
         elif path == PREFIX or path.startswith(f"{PREFIX}/"):
-            await self._loaded()
+            await self._loaded(None)
             await self._people(scope, receive, send)
         elif self.pages is not None and path != "/api" and not path.startswith(("/v1/", "/loki/")):
             await self.pages(scope, receive, send)

@@ -18,13 +18,13 @@ _LONGEST_S = 1.0
 _LOOK_S = 0.01
 
 
-async def loaded(journal: Journal) -> None:
-    """Return when everything that waited for a reader is loaded, or after a second."""
+async def loaded(journal: Journal, groups: Collection[str] | None = None) -> None:
+    """Return when whatever of *groups* (``None`` = of all) waited for a reader is loaded, or after a second; of none at once."""
     began = time.monotonic()
-    groups = journal.attend()
-    while groups and time.monotonic() - began < _LONGEST_S:
+    left = journal.attend(groups)
+    while left and time.monotonic() - began < _LONGEST_S:
         await asyncio.sleep(_LOOK_S)
-        groups = _left(journal, groups, began)
+        left = _left(journal, left, began)
 
 
 def wait_loaded(journal: Journal, groups: Collection[str] | None = None) -> None:

@@ -8,7 +8,7 @@ A line is searchable two seconds after its 2xx by whoever asks. While nobody doe
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 SEAL_AGE_S = 1.0
 """Of a small segment, unless its group has an age of its own (`JournalSettings.seal_ages_s`)."""
@@ -19,6 +19,8 @@ _SEAL_LARGE_S = 1.0
 _QUIET_RAW_BYTES = 256 << 10
 # After a reader this long there may be another question: a page that refreshes itself, a live tail.
 _ATTENDED_S = 10.0
+# The name that stands for every group; no group has it.
+_ALL = ""
 
 
 class Patience:
@@ -36,14 +38,14 @@ class Patience:
         self._quiet_s = quiet_s
         self._most_s = most_s
         self._hurried: set[str] = set()
-        self._attended = self._attended_since = -_ATTENDED_S
+        self._readers: dict[str, tuple[float, float]] = {}
 
-    def read(self) -> None:
-        """Hear that there may be another question soon."""
+    def read(self, groups: Collection[str] | None = None) -> None:
+        """Hear that there may soon be another question about *groups*; ``None`` = about any."""
         now = time.monotonic()
-        if now - self._attended >= _ATTENDED_S:
-            self._attended_since = now
-        self._attended = now
+        for name in (_ALL,) if groups is None else groups:
+            since, last = self._readers.get(name, (now, now))
+            self._readers[name] = (since if now - last < _ATTENDED_S else now, now)
 
     def hurry(self, groups: Iterable[str]) -> None:
         """Let the open segments of *groups* gather no longer than usual."""
@@ -61,7 +63,7 @@ class Patience:
     def age_s(self, group: str, raw_bytes: int) -> float:
         """Return the age at which a segment is sealed as things are."""
         usual_s = self.usual_s(group, raw_bytes)
-        if group in self._hurried or raw_bytes >= _QUIET_RAW_BYTES or self._is_attended():
+        if group in self._hurried or raw_bytes >= _QUIET_RAW_BYTES or self._attended_since(group) is not None:
             return usual_s
         return max(usual_s, min(self._quiet_s, self._most_s.get(group, self._quiet_s)))
 
@@ -70,8 +72,14 @@ class Patience:
         now, usual_s = time.monotonic(), self.usual_s(group, raw_bytes)
         if group in self._hurried or self._quiet_s <= usual_s:
             return now - opened
-        wanted_s = now - self._attended_since + usual_s if self._is_attended() else usual_s
+        since = self._attended_since(group)
+        wanted_s = usual_s if since is None else now - since + usual_s
         return min(now - opened, wanted_s)
 
-    def _is_attended(self) -> bool:
-        return time.monotonic() - self._attended < _ATTENDED_S
+    def _attended_since(self, group: str) -> float | None:
+        """Return when those began to read *group* of whom there may be another question; ``None`` = there are none."""
+        now = time.monotonic()
+        known = (self._readers.get(name) for name in (_ALL, group))
+        return min(
+            (each[0] for each in known if each is not None and now - each[1] < _ATTENDED_S), default=None
+        )

@@ -199,14 +199,14 @@ class Journal:
 
         Args:
             groups: The only ones that are read; ``None`` = any may be.
-            stays: There may be another question soon: for a while nothing gathers longer than usual.
+            stays: There may be another question soon: for a while nothing of *groups* gathers longer than usual.
 
         Returns:
             Groups whose open segment has gathered longer than usual: it is sealed now, and `awaits` says until when it is not loaded.
         """
         now = time.monotonic()
         if stays:
-            self._patience.read()
+            self._patience.read(groups)
         overdue = [
             name
             for name, (segment, opened) in list(self._open.items())

@@ -134,6 +134,29 @@ def test_a_reader_of_one_group_leaves_the_others(held: Held) -> None:
     assert held.journal.first_open_ns("other") is not None
 
 
+def test_a_reader_who_stays_keeps_only_what_it_reads_from_gathering(held: Held) -> None:
+    """A board that refreshes itself has records loaded as they come, and leaves samples of metrics to gather."""
+    held.write("a", group="other")
+    time.sleep(2 * USUAL_S)
+
+    asyncio.run(loaded(held.journal, {"lines"}))
+    held.write("b")
+    eventually(lambda: held.batches() == ["b"])
+
+    assert held.journal.first_open_ns("other") is not None
+
+
+def test_who_reads_nothing_stored_waits_for_nothing(held: Held) -> None:
+    """A session is looked up in memory: its question has nothing loaded."""
+    held.write("a")
+    time.sleep(2 * USUAL_S)
+    held.done.clear()
+
+    asyncio.run(loaded(held.journal, ()))
+
+    assert held.batches() == []
+
+
 @pytest.mark.parametrize(
     "given", [{"waits": False}, {"body": b"x" * (256 << 10)}], ids=["acted upon", "large"]
 )
