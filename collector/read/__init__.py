@@ -3,7 +3,7 @@ Typed questions -> SQL -> typed answers: the only place that selects from ClickH
 
 ``sql.py``          the `Store` every reader is given, statements within their limits, costs added up
 ``logs.py``         records newest or oldest first; ``log_context.py`` one record's neighbours
-``log_counts.py``   histogram, facets, fields; ``log_export.py`` every record of a search
+``log_counts.py``   histogram, facets, fields; ``minute_counts.py`` the same from the rollup by minutes; ``log_export.py`` every record of a search
 ``cursors.py``      opaque cursors; ``kept.py`` what may serve several questions
 ``traces.py``       which traces fit a question; ``trace_heatmap.py`` how many, ``trace_compare.py`` what sets some apart
 ``trace.py``        one trace with its spans, logs and transitions, explained by ``span_tree.py``, ``clock_skew.py``

@@ -8,10 +8,12 @@ that the window cuts from the records themselves: the same counts, for a thousan
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from collector.query.search import LOGS
 from collector.query.values import Kind
-from collector.query.window import SECOND_NS, Window, rfc_3339, sql_time
+from collector.query.window import SECOND_NS, Window, rfc_3339
+from collector.read import minute_counts
 from collector.read.logs import MINUTE_FIELDS, Slice
 from collector.read.sql import Reader, Row
 
@@ -50,33 +52,13 @@ def step_ns(window: Window, buckets: int) -> int:
 
 # Below it the records themselves are counted as quickly, however many there are.
 _LONG_S = 900
-_MINUTE_NS = 60 * SECOND_NS
-# The rollup has severities by name; as a search's condition compares numbers, each name stands for its lowest.
-_NUMBER = "transform(severity, ['trace', 'debug', 'info', 'warn', 'error', 'fatal'], [1, 5, 9, 13, 17, 21]::Array(UInt8), 0::UInt8)"
 
-# What a window that does not begin and end with a minute has beside whole ones: half of such a statement's time.
-_CUT = """
-      UNION ALL
-      SELECT {columns}, 1 AS n
-      FROM logs
-      WHERE ((occurred_at >= {{start:DateTime64(9, 'UTC')}} AND occurred_at < {{first:DateTime('UTC')}})
-             OR (occurred_at >= {{last:DateTime('UTC')}} AND occurred_at < {{end:DateTime64(9, 'UTC')}}))
-        AND {search}"""
 _HISTOGRAM = """
 SELECT intDiv(toUnixTimestamp64Nano(occurred_at), {{step:Int64}}) AS bucket, severity, count() AS records
 FROM logs
 WHERE occurred_at >= {{start:DateTime64(9, 'UTC')}} AND occurred_at < {{end:DateTime64(9, 'UTC')}}
   AND toStartOfMinute(occurred_at) >= toStartOfMinute({{start:DateTime64(9, 'UTC')}}) AND toStartOfMinute(occurred_at) <= toStartOfMinute({{end:DateTime64(9, 'UTC')}})
   AND {search}
-GROUP BY bucket, severity
-LIMIT 100000
-"""
-_HISTOGRAM_BY_MINUTES = """
-SELECT bucket, severity, sum(n) AS records
-FROM (SELECT intDiv(toInt64(toUnixTimestamp(minute)) * 1000000000, {{step:Int64}}) AS bucket, severity, records AS n
-      FROM log_minutes
-      WHERE minute >= {{first:DateTime('UTC')}} AND minute < {{last:DateTime('UTC')}}
-        AND {by_name}{cut})
 GROUP BY bucket, severity
 LIMIT 100000
 """
@@ -89,13 +71,9 @@ def histogram(reader: Reader, chosen: Slice, buckets: int) -> list[Row]:
     Buckets begin at multiples of their width since the epoch, UTC; the first and the last count only what the window has of them.
     """
     window, step = chosen.window, step_ns(chosen.window, buckets)
-    by_minutes = _by_minutes(chosen) and step % _MINUTE_NS == 0
-    columns = "intDiv(toUnixTimestamp64Nano(occurred_at), {step:Int64}) AS bucket, severity"
-    sql = (_HISTOGRAM_BY_MINUTES if by_minutes else _HISTOGRAM).format(**_conditions(chosen, columns))
-    params = {**chosen.params(), "step": step, **(_minutes(window) if by_minutes else {})}
     counts: dict[int, dict[str, int]] = {}
-    for row in reader.rows(sql, params):
-        counts.setdefault(row["bucket"], {})[row["severity"] or "unset"] = row["records"]
+    for (bucket, severity), records in _by_bucket(reader, chosen, step).items():
+        counts.setdefault(bucket, {})[severity or "unset"] = records
     numbers = range(window.start_ns // step, (window.end_ns - 1) // step + 1)
     return [
         {
@@ -107,28 +85,18 @@ def histogram(reader: Reader, chosen: Slice, buckets: int) -> list[Row]:
     ]
 
 
+def _by_bucket(reader: Reader, chosen: Slice, step: int) -> dict[tuple[Any, ...], int]:
+    """Count by the number of a bucket since the epoch and severity."""
+    if _by_minutes(chosen) and step % minute_counts.MINUTE_NS == 0:
+        bucket = "intDiv(toUnixTimestamp({time}), {{step_s:UInt32}}) AS bucket, severity AS level"
+        keys = bucket.format(time="minute"), bucket.format(time="occurred_at")
+        return minute_counts.counts(reader, chosen, *keys, {"step_s": step // SECOND_NS})
+    rows = reader.rows(_HISTOGRAM.format(search=chosen.where), {**chosen.params(), "step": step})
+    return {(row["bucket"], row["severity"]): row["records"] for row in rows}
+
+
 def _by_minutes(chosen: Slice) -> bool:
     return chosen.by_minutes and chosen.window.seconds >= _LONG_S
-
-
-def _conditions(chosen: Slice, columns: str) -> dict[str, str]:
-    """Give the search as a condition on records, and on minutes of the rollup; and the reading of *columns* of the minutes that the window cuts."""
-    window, search = chosen.window, chosen.where
-    whole = window.start_ns % _MINUTE_NS == 0 and window.end_ns % _MINUTE_NS == 0
-    return {
-        "search": search,
-        "by_name": search.replace("severity_number", _NUMBER),
-        "cut": "" if whole else _CUT.format(columns=columns, search=search),
-    }
-
-
-def _minutes(window: Window) -> dict[str, object]:
-    """Give the whole minutes of *window*: where the first begins and the last ends."""
-    first_ns, last_ns = (
-        -(-window.start_ns // _MINUTE_NS) * _MINUTE_NS,
-        window.end_ns // _MINUTE_NS * _MINUTE_NS,
-    )
-    return {"first": sql_time(first_ns)[:19], "last": sql_time(last_ns)[:19]}
 
 
 _FACET = """
@@ -142,17 +110,6 @@ GROUP BY value
 ORDER BY records DESC, value
 LIMIT {{limit:UInt32}}
 """
-_FACET_BY_MINUTES = """
-SELECT toString({value}) AS value, sum(n) AS records
-FROM (SELECT service, env, severity, records AS n
-      FROM log_minutes
-      WHERE minute >= {{first:DateTime('UTC')}} AND minute < {{last:DateTime('UTC')}}
-        AND {by_name}{cut})
-WHERE {exists}
-GROUP BY value
-ORDER BY records DESC, value
-LIMIT {{limit:UInt32}}
-"""
 _ATTRIBUTE = (
     "if(mapContains(attributes, {field:String}), attributes[{field:String}], resource[{field:String}])"
 )
@@ -161,18 +118,19 @@ _HAS_ATTRIBUTE = "(mapContains(attributes, {field:String}) OR mapContains(resour
 
 def facets(reader: Reader, chosen: Slice, fields: Sequence[str], limit: int) -> list[Row]:
     """Return ``{field, values: [{value, count}]}`` per field: its commonest values among the matching records."""
-    params = {**chosen.params(), "limit": limit}
-    answers = []
-    for field in fields:
-        value, exists = facet_value(field)
-        by_minutes = _by_minutes(chosen) and field in MINUTE_FIELDS
-        template = _FACET_BY_MINUTES if by_minutes else _FACET
-        sql = template.format(**_conditions(chosen, "service, env, severity"), value=value, exists=exists)
-        more = {"field": field} if value == _ATTRIBUTE else _minutes(chosen.window) if by_minutes else {}
-        rows = reader.rows(sql, {**params, **more})
-        values = [{"value": row["value"], "count": row["records"]} for row in rows]
-        answers.append({"field": field, "values": values})
-    return answers
+    return [{"field": field, "values": _commonest(reader, chosen, field, limit)} for field in fields]
+
+
+def _commonest(reader: Reader, chosen: Slice, field: str, limit: int) -> list[Row]:
+    if _by_minutes(chosen) and field in MINUTE_FIELDS:
+        found = minute_counts.counts(reader, chosen, f"{field} AS value", f"{field} AS value", {})
+        values = [{"value": value, "count": records} for (value,), records in found.items() if value]
+        return sorted(values, key=lambda row: (-row["count"], row["value"]))[:limit]
+    value, exists = facet_value(field)
+    sql = _FACET.format(value=value, exists=exists, search=chosen.where)
+    more = {"field": field} if value == _ATTRIBUTE else {}
+    rows = reader.rows(sql, {**chosen.params(), "limit": limit, **more})
+    return [{"value": row["value"], "count": row["records"]} for row in rows]
 
 
 def facet_value(field: str) -> tuple[str, str]:

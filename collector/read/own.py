@@ -19,4 +19,5 @@ def without_own(search: Condition, text: str) -> Condition:
     """Leave our own records out of *search*, unless its *text* names them."""
     if any(name in text.lower() for name in _NAMES):
         return search
-    return replace(search, sql=f"(service != '{OWN_SERVICE}') AND ({search.sql})")
+    others = f"(service != '{OWN_SERVICE}')"
+    return replace(search, sql=others if search.sql == "1" else f"{others} AND ({search.sql})")

@@ -37,6 +37,8 @@ _JSON_SETTINGS: Mapping[str, object] = {
     "date_time_output_format": "iso",
     "output_format_json_quote_64bit_integers": 0,
     "output_format_json_quote_denormals": 0,
+    # a small answer's threads cost more than it: a fifth of SELECT 1 (docs/adr/0047)
+    "output_format_parallel_formatting": 0,
 }
 # A statement ends by its own deadline, with ClickHouse's words, before the connection is given up: a share of that, and the answer's way.
 _GRACE = 1.25
