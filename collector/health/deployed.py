@@ -8,8 +8,8 @@ was seen. The same number of statements for any number of deploys.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from collector.health.regression import LEVELS, Judged, Side, judge
@@ -30,7 +30,15 @@ _BEFORE_NS, _AFTER_NS = 2 * 3600 * SECOND_NS, 1800 * SECOND_NS
 # Of the newest deploys of one service the log patterns are looked for: records are read for it, not rollups.
 _PATTERNED, _PATTERNS = 3, 10
 _OPENINGS = 20
+# A comparison whose windows ended so long ago changes no more, but for late data.
+_OVER_S = 300
 _NAMES = {"beside": "the version beside it", "before": "before", "day_before": "at that time the day before"}
+
+
+Parts = tuple[Part, ...]
+"""The windows of one deploy."""
+Compared = tuple[Mapping[tuple[str, bool], Side], Mapping[str, Sequence[Transition]]]
+"""Its numbers by part and whether by its version, and the openings by part."""
 
 
 @dataclass(slots=True)
@@ -80,12 +88,8 @@ def deployed(reader: Reader, window: Window, asked: Asked, markers: Sequence[Map
     history = deploy_reads.history(reader, sorted({event.service for event in events}))
     _ordered(events, history)
     events = sorted(events, key=lambda event: (-event.at_ns, event.service, event.version))[: asked.limit]
-    parts = [
-        part for number, event in enumerate(events) for part in _parts(number, event, window, asked.span_s)
-    ]
-    found = _sides(comparison.sides(reader, parts, LEVELS), parts)
-    opened = comparison.openings(reader, parts)
-    rows = [_row(number, event, found.get(number, {}), opened) for number, event in enumerate(events)]
+    compared = _compared_all(reader, [_parts(event, window, asked.span_s) for event in events], window)
+    rows = [_row(event, *its) for event, its in zip(events, compared, strict=True)]
     if asked.service:
         for event, row in list(zip(events, rows, strict=True))[:_PATTERNED]:
             row["new_patterns"] = _new_patterns(reader, event, window, asked.span_s)
@@ -138,7 +142,7 @@ def _ordered(events: Iterable[Event], history: Mapping[tuple[str, str], Sequence
         )
 
 
-def _parts(number: int, event: Event, window: Window, span_s: int) -> list[Part]:
+def _parts(event: Event, window: Window, span_s: int) -> Parts:
     at_s = event.at_ns // SECOND_NS
     first_s = at_s // MINUTE_S * MINUTE_S
     ends = [at_s + span_s, min(window.end_ns, window.now_ns) // SECOND_NS]
@@ -151,10 +155,36 @@ def _parts(number: int, event: Event, window: Window, span_s: int) -> list[Part]
         "before": (first_s - span_s, first_s),
         "day_before": (first_s - DAY_S, first_s - DAY_S + length_s),
     }
-    return [
-        Part(number, name, event.service, event.env, event.version, max(start, 0), end)
+    return tuple(
+        Part(0, name, event.service, event.env, event.version, max(start, 0), end)
         for name, (start, end) in spans.items()
-    ]
+    )
+
+
+def _compared_all(reader: Reader, deploys: Sequence[Parts], window: Window) -> list[Compared]:
+    """Give what each of *deploys* is judged by; where all windows have been over for some minutes it serves the next question, too."""
+    over_s = window.now_ns // SECOND_NS - _OVER_S
+    found = reader.parts(
+        deploys,
+        lambda missing: _read(reader, missing),
+        lambda parts: all(part.end_s <= over_s for part in parts),
+    )
+    return [found[parts] for parts in deploys]
+
+
+def _read(reader: Reader, deploys: Sequence[Parts]) -> dict[Hashable, Compared]:
+    """Read the numbers and the openings of *deploys*, all together."""
+    parts = [replace(part, number=number) for number, its in enumerate(deploys) for part in its]
+    if not parts:
+        return {}
+    sides, opened = reader.together(
+        lambda each: _sides(comparison.sides(each, parts, LEVELS), parts),
+        lambda each: comparison.openings(each, parts),
+    )
+    return {
+        its: (sides.get(number, {}), {part.name: opened[number, part.name] for part in its if (number, part.name) in opened})
+        for number, its in enumerate(deploys)
+    }  # fmt: skip
 
 
 def _sides(rows: Iterable[Row], parts: Iterable[Part]) -> dict[int, dict[tuple[str, bool], Side]]:
@@ -178,12 +208,9 @@ def _sides(rows: Iterable[Row], parts: Iterable[Part]) -> dict[int, dict[tuple[s
 
 
 def _row(
-    number: int,
-    event: Event,
-    sides: Mapping[tuple[str, bool], Side],
-    opened: Mapping[tuple[int, str], Sequence[Transition]],
+    event: Event, sides: Mapping[tuple[str, bool], Side], opened: Mapping[str, Sequence[Transition]]
 ) -> Row:
-    after, baselines = _compared(event, sides, opened, number)
+    after, baselines = _compared(event, sides, opened)
     judged = judge(after, baselines)
     return {
         "service": event.service,
@@ -199,9 +226,7 @@ def _row(
         "basis": _basis(judged, baselines),
         "after": _numbers(after),
         "baselines": {name: _numbers(side) for name, side in baselines},
-        "breakers_opened": [_opening(each, event.service) for each in opened.get((number, "after"), ())][
-            :_OPENINGS
-        ],
+        "breakers_opened": [_opening(each, event.service) for each in opened.get("after", ())][:_OPENINGS],
         "new_patterns": None,
     }
 
@@ -209,13 +234,12 @@ def _row(
 def _compared(
     event: Event,
     sides: Mapping[tuple[str, bool], Side],
-    opened: Mapping[tuple[int, str], Sequence[Transition]],
-    number: int,
+    opened: Mapping[str, Sequence[Transition]],
 ) -> tuple[Side, list[tuple[str, Side]]]:
     """Choose what is compared with what: beside it, else before it and the day before."""
     before = sides.get(("before", False), Side())
     beside, own = sides.get(("beside", False), Side()), sides.get(("beside", True), Side())
-    breakers = {part: _on_it(opened.get((number, part), ()), event.service) for part in ("after", "before")}
+    breakers = {part: _on_it(opened.get(part, ()), event.service) for part in ("after", "before")}
     if judge(own, [("", beside)]).verdict != "too_little_data":
         return own, [(_NAMES["beside"], beside)]
     # a service whose spans name no version: everything after the marker is the deploy's

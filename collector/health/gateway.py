@@ -42,9 +42,11 @@ class Asked:
 
 def gateway(reader: Reader, window: Window, asked: Asked) -> tuple[list[Row], list[str]]:
     """Return a row per service at the entry and client, those that feel an outage first; and warnings."""
-    told = gateway_reads.entries(reader, window, asked.env, asked.service, asked.by)
+    told, logging = reader.together(
+        lambda each: gateway_reads.entries(each, window, asked.env, asked.service, asked.by),
+        lambda each: gateway_reads.logging_gateways(each, window, asked.env, asked.service, asked.gateways),
+    )
     known = {row["service"] for row in told}
-    logging = gateway_reads.logging_gateways(reader, window, asked.env, asked.service, asked.gateways)
     lines, one_in = gateway_reads.access_logs(
         reader, window, asked.env, [name for name in logging if name not in known], asked.by
     )

@@ -16,17 +16,19 @@ from dataclasses import dataclass, field
 from math import prod
 
 from collector.health.queues import queues
-from collector.query.window import Window
+from collector.query.window import SECOND_NS, Window
 from collector.read import bulkheads as bulkhead_reads
-from collector.read import services as service_reads
 from collector.read import usage as usage_reads
 from collector.read.own import OWN_SERVICE
 from collector.read.sql import Reader, Row
+from collector.read.usage import Served
 
 Key = tuple[str, str]  # service, env
 
 CPU_FROM, THROTTLED_FULL, FULL_FROM = 0.6, 0.25, 0.7
 MINUTES, CORRELATION, LOAD_FACTOR, SLOWER_FACTOR = 20, 0.5, 1.3, 1.25
+# What was so five minutes ago seldom turns out to have been otherwise.
+_SETTLED_NS = 300 * SECOND_NS
 # From here on it is worth somebody's time.
 PRESSED = 0.5
 
@@ -66,44 +68,62 @@ class Press:
 
 
 def hot(reader: Reader, window: Window, env: str, limit: int) -> list[Row]:
-    """Return services by what presses them, the one to scale next first; without pressure the busiest first."""
-    red = service_reads.red(reader, window, env)
-    pressed = _gathered(reader, window, env)
-    every_call = sum(row["rate"] for row in red.values())
-    costs = _costs(pressed, reader, window, env)
+    """Return services by what presses them, the one to scale next first; without pressure the busiest first. What was so some minutes ago is kept for a minute."""
+    asked = ("hot", window.start_ns, window.end_ns, env)
+    lasting = window.end_ns < window.now_ns - _SETTLED_NS
+    rows: list[Row] = reader.once(asked, lambda: _hot(reader, window, env), lasting=lasting)
+    return rows[:limit]
+
+
+def _hot(reader: Reader, window: Window, env: str) -> list[Row]:
+    served, used, bulkheads, waiting = reader.together(
+        lambda each: usage_reads.served(each, window, env),
+        lambda each: usage_reads.usage(each, window, env),
+        lambda each: bulkhead_reads.bulkheads(each, window, env),
+        lambda each: queues(each, window, env, 1000),
+    )
+    pressed = _gathered(served, used, bulkheads, waiting)
+    every_call = sum(its.red["rate"] for its in served.values())
+    costs = _costs(pressed, served)
     every_cost = sum(costs.values())
     rows = []
-    for key in {*red, *pressed}:
+    for key in pressed:
         if key[0] in ("", OWN_SERVICE):
             continue
-        numbers = red.get(key, {})
+        numbers = served[key].red if key in served else {}
         shares = {
             "throughput_share": round(numbers.get("rate", 0.0) / every_call, 6) if every_call else 0.0,
             "cost_share": round(costs.get(key, 0.0) / every_cost, 6) if every_cost else None,
         }
         rows.append(_row(key, numbers, pressed[key], shares))
     rows.sort(key=lambda row: (-row["score"], -(row["rate"] or 0), row["service"], row["env"]))
-    return rows[:limit]
+    return rows
 
 
-def _gathered(reader: Reader, window: Window, env: str) -> dict[Key, Press]:
+def _gathered(
+    served: Mapping[Key, Served],
+    used: Mapping[Key, Mapping[str, float]],
+    bulkheads: Iterable[Row],
+    waiting: Iterable[Row],
+) -> dict[Key, Press]:
+    """Put together what presses each service; every one that is known has its place."""
     found: dict[Key, Press] = defaultdict(Press)
-    for key, told in usage_reads.usage(reader, window, env).items():
+    for key, its in served.items():
+        found[key].load = its.load
+    for key, told in used.items():
         found[key].cpu = told
-    for key, row in usage_reads.load(reader, window, env).items():
-        found[key].load = row
-    for row in bulkhead_reads.bulkheads(reader, window, env):
+    for row in bulkheads:
         found[row["service"], row["env"]].bulkheads.append(row)
-    for row in queues(reader, window, env, 1000):
+    for row in waiting:
         for consumer in {user["service"] for user in row["consumers"]}:
             found[consumer, row["env"]].queues.append(row)
     return found
 
 
-def _costs(pressed: Mapping[Key, Press], reader: Reader, window: Window, env: str) -> dict[Key, float]:
+def _costs(pressed: Mapping[Key, Press], served: Mapping[Key, Served]) -> dict[Key, float]:
     """Give cores in use, else seconds spent serving; never a mixture."""
     measured = {key: press.cores for key, press in pressed.items() if press.cores is not None}
-    return measured or usage_reads.busy(reader, window, env)
+    return measured or {key: its.seconds for key, its in served.items() if its.seconds}
 
 
 def _row(key: Key, numbers: Mapping[str, float], press: Press, shares: Row) -> Row:

@@ -83,11 +83,15 @@ class Queue:
 
 def queues(reader: Reader, window: Window, env: str, limit: int) -> list[Row]:
     """Return every queue that spans or brokers name, the worst first (see `collector.api.v1.queues` for the fields)."""
-    users = queue_reads.users(reader, window, env)
+    users, pairs, amounts = reader.together(
+        lambda each: queue_reads.users(each, window, env),
+        lambda each: queue_reads.pairs(each, window, env),
+        lambda each: queue_reads.amounts(each, window, env),
+    )
     found: dict[Key, Queue] = defaultdict(Queue)
     _use(found, users, window)
-    _pair(found, queue_reads.pairs(reader, window, env), window)
-    _measure(found, queue_reads.amounts(reader, window, env))
+    _pair(found, pairs, window)
+    _measure(found, amounts)
     rows = [_row(key, queue, found) for key, queue in found.items()]
     return sorted(rows, key=_worst_first)[:limit]
 

@@ -59,9 +59,13 @@ def _with_breakers(edges: Iterable[Row], states: Iterable[BreakerState]) -> list
 
 def protected(reader: Reader, window: Window, env: str) -> dict[str, bool]:
     """Return for each caller whether all that it calls in *window* is behind a breaker of its."""
-    by_edge = _by_edge(breaker_reads.states(reader, window, Chosen(env=env)))
+    states, pairs = reader.together(
+        lambda each: breaker_reads.states(each, window, Chosen(env=env)),
+        lambda each: edge_reads.pairs(each, window, env),
+    )
+    by_edge = _by_edge(states)
     found: dict[str, bool] = {}
-    for caller, callee in edge_reads.pairs(reader, window, env):
+    for caller, callee in pairs:
         found[caller] = found.get(caller, True) and bool(
             _protection(by_edge.get((caller, callee)))["protected"]
         )

@@ -154,28 +154,26 @@ _SERIES = f"""
 _OF = """SELECT series_id FROM metric_series
                         WHERE name IN {%s:Array(String)} AND last_seen >= {fresh:DateTime64(9, 'UTC')}
                           AND ({env:String} = '' OR env = {env:String}) AND ({service:String} = '' OR service = {service:String})"""
-# Of each series the newest value, what a counter grew by within the hour (a fall is a restart), and its slope; what several series of a role give is
-# added up, slopes too.
+# Of each series the newest value and its slope, of a counter what it grew by within the hour (a fall is a restart); what several series of a role give is
+# added up, slopes too. One reading for both: samples lie series by series, so what is read for an hour is what is read for ten minutes.
 _NOW = f"""
 SELECT service, env, kind, bulkhead, instance, role, sum(told.amount) AS amount, sum(told.slope) AS per_s, max(told.samples) AS samples
 FROM
 (
-    SELECT series_id, argMax(value, at) AS amount, max(at) AS last_at, count() AS samples,
-           simpleLinearRegression(toUnixTimestamp64Milli(at) / 1000 - toUnixTimestamp64Milli({{trend:DateTime64(3, 'UTC')}}) / 1000, value).1 AS slope
-    FROM metric_samples
-    WHERE series_id IN ({_OF % "gauges"})
-      AND at >= {{trend:DateTime64(9, 'UTC')}} AND at < {{end:DateTime64(9, 'UTC')}} AND NOT isNaN(value)
-    GROUP BY series_id
-    HAVING last_at >= {{fresh:DateTime64(9, 'UTC')}}
-    UNION ALL
-    SELECT series_id,
-           arraySum((now, step) -> if(step < 0, now, step),
-                    arrayPopFront(arraySort((v, t) -> t, groupArray(value), groupArray(at)) AS counted), arrayPopFront(arrayDifference(counted))) AS amount,
-           max(at) AS last_at, 0 AS samples, 0. AS slope
-    FROM metric_samples
-    WHERE series_id IN ({_OF % "counters"})
-      AND at >= {{hour:DateTime64(9, 'UTC')}} AND at < {{end:DateTime64(9, 'UTC')}} AND NOT isNaN(value)
-    GROUP BY series_id
+    SELECT series_id, max(at) AS last_at, if(counts, 0, count()) AS samples,
+           if(counts, arraySum((now, step) -> if(step < 0, now, step),
+                               arrayPopFront(arraySort((v, t) -> t, groupArrayIf(value, counts), groupArrayIf(toUnixTimestamp64Milli(at), counts)) AS counted),
+                               arrayPopFront(arrayDifference(counted))), argMax(value, at)) AS amount,
+           if(counts, 0., simpleLinearRegressionIf(toUnixTimestamp64Milli(at) / 1000 - toUnixTimestamp64Milli({{trend:DateTime64(3, 'UTC')}}) / 1000, value, NOT counts).1) AS slope
+    FROM
+    (
+        SELECT series_id, at, value, series_id IN ({_OF % "counters"}) AS counts
+        FROM metric_samples
+        WHERE series_id IN ({_OF % "names"}) AND at >= {{hour:DateTime64(9, 'UTC')}} AND at < {{end:DateTime64(9, 'UTC')}} AND NOT isNaN(value)
+          AND (counts OR at >= {{trend:DateTime64(9, 'UTC')}})
+    )
+    GROUP BY series_id, counts
+    HAVING counts OR last_at >= {{fresh:DateTime64(9, 'UTC')}}
 ) AS told
 INNER JOIN ({_SERIES}) AS series ON series.series_id = told.series_id
 GROUP BY service, env, kind, bulkhead, instance, role
@@ -213,7 +211,6 @@ def _params(window: Window, env: str, service: str) -> dict[str, object]:
     end_ns = min(window.end_ns, window.now_ns)
     return {
         **_COLUMNS,
-        "gauges": [metric.metric for metric in METRICS if metric.role != "rejected"],
         "counters": [metric.metric for metric in METRICS if metric.role == "rejected"],
         "fresh": sql_time(max(end_ns - _FRESH_NS, 0)),
         "trend": sql_time(max(end_ns - _TREND_NS, 0)),

@@ -8,14 +8,17 @@ one served: who is compared had the same load, the same dependencies, the same h
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from collector.query.window import SECOND_NS, sql_time
 from collector.read.sql import Reader, Row
 from collector.read.transitions import AROUND_NS, MOST, Transition, reconcile
 
-_HOUR_S = 3600
+_Range = tuple[int, int]  # epoch seconds, whole minutes; the second is not in it
+
+_MINUTE_S, _HOUR_S = 60, 3600
 # Transitions are looked for in stretches of five minutes around a part, or of an hour around one of many hours.
 _STRETCH_S, _MANY_HOURS_S = 300, 4 * _HOUR_S
 _AROUND_S = AROUND_NS // SECOND_NS
@@ -41,36 +44,27 @@ class Part:
     end_s: int
 
 
-# own: by the version that the deploy brought. Of a service that serves something only what it served counts.
+# Each state of durations is merged once, into the stretch of time that its minute lies in; windows share the few stretches, which are merged again. A stretch
+# is looked up by its service's number and the minute; indexHint chooses what is read, and the look-up what counts. own: by the version that the deploy brought.
 _SIDES = """
-SELECT number, part, own, serves, sum(c.calls) AS calls, sum(c.errors) AS failed, sum(c.weighted) AS weighted,
-       quantilesTDigestMerge({levels})(c.durations) AS quantiles_ns
+WITH (SELECT (groupArray(each.1 * 4294967296 + at), groupArray(each.4))
+      FROM (SELECT arrayJoin({{stretches:Array(Tuple(UInt64, UInt32, UInt32, UInt32))}}) AS each) ARRAY JOIN range(each.2, each.3, 60) AS at) AS known
+SELECT w.place AS place, m.version = w.version AS own, m.serves AS serves, sum(m.calls) AS calls, sum(m.errors) AS failed, sum(m.weighted) AS weighted,
+       quantilesTDigestMerge({levels})(m.durations) AS quantiles_ns
 FROM (
-    SELECT number, part, minute, own, serves, calls, errors, weighted, durations,
-           max(own) OVER (PARTITION BY number, part, minute) AS with_own, min(own) OVER (PARTITION BY number, part, minute) AS only_own
-    FROM (
-        SELECT w.number AS number, w.part AS part, m.minute AS minute, m.version = w.version AS own, m.serves AS serves,
-               sum(m.calls) AS calls, sum(m.errors) AS errors, sum(m.weighted) AS weighted,
-               quantilesTDigestMergeState(0.5, 0.95, 0.99)(m.durations) AS durations
-        FROM (
-            -- added up before they are joined: that copies the states of durations, row by row and window by window
-            SELECT minute, CAST(s.service, 'String') AS service, CAST(s.env, 'String') AS env, CAST(s.version, 'String') AS version,
-                   s.kind IN ('server', 'consumer') AS serves, sum(s.calls) AS calls, sum(s.errors) AS errors, sum(s.weighted_calls) AS weighted,
-                   quantilesTDigestMergeState(0.5, 0.95, 0.99)(s.duration_ns) AS durations
-            FROM service_minutes AS s
-            WHERE (toStartOfHour(minute), s.env, s.service) IN {{hours:Array(Tuple(DateTime('UTC'), String, String))}}
-            GROUP BY minute, service, env, version, serves
-        ) AS m
-        INNER JOIN (
-            SELECT each.1 AS number, each.2 AS part, each.3 AS service, each.4 AS env, each.5 AS version, each.6 AS start_s, each.7 AS end_s
-            FROM (SELECT arrayJoin({{parts:Array(Tuple(UInt32, String, String, String, String, UInt32, UInt32))}}) AS each)
-        ) AS w ON w.service = m.service AND w.env = m.env
-        WHERE m.minute >= toDateTime(w.start_s, 'UTC') AND m.minute < toDateTime(w.end_s, 'UTC')
-        GROUP BY number, part, minute, own, serves
-    )
-) AS c
-WHERE part != 'beside' OR (with_own AND NOT only_own)
-GROUP BY number, part, own, serves
+    SELECT transform(transform(s.service, {{services:Array(String)}}, {{numbers:Array(UInt64)}}, toUInt64(0)) * 4294967296 + toUnixTimestamp(minute),
+                     known.1, known.2, toUInt32(0)) AS stretch,
+           CAST(env, 'String') AS env, CAST(version, 'String') AS version, kind IN ('server', 'consumer') AS serves, sum(s.calls) AS calls, sum(s.errors) AS errors,
+           sum(s.weighted_calls) AS weighted, quantilesTDigestMergeState(0.5, 0.95, 0.99)(s.duration_ns) AS durations
+    FROM service_minutes AS s
+    WHERE indexHint((toStartOfHour(minute), s.env, s.service) IN {{hours:Array(Tuple(DateTime('UTC'), String, String))}}) AND stretch > 0
+    GROUP BY stretch, env, version, serves
+) AS m
+INNER JOIN (
+    SELECT each.1 AS stretch, each.2 AS place, each.3 AS env, each.4 AS version
+    FROM (SELECT arrayJoin({{windows:Array(Tuple(UInt32, UInt32, String, String))}}) AS each)
+) AS w ON w.stretch = m.stretch AND w.env = m.env
+GROUP BY place, own, serves
 LIMIT 20000
 """
 
@@ -81,29 +75,103 @@ def sides(reader: Reader, parts: Sequence[Part], levels: Sequence[float]) -> lis
 
     Args:
         reader: The store.
-        parts: At most some hundreds.
+        parts: At most some hundreds; ``beside`` has its ``after`` with it.
         levels: Quantiles asked for, ours and never a user's.
     """
-    if not parts:
+    whole = [(part, [(part.start_s, part.end_s)]) for part in parts if part.name != "beside"]
+    rows = _read(reader, whole, levels)
+    owners: dict[int, set[int]] = defaultdict(set)
+    for row in rows:
+        if row["part"] == "after":
+            owners[row["number"]].add(row["own"])
+    beside = [part for part in parts if part.name == "beside" and len(owners[part.number]) > 1]
+    return rows + _read(reader, _shared(reader, beside), levels)
+
+
+def _read(
+    reader: Reader, made_of: Sequence[tuple[Part, Sequence[_Range]]], levels: Sequence[float]
+) -> list[Row]:
+    """Read parts, each with the ranges of time that it is made of."""
+    ranges: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
+    for place, (part, its) in enumerate(made_of):
+        ranges[part.service] += [(*each, place) for each in its]
+    cut = [(number, *each) for number, its in enumerate(ranges.values(), 1) for each in _cut(its)]
+    if not cut:
         return []
-    hours = sorted({(hour, part.env, part.service) for part in parts for hour in _hours(part)})
-    told = [(each.number, each.name, each.service, each.env, each.version, each.start_s, each.end_s) for each in parts]  # fmt: skip
-    sql = _SIDES.format(levels=", ".join(f"{level:g}" for level in levels))
-    return reader.rows(sql, {"parts": told, "hours": hours})
+    params = {
+        "services": list(ranges),
+        "numbers": list(range(1, len(ranges) + 1)),
+        "stretches": [(*each[:3], nth) for nth, each in enumerate(cut, 1)],
+        "windows": [(nth, place, made_of[place][0].env, made_of[place][0].version) for nth, each in enumerate(cut, 1) for place in each[3]],
+        "hours": sorted({(hour, part.env, part.service) for part, its in made_of for each in its for hour in _hours(*each)}),
+    }  # fmt: skip
+    rows = reader.rows(_SIDES.format(levels=", ".join(f"{level:g}" for level in levels)), params)
+    return [
+        {"number": made_of[row["place"]][0].number, "part": made_of[row["place"]][0].name, **row}
+        for row in rows
+    ]
 
 
-def _hours(part: Part) -> range:
-    return range(part.start_s // _HOUR_S * _HOUR_S, part.end_s, _HOUR_S)
+def _cut(ranges: Iterable[tuple[int, int, int]]) -> Iterator[tuple[int, int, list[int]]]:
+    """Cut time where one of *ranges* (start, end, whose) begins or ends: give the stretches that are somebody's, and whose."""
+    begins: dict[int, set[int]] = defaultdict(set)
+    ends: dict[int, set[int]] = defaultdict(set)
+    for start_s, end_s, whose in ranges:
+        begins[start_s].add(whose)
+        ends[end_s].add(whose)
+    present: set[int] = set()
+    for start_s, end_s in pairwise(sorted({*begins, *ends})):
+        present = (present - ends[start_s]) | begins[start_s]
+        if present:
+            yield start_s, end_s, sorted(present)
+
+
+def _hours(start_s: int, end_s: int) -> range:
+    return range(start_s // _HOUR_S * _HOUR_S, end_s, _HOUR_S)
+
+
+_SHARED = """
+SELECT env, service, groupArray((toUnixTimestamp(minute), versions)) AS minutes
+FROM (
+    SELECT s.env AS env, s.service AS service, s.minute AS minute, groupUniqArray(CAST(s.version, 'String')) AS versions
+    FROM service_minutes AS s
+    WHERE (toStartOfHour(minute), s.env, s.service) IN {hours:Array(Tuple(DateTime('UTC'), String, String))}
+    GROUP BY env, service, minute
+    HAVING length(versions) > 1
+)
+GROUP BY env, service
+LIMIT 5000
+"""
+
+
+def _shared(reader: Reader, parts: Sequence[Part]) -> list[tuple[Part, list[_Range]]]:
+    """Give *parts* with the ranges in which the version and another one were at work."""
+    hours = {(hour, part.env, part.service) for part in parts for hour in _hours(part.start_s, part.end_s)}
+    rows = reader.rows(_SHARED, {"hours": sorted(hours)}) if hours else []
+    shared = {(row["env"], row["service"]): row["minutes"] for row in rows}
+    return [
+        (part, _joined(sorted(at for at, versions in shared.get((part.env, part.service), ()) if part.start_s <= at < part.end_s and part.version in versions)))
+        for part in parts
+    ]  # fmt: skip
+
+
+def _joined(minutes: Iterable[int]) -> list[_Range]:
+    """Give sorted *minutes* as ranges."""
+    found: list[_Range] = []
+    for at in minutes:
+        start_s = found.pop()[0] if found and found[-1][1] == at else at
+        found.append((start_s, at + _MINUTE_S))
+    return found
 
 
 # Only openings, and of some instances whatever they told.
 _OPENINGS = """
 SELECT toUnixTimestamp64Nano(at) AS at_ns, service, env, breaker, target, instance, from_state, to_state, derived, interval_ms, source
 FROM breaker_transitions
-WHERE at >= {start:DateTime64(9, 'UTC')} AND at < {end:DateTime64(9, 'UTC')}
+PREWHERE at >= {start:DateTime64(9, 'UTC')} AND at < {end:DateTime64(9, 'UTC')}
   AND toStartOfInterval(at, toIntervalSecond({stretch_s:UInt32})) IN {stretches:Array(DateTime('UTC'))}
   AND (to_state = 'open' OR (env, service, breaker, instance) IN {holders:Array(Tuple(String, String, String, String))})
-  AND ((toStartOfInterval(at, toIntervalSecond({stretch_s:UInt32})), env, service) IN {about:Array(Tuple(DateTime('UTC'), String, String))}
+WHERE ((toStartOfInterval(at, toIntervalSecond({stretch_s:UInt32})), env, service) IN {about:Array(Tuple(DateTime('UTC'), String, String))}
        OR (toStartOfInterval(at, toIntervalSecond({stretch_s:UInt32})), env, target) IN {about:Array(Tuple(DateTime('UTC'), String, String))}
        OR (toStartOfInterval(at, toIntervalSecond({stretch_s:UInt32})), env, breaker) IN {about:Array(Tuple(DateTime('UTC'), String, String))})
 ORDER BY at DESC

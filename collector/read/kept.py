@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 # Late data show after this; a page about the past asks several questions within it.
 _KEPT_S = 60.0
 # The states of ten thousand breakers' instances, written answers included, are about ten megabytes.
 _MOST = 8
+# Parts of answers (a deploy and its comparison): a kilobyte or two each.
+_PARTS_MOST = 2000
 
 
 class Kept:
@@ -25,6 +27,7 @@ class Kept:
         self._clock_s = clock_s
         self._lock = threading.Lock()
         self._answers: dict[Hashable, tuple[float, Any]] = {}
+        self._parts: dict[Hashable, tuple[float, Any]] = {}
 
     def answer(self, asked: Hashable, read: Callable[[], Any]) -> Any:
         """Return what *read* gave for *asked* within the last minute, else what it gives now; two who ask at once may both read."""
@@ -35,8 +38,34 @@ class Kept:
             return kept[1]
         found = read()
         with self._lock:
-            self._answers.pop(asked, None)
-            self._answers[asked] = (now_s, found)
-            while len(self._answers) > _MOST:
-                del self._answers[next(iter(self._answers))]
+            _put(self._answers, {asked: found}, now_s, _MOST)
         return found
+
+    def parts(
+        self,
+        asked: Iterable[Hashable],
+        read: Callable[[Sequence[Hashable]], Mapping[Hashable, Any]],
+        lasting: Callable[[Any], bool],
+    ) -> Mapping[Hashable, Any]:
+        """Return what *read* gave for each of *asked* within the last minute, of those that are *lasting*; it is called once with all others, if there are any."""
+        now_s = self._clock_s()
+        wanted = list(dict.fromkeys(asked))
+        with self._lock:
+            kept = {each: self._parts[each] for each in wanted if each in self._parts}
+        found = {each: part for each, (at_s, part) in kept.items() if now_s < at_s + _KEPT_S}
+        missing = [each for each in wanted if each not in found]
+        new = read(missing) if missing else {}
+        with self._lock:
+            _put(self._parts, {each: part for each, part in new.items() if lasting(each)}, now_s, _PARTS_MOST)
+        return {**found, **new}
+
+
+def _put(
+    kept: dict[Hashable, tuple[float, Any]], new: Mapping[Hashable, Any], now_s: float, most: int
+) -> None:
+    """Add *new* to *kept*; the oldest make room."""
+    for asked, answer in new.items():
+        kept.pop(asked, None)
+        kept[asked] = (now_s, answer)
+    while len(kept) > most:
+        del kept[next(iter(kept))]

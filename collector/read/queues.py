@@ -112,20 +112,20 @@ _SERIES = """
     WHERE called != '' OR plays = 'members'
     GROUP BY series_id
 """
-# Each series by itself: its newest value, and the slope of its last ten minutes, which for an offset is its rate.
+# Each series by itself: its newest value, and the slope of its last ten minutes, which for an offset is its rate. What it is called is joined last.
 _AMOUNTS = f"""
-SELECT env, system, queue, consumer_group, role, metric, sum(newest) AS amount, sum(if(isFinite(slope), slope, 0)) AS per_s, sum(samples) AS samples
+SELECT env, system, queue, consumer_group, role, metric, sum(told.newest) AS amount, sum(if(isFinite(told.slope), told.slope, 0)) AS per_s, sum(told.samples) AS samples
 FROM (
-    SELECT series.env AS env, series.system AS system, series.queue AS queue, series.consumer_group AS consumer_group, series.role AS role, series.metric AS metric,
-           argMax(s.value, s.at) AS newest, max(s.at) AS newest_at, count() AS samples,
-           simpleLinearRegression(toUnixTimestamp64Milli(s.at) / 1000 - toUnixTimestamp64Milli({{trend:DateTime64(3, 'UTC')}}) / 1000, s.value).1 AS slope
-    FROM metric_samples AS s
-    INNER JOIN ({_SERIES}) AS series ON series.series_id = s.series_id
-    WHERE s.at >= {{trend:DateTime64(3, 'UTC')}} AND s.at < {{end:DateTime64(9, 'UTC')}} AND isFinite(s.value)
-      AND s.series_id IN (SELECT series_id FROM ({_SERIES}))
-    GROUP BY s.series_id, env, system, queue, consumer_group, role, metric
+    SELECT series_id, argMax(value, at) AS newest, max(at) AS newest_at, count() AS samples,
+           simpleLinearRegression(toUnixTimestamp64Milli(at) / 1000 - toUnixTimestamp64Milli({{trend:DateTime64(3, 'UTC')}}) / 1000, value).1 AS slope
+    FROM metric_samples
+    WHERE series_id IN (SELECT series_id FROM metric_series WHERE name IN {{names:Array(String)}} AND last_seen >= {{fresh:DateTime64(9, 'UTC')}}
+                        AND ({{env:String}} = '' OR env IN ('', {{env:String}})))
+      AND at >= {{trend:DateTime64(3, 'UTC')}} AND at < {{end:DateTime64(9, 'UTC')}} AND isFinite(value)
+    GROUP BY series_id
     HAVING newest_at >= {{fresh:DateTime64(9, 'UTC')}}
-)
+) AS told
+INNER JOIN ({_SERIES}) AS series ON series.series_id = told.series_id
 GROUP BY env, system, queue, consumer_group, role, metric
 ORDER BY metric
 LIMIT 1 BY env, system, queue, consumer_group, role

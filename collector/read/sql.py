@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -124,6 +124,17 @@ class Reader:
             kept = self.kept if lasting else None
             self.known[asked] = read() if kept is None else kept.answer(asked, read)
         return self.known[asked]
+
+    def parts(
+        self,
+        asked: Iterable[Hashable],
+        read: Callable[[Sequence[Any]], Mapping[Hashable, Any]],
+        lasting: Callable[[Any], bool],
+    ) -> Mapping[Hashable, Any]:
+        """Return what *read* gives for each of *asked*; of those that are *lasting* what other questions of the last minute had is not read again."""
+        return (
+            read(list(dict.fromkeys(asked))) if self.kept is None else self.kept.parts(asked, read, lasting)
+        )
 
     def together(self, *reads: Callable[[Reader], Any]) -> list[Any]:
         """

@@ -7,8 +7,10 @@ Metrics are our agent's and cAdvisor's ``container_*`` (as they belong to a serv
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass
 
 from collector.query.window import SECOND_NS, Window, sql_time
+from collector.read.services import red_row
 from collector.read.sql import Reader, Row
 
 Key = tuple[str, str]  # service, env
@@ -75,45 +77,59 @@ def usage(reader: Reader, window: Window, env: str) -> dict[Key, dict[str, float
     return dict(found)
 
 
+# One reading for all three: RED as services.py has it, the seconds spent, and minute by minute calls and what they took (lists with a place per minute).
 # Thirds of the minutes by their calls: how long calls take at the least load and at the most.
-_LOAD = """
-SELECT service, env, count() AS minutes, corr(toFloat64(calls), took_ms) AS correlation,
-       quantile(1 / 3)(calls) AS low, quantile(2 / 3)(calls) AS high,
-       arrayAvg(arrayMap(each -> each.2, arrayFilter(each -> each.1 <= low, groupArray((toFloat64(calls), took_ms))))) AS low_ms,
-       arrayAvg(arrayMap(each -> each.2, arrayFilter(each -> each.1 >= high, groupArray((toFloat64(calls), took_ms))))) AS high_ms
+_SERVED = """
+SELECT service, env, serves, calls, failed, weighted, error_ratio, quantiles_ns, first, seconds, length(loads) AS minutes, arrayReduce('corr', loads, took) AS correlation,
+       arrayReduce('quantile(0.3333333333333333)', loads) AS low, arrayReduce('quantile(0.6666666666666666)', loads) AS high,
+       arrayAvg(arrayFilter((ms, load) -> load <= low, took, loads)) AS low_ms, arrayAvg(arrayFilter((ms, load) -> load >= high, took, loads)) AS high_ms
 FROM (
-    SELECT service, env, minute, sum(s.calls) AS calls, sum(s.duration_ns_sum) / sum(s.calls) / 1e6 AS took_ms
+    WITH intDiv(toInt64(toUnixTimestamp(minute)) - {near:UInt32}, 60) AS nth
+    SELECT service, env, kind IN ('server', 'consumer') AS serves, sum(s.calls) AS calls, sum(s.errors) AS failed, sum(s.weighted_calls) AS weighted,
+           sum(s.weighted_errors) / weighted AS error_ratio, quantilesTDigestMerge(0.5, 0.95, 0.99)(s.duration_ns) AS quantiles_ns,
+           toUnixTimestamp(min(minute)) AS first, sum(s.duration_ns_sum) / 1e9 AS seconds,
+           sumResample(0, {minutes:UInt32}, 1)(s.calls, nth) AS every_load, sumResample(0, {minutes:UInt32}, 1)(s.duration_ns_sum, nth) AS spent,
+           arrayFilter(load -> load > 0, every_load) AS counted, arrayMap(load -> toFloat64(load), counted) AS loads,
+           arrayMap((ns, load) -> ns / load / 1e6, arrayFilter((ns, load) -> load > 0, spent, every_load), counted) AS took
     FROM service_minutes AS s
-    WHERE minute >= toStartOfMinute({start:DateTime64(9, 'UTC')}) AND minute < toStartOfMinute({end:DateTime64(9, 'UTC')}) AND kind IN ('server', 'consumer')
+    WHERE minute >= toStartOfMinute({start:DateTime64(9, 'UTC')}) AND minute < {end:DateTime64(9, 'UTC')}
       AND ({env:String} = '' OR env = {env:String})
-    GROUP BY service, env, minute
+    GROUP BY service, env, serves
 )
-GROUP BY service, env
+ORDER BY serves DESC
+LIMIT 1 BY service, env
 LIMIT 5000
 """
 
 
-def load(reader: Reader, window: Window, env: str) -> dict[Key, Row]:
+@dataclass(frozen=True, slots=True)
+class Served:
     """
-    Return ``{minutes, correlation, low, high, low_ms, high_ms}`` per service: mean durations in the third of the minutes with the fewest and the most calls.
+    What one service served.
 
-    At most the last six hours of *window*; *low* and *high* are calls per minute at the thirds' bounds.
+    Attributes:
+        red: As `collector.read.services.red` gives it.
+        seconds: Spent serving, of all calls together; 0 = it serves nothing.
+        load: ``{minutes, correlation, low, high, low_ms, high_ms}`` of at most the last six hours: mean durations in the third of the minutes with the fewest and
+            the most calls, *low* and *high* are calls per minute at the thirds' bounds; None = it serves nothing.
     """
+
+    red: Row
+    seconds: float
+    load: Row | None
+
+
+def served(reader: Reader, window: Window, env: str) -> dict[Key, Served]:
+    """Return what each service with spans in *window* served."""
     near = window.last(min(window.seconds, _LOAD_S))
-    return {(row["service"], row["env"]): row for row in reader.rows(_LOAD, {**near.params(), "env": env})}
+    first_s, end_s = (at_ns // SECOND_NS // 60 * 60 for at_ns in (near.start_ns, near.end_ns))
+    params = {**window.params(), "env": env, "near": first_s, "minutes": max((end_s - first_s) // 60, 1)}
+    return {(row["service"], row["env"]): _served(row, window) for row in reader.rows(_SERVED, params)}
 
 
-_BUSY = """
-SELECT service, env, sum(s.duration_ns_sum) / 1e9 AS seconds
-FROM service_minutes AS s
-WHERE minute >= toStartOfMinute({start:DateTime64(9, 'UTC')}) AND minute < {end:DateTime64(9, 'UTC')} AND kind IN ('server', 'consumer')
-  AND ({env:String} = '' OR env = {env:String})
-GROUP BY service, env
-LIMIT 5000
-"""
-
-
-def busy(reader: Reader, window: Window, env: str) -> dict[Key, float]:
-    """Return the seconds that each service spent serving in *window*."""
-    rows = reader.rows(_BUSY, {**window.params(), "env": env})
-    return {(row["service"], row["env"]): row["seconds"] for row in rows}
+def _served(row: Row, window: Window) -> Served:
+    red = red_row(row, window)
+    if not row["serves"]:
+        return Served(red, 0.0, None)
+    load = {name: row[name] for name in ("minutes", "correlation", "low", "high", "low_ms", "high_ms")}
+    return Served(red, row["seconds"], load)

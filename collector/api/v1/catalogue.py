@@ -50,13 +50,17 @@ class CatalogueEntry(CatalogueFields):
 def list_catalogue(ask: Ask, asked: Annotated[Windowed, Query()]) -> Response:
     """Every service known or heard of in the window, with its owner, its links and what is missing."""
     window = asked.window(ask.now_ns)
-    heard = {name for name, _ in services.heard(ask.reader, window, asked.env)}
+    heard, said, behind = ask.reader.together(
+        lambda each: services.heard(each, window, asked.env),
+        services.described,
+        lambda each: protected(each, window, asked.env),
+    )
     described: dict[str, dict[str, str]] = defaultdict(dict)
-    for (name, env), fields in services.described(ask.reader).items():
+    for (name, env), fields in said.items():
         if asked.env in ("", env):
             described[name].update(_known(fields))
-    behind = protected(ask.reader, window, asked.env)
-    return answer(ask.parts.catalogue.entries(heard, described, behind), ask.reader.cost)
+    names = {name for name, _ in heard}
+    return answer(ask.parts.catalogue.entries(names, described, behind), ask.reader.cost)
 
 
 @router.put("/{service}", response_model=Page[CatalogueFields])

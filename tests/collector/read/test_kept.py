@@ -46,6 +46,25 @@ def test_an_answer_is_read_once_a_minute_and_the_oldest_make_room(clock):
     assert ask("a") == 11
 
 
+def test_parts_of_answers_are_read_together_and_once_a_minute(clock):
+    """Only what is missing is read, all of it at once; what does not last is read at every question."""
+    kept, read = Kept(clock), []
+
+    def ask(*asked):
+        def look(missing):
+            read.append(tuple(missing))
+            return {each: f"{each}{len(read)}" for each in missing}
+
+        return list(kept.parts(asked, look, str.islower).values())
+
+    assert ask("a", "b", "C") == ["a1", "b1", "C1"]
+    assert ask("b", "c", "C") == ["b1", "c2", "C2"]
+    assert ask("a", "c") == ["a1", "c2"]
+    clock.now_s = 60.0
+    assert ask("a") == ["a3"]
+    assert read == [("a", "b", "C"), ("c", "C"), ("a",)]
+
+
 def test_what_the_board_said_of_an_earlier_time_is_said_again_within_a_minute(store, fill, clock):
     """Late transitions of the past show after a minute, those of the last five minutes at once."""
     kept = Kept(clock)
