@@ -79,8 +79,11 @@ def quiet_most_s(protocols: Collection[Protocol]) -> dict[str, float]:
     Jobs look at samples 45 seconds after they came, at spans a minute after: whatever waits for less keeps nothing from being derived in time.
     """
     told = {protocol.group: protocol.quiet_s for protocol in protocols}
-    samples = {protocol.group: 40.0 for protocol in protocols if protocol.signal == "metrics"}
-    return samples | {group: seconds for group, seconds in told.items() if seconds is not None}
+    by_signal = {"metrics": 40.0, "traces": 60.0}
+    derived = {
+        protocol.group: by_signal[protocol.signal] for protocol in protocols if protocol.signal in by_signal
+    }
+    return derived | {group: seconds for group, seconds in told.items() if seconds is not None}
 
 
 def alerting(settings: Settings, environ: Mapping[str, str] = os.environ) -> AlertingSettings:

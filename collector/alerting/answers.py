@@ -48,10 +48,13 @@ def alerts(
     return [_alert(alert, _value(alert, now, ticked, values), public_url) for alert in found]
 
 
-def rules(tx: Connection, known: Rules, settings: GroupSettings, took: Values) -> list[dict[str, Any]]:
-    """Give every rule with the worst state any of its alerts is in, and how its last evaluation went."""
+def rules(
+    tx: Connection, known: Rules, settings: GroupSettings, took: Values, here: Mapping[str, Evaluated]
+) -> list[dict[str, Any]]:
+    """Give every rule with the worst state any of its alerts is in, and how its last evaluation went: as written down, or *here* since."""
     states = history.states(tx)
     last = progress.last(tx)
+    last |= {group: one for group, one in here.items() if group not in last or last[group].at < one.at}
     return [
         {
             "name": rule.name,

@@ -38,6 +38,8 @@ LEASE_S = 15.0
 # More changes at once are a line with their numbers.
 TOLD_ONE_BY_ONE = 20
 CLEAN_EVERY = timedelta(hours=1)
+# How often it is written down that groups were evaluated that found what they had found before.
+NOTED_EVERY = timedelta(minutes=1)
 # The longest time without a round; a part of the lease's.
 REST = timedelta(seconds=LEASE_S / 3)
 
@@ -103,6 +105,7 @@ class Evaluator:
         self._living = Living(timedelta(seconds=LEASE_S / 2))
         self._after: list[Alert] | None = None
         self._rest: _Rest | None = None
+        self._noted: dict[str, tuple[datetime, Mapping[str, str]]] = {}
 
     def rests(self, now: datetime) -> bool:
         """
@@ -172,9 +175,13 @@ class Evaluator:
         """
         Write what groups brought: alerts, their events, samples to be recorded, and that it is done; all of it or nothing.
 
+        While everything is at rest, a group that brought nothing is written down once a minute: a restart evaluates it once more, and finds the same.
+
         Raises:
             Unavailable: The state database refused; nothing was changed.
         """
+        if self._adds_nothing(done, now):
+            return Round("done")
         changes = tuple(change for one in done for change in one.changes)
         notes = {note.id: note for one in done for note in one.notes}
         with self._writing(now) as tx:
@@ -182,11 +189,27 @@ class Evaluator:
                 return Round("no_lease")
             for one in done:
                 one.write(tx)
-            progress.advance(tx, {one.group.id: one.evaluated(now) for one in done})
+            evaluated = {one.group.id: one.evaluated(now) for one in done}
+            progress.advance(tx, evaluated)
             written = self._write(tx, changes, (), now, notes)
+        self._noted.update((group, (now, one.problems)) for group, one in evaluated.items())
         brought = Round("done", changes, written)
         self._tell(brought)
         return brought
+
+    def _adds_nothing(self, done: Sequence[Done], now: datetime) -> bool:
+        """Whether no alert lives, the lease is ours, and *done* brought nothing that is not written down."""
+        if self._rest is None or not self._living.trusts(now):
+            return False
+        return all(not one.brings and self._is_noted(one, now) for one in done)
+
+    def _is_noted(self, one: Done, now: datetime) -> bool:
+        at, problems = self._noted.get(one.group.id, (None, {}))
+        return (
+            at is not None
+            and timedelta() <= now - at < NOTED_EVERY
+            and one.evaluated(now).problems == problems
+        )
 
     def _decide(self, tx: Connection, breakers: Sequence[BreakerNow], now: datetime) -> Round:
         self.planner.breakers = breakers

@@ -286,7 +286,8 @@ class Alerting:
     def rules(self) -> list[dict[str, Any]]:
         """Answer ``/api/v1/rules``."""
         with self._state.read() as tx:
-            return answers.rules(tx, self.book.rules, self._settings.groups, self._rounds.groups.took)
+            groups = self._rounds.groups
+            return answers.rules(tx, self.book.rules, self._settings.groups, groups.took, groups.evaluated)
 
     def noise(self, since: datetime, until: datetime, limit: int) -> list[dict[str, Any]]:
         """Answer ``/api/v1/alerts/noise``: the rules that fired most without acknowledgement."""

@@ -3,6 +3,9 @@ How long a small segment gathers before it is sealed.
 
 A line is searchable two seconds after its 2xx by whoever asks. While nobody does, a small segment of records that nothing acts upon gathers for
 ``quiet_s`` instead, since its load costs the same as if it held a thousand times as much; a reader or a record that somebody waits for ends that.
+
+A record that something acts upon (a breaker that opens) has its segment sealed at the usual age, but while nobody reads not more often than every
+`PACE_S`: the first is told at once, and what flaps is loaded together.
 """
 
 from __future__ import annotations
@@ -16,9 +19,12 @@ SEAL_AGE_S = 1.0
 _LARGE_RAW_BYTES = 2 << 20
 _SEAL_LARGE_S = 1.0
 # What may wait for a reader holds less than this: a load that is mostly its fixed cost, and one that a reader waits for.
-_QUIET_RAW_BYTES = 256 << 10
+# Measured: a mebibyte of lines adds a tenth to what the load of one line costs.
+_QUIET_RAW_BYTES = 1 << 20
 # After a reader this long there may be another question: a page that refreshes itself, a live tail.
 _ATTENDED_S = 10.0
+PACE_S = 5.0
+"""Between two segments of a group that are sealed for what is in them, while nobody reads."""
 # The name that stands for every group; no group has it.
 _ALL = ""
 
@@ -31,14 +37,24 @@ class Patience:
         ages_s: By group, how long a small segment usually gathers.
         quiet_s: How long it gathers while nobody reads and nothing acts upon its records.
         most_s: By group, the longest that is.
+        pace_s: Between two segments of a group that are sealed for what is in them, while nobody reads.
     """
 
-    def __init__(self, ages_s: Mapping[str, float], quiet_s: float, most_s: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        ages_s: Mapping[str, float],
+        quiet_s: float,
+        most_s: Mapping[str, float],
+        pace_s: float = PACE_S,
+    ) -> None:
         self._ages_s = ages_s
         self._quiet_s = quiet_s
         self._most_s = most_s
+        self._pace_s = pace_s
         self._hurried: set[str] = set()
         self._readers: dict[str, tuple[float, float]] = {}
+        self._acted: set[str] = set()
+        self._next: dict[str, float] = {}
 
     def read(self, groups: Collection[str] | None = None) -> None:
         """Hear that there may soon be another question about *groups*; ``None`` = about any."""
@@ -48,29 +64,38 @@ class Patience:
             self._readers[name] = (since if now - last < _ATTENDED_S else now, now)
 
     def hurry(self, groups: Iterable[str]) -> None:
-        """Let the open segments of *groups* gather no longer than usual."""
+        """Let the open segments of *groups* gather no longer than usual: somebody waits for them."""
         self._hurried.update(groups)
+
+    def act(self, group: str) -> None:
+        """Hear that something acts upon a record of *group*'s open segment."""
+        self._acted.add(group)
 
     def forget(self, group: str) -> None:
         """Hear that *group* has no open segment any more."""
         self._hurried.discard(group)
+        if group in self._acted:
+            self._acted.discard(group)
+            self._next[group] = time.monotonic() + self._pace_s
 
     def usual_s(self, group: str, raw_bytes: int) -> float:
         """Return the age at which a segment is sealed that somebody waits for."""
         age_s = self._ages_s.get(group, SEAL_AGE_S)
         return min(age_s, _SEAL_LARGE_S) if raw_bytes >= _LARGE_RAW_BYTES else age_s
 
-    def age_s(self, group: str, raw_bytes: int) -> float:
-        """Return the age at which a segment is sealed as things are."""
+    def age_s(self, group: str, raw_bytes: int, opened: float) -> float:
+        """Return the age at which a segment opened at *opened* is sealed as things are."""
         usual_s = self.usual_s(group, raw_bytes)
         if group in self._hurried or raw_bytes >= _QUIET_RAW_BYTES or self._attended_since(group) is not None:
             return usual_s
+        if group in self._acted:
+            return usual_s if self._quiet_s <= 0 else max(usual_s, self._next.get(group, 0.0) - opened)
         return max(usual_s, min(self._quiet_s, self._most_s.get(group, self._quiet_s)))
 
     def late_s(self, group: str, raw_bytes: int, opened: float) -> float:
         """Return how long a segment opened at *opened* is wanted already; one that waits for a reader is wanted since there is one."""
         now, usual_s = time.monotonic(), self.usual_s(group, raw_bytes)
-        if group in self._hurried or self._quiet_s <= usual_s:
+        if group in self._hurried or group in self._acted or self._quiet_s <= usual_s:
             return now - opened
         since = self._attended_since(group)
         wanted_s = usual_s if since is None else now - since + usual_s

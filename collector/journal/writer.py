@@ -34,7 +34,7 @@ from collector.journal.batch import Accepted, Batch
 from collector.journal.disk import journal_error, sync_folder
 from collector.journal.home import claim, journal_uuid
 from collector.journal.identities import Identities
-from collector.journal.patience import Patience
+from collector.journal.patience import PACE_S, Patience
 from collector.journal.recovery import recover
 from collector.journal.repeats import Repeats, uncancellable
 from collector.journal.reserve import RESERVE_BYTES, Reserve
@@ -67,6 +67,7 @@ class JournalSettings:
         reserve_bytes: Space kept for seals and marks on a full disk.
         quiet_s: Seconds a small segment gathers instead while nobody reads and nothing acts upon its records; 0 = no longer than usual.
         quiet_most_s: The most of that, by group.
+        pace_s: Seconds between two segments of a group that are sealed for what is in them, while nobody reads.
     """
 
     path: Path
@@ -75,6 +76,7 @@ class JournalSettings:
     reserve_bytes: int = RESERVE_BYTES
     quiet_s: float = 0.0
     quiet_most_s: Mapping[str, float] = field(default_factory=dict)
+    pace_s: float = PACE_S
 
 
 class _Wake:
@@ -127,7 +129,9 @@ class Journal:
         self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._open: dict[str, tuple[OpenSegment, float]] = {}
         self._aside: list[tuple[str, OpenSegment]] = []
-        self._patience = Patience(settings.seal_ages_s, settings.quiet_s, settings.quiet_most_s)
+        self._patience = Patience(
+            settings.seal_ages_s, settings.quiet_s, settings.quiet_most_s, settings.pace_s
+        )
         self._repeats = Repeats(self.identities)
         self._lock = threading.Lock()
         self._bytes = 0
@@ -351,7 +355,7 @@ class Journal:
             for batch, future in members:
                 segment.append(batch.frames, batch.info)
                 if not batch.waits:
-                    self._patience.hurry([group])
+                    self._patience.act(group)
                 written.append((batch, future))
         except JournalError as error:
             self._fail(members[len(written) :], error)
@@ -436,7 +440,7 @@ class Journal:
     def _until_next_turn(self) -> float | None:
         """Give the seconds until something is to be sealed, or the disk is to be looked at again."""
         times = [
-            opened + self._patience.age_s(group, segment.raw_bytes)
+            opened + self._patience.age_s(group, segment.raw_bytes, opened)
             for group, (segment, opened) in self._open.items()
         ]
         if self._aside or self._trouble or not self._reserve.held:
@@ -447,7 +451,7 @@ class Journal:
         self._seal_aside()
         now = time.monotonic()
         for group, (segment, opened) in list(self._open.items()):
-            if now - opened >= self._patience.age_s(group, segment.raw_bytes) and self._idle(group):
+            if now - opened >= self._patience.age_s(group, segment.raw_bytes, opened) and self._idle(group):
                 self._seal(group)
 
     def _seal_all(self) -> None:

@@ -123,10 +123,11 @@ class State:
         try:
             with self._engine.connect() as plain:
                 connection = plain.execution_options(fuseboard_write=write)
+                before = _changes(connection)
                 with connection.begin():
                     self.trouble = None
                     yield connection
-            self._written += write
+                self._written += write and (before is None or _changes(connection) != before)
         except DBAPIError as error:
             if isinstance(error, OperationalError):
                 self.trouble = str(error.orig).strip()
@@ -136,6 +137,12 @@ class State:
             raise Unavailable(
                 "state_unavailable", f"no free connection to the state database: {error}"
             ) from error
+
+
+def _changes(connection: Connection) -> int | None:
+    """Return how many rows SQLite has changed through *connection*; ``None`` = it is another database."""
+    changes: int | None = getattr(connection.connection.dbapi_connection, "total_changes", None)
+    return changes
 
 
 def _wal(engine: Engine) -> str | None:

@@ -43,6 +43,11 @@ class Done:
         return tuple(change for outcome in self.outcomes for change in outcome.step.changes)
 
     @property
+    def brings(self) -> bool:
+        """Whether there is anything to write but that it was evaluated."""
+        return any(outcome.step.changes or outcome.step.notes or outcome.samples for outcome in self.outcomes)
+
+    @property
     def notes(self) -> list[Alert]:
         """Give the alerts that remember something new."""
         return [note for outcome in self.outcomes for note in outcome.step.notes]
@@ -90,6 +95,7 @@ class GroupEvaluator:
         self._slots: dict[str, datetime] = {}
         self.values: dict[str, float] = {}
         self.took: dict[str, float] = {}
+        self.evaluated: dict[str, Evaluated] = {}
 
     def round(self, now: datetime) -> int:
         """
@@ -102,7 +108,7 @@ class GroupEvaluator:
         if not groups:
             return 0
         with self._state.read() as tx:
-            self._slots.update((group, evaluated.slot) for group, evaluated in progress.last(tx).items())
+            self._hear(progress.last(tx))
             due = [(group, slot) for group in groups if (slot := self._due(group, self._slots, now))]
             if not due:
                 return 0
@@ -114,7 +120,7 @@ class GroupEvaluator:
         for done in self._evaluated(due, by_rule):
             if not self._commit(done, now):
                 break
-            self._remember(done)
+            self._remember(done, now)
         return len(due)
 
     def _attend(self, due: Sequence[tuple[Group, datetime]]) -> None:
@@ -145,9 +151,15 @@ class GroupEvaluator:
             if ready:
                 yield [Done(group, slot, _results(futures)) for group, slot, futures in ready]
 
-    def _remember(self, done: Sequence[Done]) -> None:
+    def _hear(self, written: Mapping[str, Evaluated]) -> None:
+        """Take what another collector has evaluated since; what we have may not be written down yet."""
+        for group, evaluated in written.items():
+            self._slots[group] = max(evaluated.slot, self._slots.get(group, evaluated.slot))
+
+    def _remember(self, done: Sequence[Done], at: datetime) -> None:
         """Keep the values of living alerts: they change at every evaluation, which is no reason to write them."""
         self._slots.update((one.group.id, one.slot) for one in done)
+        self.evaluated.update((one.group.id, one.evaluated(at)) for one in done)
         for outcome in (outcome for one in done for outcome in one.outcomes):
             self.took[outcome.rule.id] = outcome.took_s
             self.values.update(outcome.step.values)

@@ -126,5 +126,5 @@ PROTOCOL = Protocol(
     answer=answer,
     respond=respond,
     seal_age_s=0.5,
-    quiet_s=2.0,
+    quiet_s=5.0,
 )

@@ -22,7 +22,7 @@ USUAL_S = 0.1
 class Held:
     """A journal whose records wait for a minute, and a loader that takes its time."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, pace_s: float = 0.0) -> None:
         self.sealed: list[SealedSegment] = []
         self.done = threading.Event()
         self.done.set()
@@ -32,6 +32,7 @@ class Held:
                 seal_ages_s={"lines": USUAL_S, "breakers": USUAL_S},
                 quiet_s=60.0,
                 quiet_most_s={"breakers": 4 * USUAL_S},
+                pace_s=pace_s,
             ),
             self.sealed.append,
             lambda _: FROZEN,
@@ -157,9 +158,7 @@ def test_who_reads_nothing_stored_waits_for_nothing(held: Held) -> None:
     assert held.batches() == []
 
 
-@pytest.mark.parametrize(
-    "given", [{"waits": False}, {"body": b"x" * (256 << 10)}], ids=["acted upon", "large"]
-)
+@pytest.mark.parametrize("given", [{"waits": False}, {"body": b"x" * (1 << 20)}], ids=["acted upon", "large"])
 def test_what_is_acted_upon_or_large_waits_for_nobody(held: Held, given: dict[str, object]) -> None:
     """A transition is an alert's cause; a large segment's load is worth its cost."""
     held.write("a", **given)  # type: ignore[arg-type]
@@ -177,6 +176,52 @@ def test_one_hurried_batch_takes_the_others_of_its_segment_along_and_no_later_on
     time.sleep(5 * USUAL_S)
 
     assert held.batches() == ["a", "b"]
+
+
+@pytest.fixture
+def paced(tmp_path: Path) -> Iterator[Held]:
+    """One that seals what is acted upon once a minute."""
+    made = Held(tmp_path, pace_s=60.0)
+    yield made
+    made.journal.seal()
+    made.journal.stop()
+
+
+def test_the_first_that_is_acted_upon_is_sealed_and_those_right_after_it_together(paced: Held) -> None:
+    """A breaker that opens is told at once; one that flaps is not a load each time."""
+    paced.write("a", waits=False)
+    eventually(lambda: paced.batches() == ["a"])
+
+    paced.write("b", waits=False)
+    paced.write("c", waits=False)
+    time.sleep(5 * USUAL_S)
+
+    assert paced.batches() == ["a"]
+    assert paced.journal.first_open_ns("lines") is not None
+
+
+def test_a_reader_does_not_wait_for_the_pace(paced: Held) -> None:
+    """A board has what flaps at the usual age."""
+    paced.write("a", waits=False)
+    eventually(lambda: paced.batches() == ["a"])
+    asyncio.run(loaded(paced.journal))
+
+    paced.write("b", waits=False)
+
+    eventually(lambda: paced.batches() == ["a", "b"])
+
+
+def test_the_pace_ends(tmp_path: Path) -> None:
+    """What flaps is loaded when it is its turn, without a reader and without anything more."""
+    held = Held(tmp_path, pace_s=5 * USUAL_S)
+    held.write("a", waits=False)
+    eventually(lambda: held.batches() == ["a"])
+
+    held.write("b", waits=False)
+
+    eventually(lambda: held.batches() == ["a", "b"])
+    held.journal.seal()
+    held.journal.stop()
 
 
 def test_what_waits_for_a_reader_is_not_behind(held: Held) -> None:
