@@ -8,7 +8,9 @@ from datetime import timedelta
 from standardwebhooks import Webhook
 
 from collector.alerting.history import AlertsWanted
+from collector.alerting.kinds.asking import Sources
 from collector.errors import StoreUnavailable
+from collector.read.sql import Reader
 from tests.conftest import eventually
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -216,6 +218,53 @@ def test_what_was_told_waits_for_its_time_at_no_rest(start, breakers, clock):
     alerting.round()
 
     assert not alerting._evaluator.rests(clock.at)
+
+
+FULL = """\
+groups:
+  - name: own
+    interval: 10s
+    rules:
+      - alert: Full
+        fuseboard: journal above 0.7
+"""
+
+
+def _asks(start, rule_file, told):
+    """Give the component with one rule that asks about what *told* says."""
+    rule_file.write_text(FULL)
+    return start(sources=Sources(Reader, own=lambda: told))
+
+
+def test_what_finds_the_same_again_is_written_down_once_a_minute(start, rule_file, clock):
+    """An idle collector does not write six times a minute that nothing was found; it says when it looked last all the same."""
+    alerting = _asks(start, rule_file, {"journal": {"bytes": 1, "max_bytes": 100}})
+    alerting.round()
+    writes = 0
+    for _ in range(26):  # 13 evaluations in two minutes
+        clock.forward(5)
+        alerting.look()
+        before = alerting._state.mark()
+        alerting.ask_due()
+        writes += alerting._state.mark() != before
+
+    assert writes == 2
+    assert "03:02:05" <= alerting.rules()[0]["last_evaluation"][11:19] <= "03:02:10"
+
+
+def test_what_is_found_is_written_at_once(start, rule_file, clock):
+    """However shortly before it was written down that nothing was found; a restart knows it."""
+    told = {"journal": {"bytes": 1, "max_bytes": 100}}
+    alerting = _asks(start, rule_file, told)
+    for _ in range(3):
+        alerting.round()
+        clock.forward(10)
+    told["journal"]["bytes"] = 90
+
+    alerting.round()
+
+    (alert,) = _asks(start, rule_file, told).alerts()
+    assert (alert["rule"], alert["state"]) == ("Full", "firing")
 
 
 def test_a_transition_that_was_stored_is_looked_at_at_once(start, breakers, clock):

@@ -202,6 +202,17 @@ def test_a_restarted_holder_does_not_wait_for_itself(state):
         assert lease.hold(tx, "alerting", "b", T0 + timedelta(seconds=15), 15)
 
 
+def test_a_transaction_that_wrote_nothing_moves_no_mark(state):
+    """Who looks at a lease that is still long writes nothing: nobody reads anything anew for that."""
+    with state.write() as tx:
+        lease.hold(tx, "alerting", "a", T0, 15)
+    before = state.mark()
+    with state.write() as tx:
+        lease.hold(tx, "alerting", "a", T0 + timedelta(seconds=1), 15)
+
+    assert state.mark() == before
+
+
 def test_a_mark_moves_with_every_commit_of_whomever(state, url):
     """Whoever keeps something in memory sees by it that there is something to read; reading moves nothing."""
     marks = [state.mark()]
