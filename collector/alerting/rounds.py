@@ -87,6 +87,10 @@ class Rounds:
         self._pulse.asked()
         return count
 
+    def asks_in_s(self) -> float:
+        """Give the seconds until there is something to ask, or to send once more; 0 = there is now."""
+        return 0.0 if self._recorder.trouble else self.groups.wait_s(self._clock())
+
     def record_due(self) -> int:
         """Send what recording rules brought; give the number of groups' samples that are acknowledged."""
         return self._recorder.send_all(self._clock())

@@ -218,8 +218,9 @@ class Alerting:
         self._threads.hear()
 
     def reread_rules(self) -> None:
-        """Read the rule files again, soon; if one is wrong the rules stay as they are, and health says why."""
+        """Read the rule files again; if one is wrong the rules stay as they are, and health says why."""
         self._watch.reread_soon()
+        self._threads.reread()
 
     def round(self) -> Round:
         """Evaluate once, now, and all groups that are due; for one-shot use, not beside start()."""

@@ -18,7 +18,7 @@ from collector.alerting.rules.watch import Watch
 
 # How late a retry may be; a new event wakes its couriers at once.
 POLL_S = 0.5
-# How late a group may be evaluated.
+# How late a group may be evaluated; without one that is due soon nobody looks as often.
 ASK_S = 0.5
 
 
@@ -36,7 +36,7 @@ class Threads:
         self._couriers = couriers
         self._pulse = pulse
         self._interval_s = interval_s
-        self._stop, self._heard = threading.Event(), threading.Event()
+        self._stop, self._heard, self._reread = threading.Event(), threading.Event(), threading.Event()
         self._wakes = tuple(threading.Event() for _ in couriers)
         self._threads: list[threading.Thread] = []
 
@@ -55,6 +55,7 @@ class Threads:
         """Let each end after what it is about."""
         self._stop.set()
         self._heard.set()
+        self._reread.set()
         self.wake()
 
     def join(self, until: float) -> bool:
@@ -82,6 +83,10 @@ class Threads:
         """Have the breakers looked at now, not at the next interval."""
         self._heard.set()
 
+    def reread(self) -> None:
+        """Have it looked now whether the rules are to be read again."""
+        self._reread.set()
+
     def _add(self, name: str, run: Callable[[], None]) -> None:
         self._threads.append(threading.Thread(target=run, name=f"alerting-{name}", daemon=True))
 
@@ -100,10 +105,17 @@ class Threads:
                 self._pulse.failed("alerting_round_failed", error)
 
     def _ask(self, rounds: Rounds, watch: Watch) -> None:
-        while not self._stop.wait(ASK_S):
+        pause_s = ASK_S
+        while not self._stop.is_set():
+            if self._reread.wait(pause_s):
+                self._reread.clear()
+                if self._stop.is_set():
+                    return
+            pause_s = ASK_S
             try:
                 watch.look()
                 rounds.ask_and_record()
+                pause_s = max(ASK_S, min(watch.wait_s, rounds.asks_in_s()))
             except Exception as error:  # noqa: BLE001 - what was not committed is asked again
                 self._pulse.failed("alerting_groups_failed", error)
 

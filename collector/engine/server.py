@@ -240,7 +240,7 @@ def _serve(path: Path, port: int) -> None:
     handles = Handles(str(path), defaults)
     server = EngineServer(handles, Logs(path), os.environ.pop("FUSEBOARD_ENGINE_SECRET", ""), port)
     print(server.server_address[1], flush=True)  # noqa: T201 - the parent reads it
-    server.serve_forever()
+    server.serve_forever(poll_interval=3600)  # nobody shuts it down: the process ends with its standard input
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ leaves them out, and alerts' clocks go on meanwhile: they are times, not counts.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
@@ -129,6 +130,19 @@ class GroupEvaluator:
         signals = frozenset(signal for asking in asked if asking is not None for signal in asking.reads)
         if signals:
             self._sources.attend(signals)
+
+    def wait_s(self, now: datetime) -> float:
+        """Give the seconds until a group is due; 0 = one is."""
+        default_s = self._settings.interval_s
+        return min(
+            (
+                0.0
+                if self._due(group, self._slots, now)
+                else (group.interval_s or default_s) - (now - group.slot(now, default_s)).total_seconds()
+                for group in self._book.rules.asked
+            ),
+            default=math.inf,
+        )
 
     def stop(self) -> None:
         """Ask nothing more."""

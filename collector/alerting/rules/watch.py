@@ -23,6 +23,11 @@ class Watch:
         """Have the files read at the next look, changed or not."""
         self._wanted.set()
 
+    @property
+    def wait_s(self) -> float:
+        """Seconds until it is time to look."""
+        return 0.0 if self._wanted.is_set() else self._looked + LOOK_S - time.monotonic()
+
     def look(self) -> None:
         """Read the files again if it is time and they have changed; if one is wrong the rules stay as they are."""
         if self._wanted.is_set():

@@ -11,6 +11,7 @@ from collector.alerting.history import AlertsWanted
 from collector.alerting.kinds.asking import Sources
 from collector.errors import StoreUnavailable
 from collector.read.sql import Reader
+from tests.collector.alerting.conftest import START
 from tests.conftest import eventually
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -250,6 +251,19 @@ def test_what_finds_the_same_again_is_written_down_once_a_minute(start, rule_fil
 
     assert writes == 2
     assert "03:02:05" <= alerting.rules()[0]["last_evaluation"][11:19] <= "03:02:10"
+
+
+def test_who_asks_comes_again_when_a_group_is_due(start, rule_file, clock):
+    """Not twice a second: nothing is due in between."""
+    alerting = _asks(start, rule_file, {"journal": {"bytes": 1, "max_bytes": 100}})
+    waits = []
+    for _ in range(20):
+        waits.append(alerting._rounds.asks_in_s())
+        alerting.round()
+        clock.forward(max(alerting._rounds.asks_in_s(), 0.001))
+
+    assert waits == [0.0] * 20
+    assert timedelta(seconds=190) <= clock.at - START <= timedelta(seconds=200)
 
 
 def test_what_is_found_is_written_at_once(start, rule_file, clock):
