@@ -22,6 +22,8 @@ _MINUTE_S, _HOUR_S = 60, 3600
 # Transitions are looked for in stretches of five minutes around a part, or of an hour around one of many hours.
 _STRETCH_S, _MANY_HOURS_S = 300, 4 * _HOUR_S
 _AROUND_S = AROUND_NS // SECOND_NS
+# Looked up in one statement, of all windows together: each takes some tens of bytes of the engine's memory.
+_MINUTES_MOST = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Part:
     start_s: int
     end_s: int
 
+
+_MadeOf = tuple[Part, Sequence[_Range]]
 
 # Each state of durations is merged once, into the stretch of time that its minute lies in; windows share the few stretches, which are merged again. A stretch
 # is looked up by its service's number and the minute; indexHint chooses what is read, and the look-up what counts. own: by the version that the deploy brought.
@@ -79,18 +83,33 @@ def sides(reader: Reader, parts: Sequence[Part], levels: Sequence[float]) -> lis
         levels: Quantiles asked for, ours and never a user's.
     """
     whole = [(part, [(part.start_s, part.end_s)]) for part in parts if part.name != "beside"]
-    rows = _read(reader, whole, levels)
+    rows = [row for portion in _portions(whole) for row in _read(reader, portion, levels)]
     owners: dict[int, set[int]] = defaultdict(set)
     for row in rows:
         if row["part"] == "after":
             owners[row["number"]].add(row["own"])
     beside = [part for part in parts if part.name == "beside" and len(owners[part.number]) > 1]
-    return rows + _read(reader, _shared(reader, beside), levels)
+    return rows + [
+        row for portion in _portions(_shared(reader, beside)) for row in _read(reader, portion, levels)
+    ]
 
 
-def _read(
-    reader: Reader, made_of: Sequence[tuple[Part, Sequence[_Range]]], levels: Sequence[float]
-) -> list[Row]:
+def _portions(made_of: Iterable[_MadeOf], most: int = _MINUTES_MOST) -> Iterator[list[_MadeOf]]:
+    """Give parts in portions of at most so many minutes, or of one part: ten thousand deploys of a day each would be tens of millions to look up."""
+    portion: list[_MadeOf] = []
+    minutes = 0
+    for part, ranges in made_of:
+        length = sum(end_s - start_s for start_s, end_s in ranges) // _MINUTE_S
+        if portion and minutes + length > most:
+            yield portion
+            portion, minutes = [], 0
+        portion.append((part, ranges))
+        minutes += length
+    if portion:
+        yield portion
+
+
+def _read(reader: Reader, made_of: Sequence[_MadeOf], levels: Sequence[float]) -> list[Row]:
     """Read parts, each with the ranges of time that it is made of."""
     ranges: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
     for place, (part, its) in enumerate(made_of):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.query.window import SECOND_NS
-from collector.read.comparison import Part, _cut, sides
+from collector.read.comparison import Part, _cut, _portions, sides
 from collector.read.sql import Reader
 from tests.collector.read.real_store import NOW_NS, Filler, store
 
@@ -30,6 +30,20 @@ def test_stretches_hold_every_minute_of_every_range_once(drawn):
     for minute in range(62):
         owners = [whose for start, end, whose in ranges if start <= minute < end]
         assert [whose for start, end, whose in found if start <= minute < end] == ([owners] if owners else [])
+
+
+@given(st.lists(st.integers(1, 30), max_size=20), st.integers(1, 40))
+def test_portions_hold_every_part_once_and_no_more_minutes_than_they_may(drawn, most):
+    """In their order; a part that is longer by itself is a portion by itself."""
+    parts = [
+        (Part(number, "after", "svc", "demo", "2", 0, length * 60), [(0, length * 60)])
+        for number, length in enumerate(drawn)
+    ]
+    found = list(_portions(parts, most))
+
+    assert [part for portion in found for part in portion] == parts
+    for portion in found:
+        assert len(portion) == 1 or sum(part.end_s for part, _ in portion) <= most * 60
 
 
 @pytest.fixture
