@@ -29,6 +29,7 @@
     (claimed, sender) -> permitted(sender.3, if(claimed = '' AND empty(sender.3), 'unknown_service', claimed)) AS service_of,
     -- What a series is known by: its labels, and who it was written as, where that is not in them.
     (labels, sender, service, env) -> cityHash64(sender.1, sender.2, if(empty(sender.3), '', service), if(empty(sender.4), '', env), labels) AS base_id,
+    strings -> arrayStringConcat(arrayMap(x -> concat('\0', hex(x)), strings)) AS hexadecimal,
     (id, suffix, le) -> if(suffix = '', id, cityHash64(id, suffix, le)) AS id_of,
     (ms, received, days) -> if(ms BETWEEN received - days * 86400000 AND received + 600000, ms, received) AS in_range,
     -- What a family is: by its declared type, and without one by the name and labels of a series.

@@ -21,7 +21,7 @@ from collector.receive.protocol import Judged, Protocol, Response
 
 # Statements, in the order in which they are loaded. What few requests hold has statements of its own, which load the same tables, so that all
 # others are not read for it (`lacking`).
-TABLES = ("metric_series", "metric_samples", "histogram_series", "histogram_samples", "exemplars")
+TABLES = ("metric_entries", "histogram_series", "histogram_samples", "exemplars")
 
 
 def protocol(

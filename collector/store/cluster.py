@@ -4,6 +4,7 @@ Cluster mode: the schema's statements as a ClickHouse cluster takes them, made f
 | in ``schema/`` | on a cluster |
 |---|---|
 | ``CREATE TABLE t … ENGINE = MergeTree`` | ``t_local``, Replicated, on every node; and ``t``, ``Distributed`` over them |
+| ``CREATE TABLE t … ENGINE = Null`` | ``t_local`` on every node: nothing is asked of it, and INSERTs name that |
 | ``CREATE MATERIALIZED VIEW v TO t … FROM s`` | ``v`` from ``s_local`` into ``t_local``: a block is rolled up where it was written |
 | ``ALTER TABLE t … COLUMN`` | both; other ALTERs of a table: ``t_local`` |
 | ``DROP TABLE t`` | both, and gone from the keeper before the next statement |
@@ -33,6 +34,7 @@ _VIEW = re.compile(r"\ACREATE MATERIALIZED VIEW IF NOT EXISTS (\w+) TO (\w+)")
 _ALTER = re.compile(r"\AALTER TABLE (\w+)")
 _DROP = re.compile(r"\ADROP (TABLE|VIEW) IF EXISTS (\w+)\Z")
 _ENGINE = re.compile(r"^ENGINE = (\w*MergeTree)(?:\(([^()]*)\))?", re.MULTILINE)
+_ENTRY = re.compile(r"^ENGINE = Null\Z", re.MULTILINE)
 _WINDOW = re.compile(r"\bnon_replicated_deduplication_window = (\d+)")
 _FROM = re.compile(r"^FROM (\w+)", re.MULTILINE)
 _COLUMN = re.compile(r"\A(?:ADD|DROP|MODIFY|RENAME) COLUMN\b")
@@ -76,6 +78,8 @@ def render(statement: str, cluster: str, database: str) -> list[str]:
 
 
 def _table(statement: str, name: str, on: str, cluster: str, database: str) -> list[str]:
+    if _ENTRY.search(statement):
+        return [f"CREATE TABLE IF NOT EXISTS {local(name)} {on}{_TABLE.sub('', statement, count=1)}"]
     everywhere = name in _EVERYWHERE
     path, replica = (
         ("/clickhouse/tables/all/{database}/{table}", "{shard}-{replica}")

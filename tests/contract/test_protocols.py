@@ -14,6 +14,7 @@ from collector.formats.lines import receive as lines
 from collector.formats.registry import PROTOCOLS
 from collector.load.mapping import read_mappings
 from collector.receive.protocol import Protocol
+from tests.collector.formats.segments import BEHIND
 from tests.contract import sources
 from tests.contract.sources import ROOT
 
@@ -28,7 +29,8 @@ def test_a_protocol_is_documented(protocol: Protocol) -> None:
 
     assert inspect.getdoc(package)
     mappings = read_mappings(FOLDERS / protocol.name, protocol.tables)
-    filled = re.findall(r"^INSERT INTO (\w+)", "\n".join(mapping.sql for mapping in mappings), re.MULTILINE)
+    targets = re.findall(r"^INSERT INTO (\w+)", "\n".join(mapping.sql for mapping in mappings), re.MULTILINE)
+    filled = [table for target in targets for table in BEHIND.get(target, (target,))]
     by_suffix = [f"/{{index}}{protocol.suffix}"] if protocol.suffix else []
     if protocol.paths:  # syslog has ports
         assert sources.codes(rows[protocol.name][1]) == [*protocol.paths, *by_suffix]

@@ -1,4 +1,4 @@
--- What the three statements of this folder share: from the request to `samples`, one row per sample with its series.
+-- What the two statements of this folder share: from the request to `samples`, one row per sample with its series.
 WITH
 -- include ../_retention.sql
     -- An AnyValue is a tuple; its `is` is the number of the branch that was set: 1 s(tring), 2 b(ool), 3 i(nt), 4 d(ouble), 5 a(rray), 6 m(ap),

@@ -111,7 +111,7 @@ def _has_exemplars(metric: Metric) -> bool:
 PROTOCOL = otlp.protocol(
     "otlp_metrics",
     "metrics",
-    ("metric_series", "metric_samples", "exemplars"),
+    ("metric_entries", "exemplars"),
     ExportMetricsServiceRequest,
     count,
     seal_age_s=8.0,

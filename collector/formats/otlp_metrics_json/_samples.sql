@@ -1,4 +1,4 @@
--- What the three statements of this folder share: from the request to `samples`, one row per sample with its series.
+-- What the two statements of this folder share: from the request to `samples`, one row per sample with its series.
 WITH
 -- include ../_retention.sql
 -- include ../_otlp_json.sql

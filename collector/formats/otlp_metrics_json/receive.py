@@ -137,7 +137,7 @@ def lacks(body: bytes) -> tuple[str, ...]:
 PROTOCOL = otlp_json.protocol(
     "otlp_metrics_json",
     "metrics",
-    ("metric_series", "metric_samples", "exemplars"),
+    ("metric_entries", "exemplars"),
     Request,
     count,
     seal_age_s=8.0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,13 +33,12 @@ TABLES = {
     "otlp_logs_json": ("logs",),
     "otlp_traces": ("spans",),
     "otlp_traces_json": ("spans",),
-    "otlp_metrics": ("metric_series", "metric_samples", "exemplars"),
-    "otlp_metrics_json": ("metric_series", "metric_samples", "exemplars"),
+    "otlp_metrics": ("metric_entries", "exemplars"),
+    "otlp_metrics_json": ("metric_entries", "exemplars"),
     "exposition": ("metric_series", "metric_samples", "exemplars"),
-    "remote_write": ("metric_series", "metric_samples", "histogram_series", "histogram_samples", "exemplars"),
+    "remote_write": ("metric_entries", "histogram_series", "histogram_samples", "exemplars"),
     "remote_write_v2": (
-        "metric_series",
-        "metric_samples",
+        "metric_entries",
         "histogram_series",
         "histogram_samples",
         "exemplars",
@@ -48,6 +48,11 @@ TABLES = {
     "breakers": ("breaker_transitions",),
     "reports": ("agent_reports",),
 }
+
+
+# What the views behind a table that keeps nothing fill.
+BEHIND = {"metric_entries": ("metric_series", "metric_samples")}
+_TARGET = re.compile(r"^INSERT INTO (\w+)", re.MULTILINE)
 
 
 def segment(records: Iterable[Record]) -> bytes:
@@ -60,6 +65,12 @@ def segment(records: Iterable[Record]) -> bytes:
 def mappings(name: str) -> tuple[Mapping, ...]:
     """Return the mappings of the format called *name*."""
     return read_mappings(Path(formats.__path__[0]) / name, TABLES[name])
+
+
+def filled(name: str) -> frozenset[str]:
+    """Return the tables that hold rows of the format called *name*."""
+    targets = {found for mapping in mappings(name) for found in _TARGET.findall(mapping.sql)}
+    return frozenset(table for target in targets for table in BEHIND.get(target, (target,)))
 
 
 def any_value(value: Any) -> AnyValue:  # noqa: PLR0911 - one per kind
@@ -140,10 +151,7 @@ class Warehouse:
 
     def empty(self) -> None:
         """Forget every row that a mapping wrote."""
-        for table in sorted(
-            {table for tables in TABLES.values() for table in tables}
-            - {"histogram_series", "histogram_samples"}
-        ):
+        for table in sorted(set().union(*map(filled, TABLES))):
             self._run(f"TRUNCATE TABLE {table}")
 
     def close(self) -> None:

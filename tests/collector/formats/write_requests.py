@@ -11,7 +11,7 @@ from collector.formats.prometheus import message_of
 STALE = struct.unpack("<d", struct.pack("<Q", 0x7FF0000000000002))[0]
 JOINED = """SELECT name, type, temporality, service, env, labels, toUnixTimestamp64Milli(at) AS ms, s.value AS value, hex(reinterpretAsUInt64(s.value)) AS bits
 FROM metric_samples s JOIN (SELECT DISTINCT series_id, name, type, temporality, service, env, labels FROM metric_series) m USING series_id
-ORDER BY name, toFloat64OrZero(labels['le']), ms"""
+ORDER BY name, toFloat64OrZero(labels['le']), ms, bits"""
 
 Request = message_of("remote_write")
 

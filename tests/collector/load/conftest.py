@@ -23,6 +23,15 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 def store(engine: Engine) -> Store:
     """Its tables, empty."""
     made = Store(engine.target)
-    for table in ("logs", "log_minutes", "batches", "batch_rows", "quarantine", "notes"):
+    for table in (
+        "logs",
+        "log_minutes",
+        "batches",
+        "batch_rows",
+        "quarantine",
+        "notes",
+        "metric_series",
+        "metric_samples",
+    ):
         made.command(f"TRUNCATE TABLE {table}")
     return made

@@ -1,5 +1,5 @@
--- One row per sample, from `samples`; the table's engine makes one per series of them as the block is written (optimize_on_insert), which costs a third of
--- grouping them here: labels would be carried in a hash table.
+-- One row per sample with its series, from `samples`; the engine of metric_series makes one per series of them as the block is written
+-- (optimize_on_insert), which costs a third of grouping them here: labels would be carried in a hash table.
 SELECT
     series_id,
     series_name AS name,
@@ -12,5 +12,8 @@ SELECT
     samples.help AS help,
     samples.original_name AS original_name,
     sampled_at AS first_seen,
-    sampled_at AS last_seen
+    sampled_at AS last_seen,
+    samples.retention_days AS retention_days,
+    [sampled_at] AS times,
+    [sample] AS values
 FROM samples

@@ -1,7 +1,0 @@
--- Samples of ExportMetricsServiceRequest as JSON -> metric_samples.
-INSERT INTO metric_samples (series_id, at, value, retention_days)
--- include _samples.sql
-SELECT series_id, sampled_at AS at, sample AS value, retention_days
-FROM samples
-SETTINGS output_format_json_escape_forward_slashes = 0, short_circuit_function_evaluation = 'force_enable', query_plan_enable_optimizations = 0,
-         compile_expressions = 0
