@@ -69,7 +69,8 @@ _QUEUE_ROLES = frozenset({"ready", "lag"})
 # Of its limit: from here on a pool is full. A little less by what rounding may make of it.
 POOL_FULL, _ALMOST = 0.95, 0.999
 _POOL = "pool_"
-_ROWS: tuple[tuple[str, str, str, str, str, str], ...] = (
+_Known = tuple[str, str, str, str, str, str]  # as `Metric`, and a label's name and value
+_ROWS: tuple[_Known, ...] = (
     *((each.metric, each.role, each.how, each.about, "", "") for each in METRICS),
     *(
         (
@@ -186,28 +187,48 @@ def minutes(
         judged: Of pools only those are returned that may have been full in this part of *window*, by the highest that each series told of it and the lowest
             limit; None = all.
     """
-    full = [] if judged is None else _full(reader, judged, env)
-    plain = [row for row in _ROWS if judged is None or not row[1].startswith(_POOL)]
-    wanted = [row for row in (_ROWS if full else plain) if not roles or row[1] in roles]
+    wanted = [row for row in _ROWS if not roles or row[1] in roles]
     at = range(window.start_ns // SECOND_NS // 60 * 60, -(-window.end_ns // SECOND_NS), 60)[-_MINUTES_MOST:]
-    params = {
+    asked = {
         "start": sql_time(max(window.start_ns, at.start * SECOND_NS)),
         "end": sql_time(window.end_ns),
         "first": at.start,
         "minutes": len(at),
         "env": env,
-        "names": sorted({row[0] for row in wanted}),
-        "metrics": wanted,
-        "plain": sorted({row[0] for row in plain if not roles or row[1] in roles}),
-        "full": full,
     }
+    rows = _read(reader, asked, wanted) if judged is None else _read_judged(reader, asked, wanted, judged)
     found: dict[Told, dict[Key, Values]] = defaultdict(lambda: defaultdict(dict))
-    for row in reader.rows(_MINUTES, params):
+    for row in rows:
         quantities = found[Told(row["owner"], row["reporter"], row["env"])]
         failed = row["role"] == "requests" and row["failed"]
         for role in ("requests", "requests_failed") if failed else (row["role"],):
             _put(quantities[role, row["about"]], row, at)
     return found
+
+
+def _read_judged(reader: Reader, asked: Row, wanted: Sequence[_Known], judged: Window) -> list[Row]:
+    """Run `_MINUTES`; of pools for those that may have been full, which mostly are none."""
+    plain = [row for row in wanted if not row[1].startswith(_POOL)]
+    pools = [row for row in wanted if row[1].startswith(_POOL)]
+    full, rows = reader.together(
+        lambda its: _full(its, judged, asked["env"]), lambda its: _read(its, asked, plain)
+    )
+    if full and pools:
+        rows = rows + _read(reader, asked, pools, full)
+    return list(rows)
+
+
+def _read(reader: Reader, asked: Row, wanted: Sequence[_Known], only: Sequence[int] = ()) -> list[Row]:
+    """Run `_MINUTES` for metrics; for some of their series *only*, if any are given."""
+    names = sorted({row[0] for row in wanted})
+    params = {
+        **asked,
+        "names": names,
+        "metrics": list(wanted),
+        "plain": [] if only else names,
+        "full": list(only),
+    }
+    return reader.rows(_MINUTES, params)
 
 
 def _full(reader: Reader, judged: Window, env: str) -> list[int]:
