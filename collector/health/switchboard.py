@@ -34,8 +34,14 @@ def breakers(reader: Reader, window: Window, env: str, service: str = "") -> lis
     """
     chosen = Chosen(env=env, services=(service,) if service else ())
     states = sorted(breaker_reads.states(reader, window, chosen), key=_urgency)
-    said = _said(reader, states, window, env, service)
-    return [_row(state) | said[key] if (key := _key(state)) in said else _quiet(state) for state in states]
+    # rows are written while ClickHouse works
+    said, quiet = reader.together(
+        lambda its: _said(its, states, window, env, service), lambda _: list(map(_quiet, states))
+    )
+    return [
+        _row(state) | said[key] if (key := _key(state)) in said else written
+        for state, written in zip(states, quiet, strict=True)
+    ]
 
 
 def breaker(reader: Reader, window: Window, env: str, service: str, name: str) -> list[Row]:
