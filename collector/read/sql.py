@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import Any, Protocol
 
 from collector.errors import QueryError, QueryTooExpensive, QueryUnanswerable, StoreError
@@ -107,6 +108,7 @@ class Reader:
         present: Who keeps the states of breakers as they are now; ``None`` = they are read.
         known: What was found for this question already, for another part of its answer.
         kept: What was found for other questions; ``None`` = nothing is.
+        queue: Held by the one of its statements that waits for a turn.
     """
 
     store: Store
@@ -117,6 +119,7 @@ class Reader:
     present: Present | None = None
     known: dict[Hashable, Any] = field(default_factory=dict)
     kept: Kept | None = None
+    queue: Lock = field(default_factory=Lock)
 
     def once(self, asked: Hashable, read: Callable[[], Any], *, lasting: bool = False) -> Any:
         """Return what *read* gives for *asked*, read once for this question; *lasting* = for other questions of the next minute, too."""
@@ -194,8 +197,7 @@ class Reader:
             StoreUnavailable: No answer.
         """
         question = self.question or Question(limits=self.limits)
-        turn = self.bulkhead.turn(question.check) if self.bulkhead is not None else nullcontext()
-        with turn, question.statement() as (query_id, limits):
+        with self._turn(question), question.statement() as (query_id, limits):
             try:
                 answer = self.store.query(sql, params, {**limits, **(settings or {})}, query_id)
             except StoreError as error:
@@ -203,6 +205,15 @@ class Reader:
                 raise _translated(error, question) from error
         self.cost.add(answer)
         return answer.rows
+
+    @contextmanager
+    def _turn(self, question: Question) -> Iterator[None]:
+        """Hold a turn for the block; of one answer's statements one waits for it, however many are asked at the same time: places to wait are for questions."""
+        with ExitStack() as held:
+            if self.bulkhead is not None:
+                with self.queue:
+                    held.enter_context(self.bulkhead.turn(question.check))
+            yield
 
 
 def _translated(error: StoreError, question: Question) -> Exception:

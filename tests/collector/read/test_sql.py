@@ -8,6 +8,7 @@ import pytest
 
 from collector.errors import QueryError
 from collector.read.sql import Reader
+from collector.store.bulkhead import Bulkhead
 from tests.collector.read.real_store import store
 
 __all__ = ["store"]
@@ -35,6 +36,16 @@ def test_parts_know_what_one_of_them_found(store):
     reader.together(lambda its: its.once("found", lambda: asked.append(2)))
 
     assert asked == [1]
+
+
+def test_parts_of_one_answer_take_one_place_to_wait(store):
+    """However many are asked at the same time, other questions find as much room as if they were asked one after another."""
+    one_turn = Bulkhead(at_once=1, waiting=1, wait_s=60)
+
+    def asked(its):
+        return its.rows("SELECT sleep(0.1) AS slept LIMIT 1")[0]["slept"]
+
+    assert Reader(store, bulkhead=one_turn).together(asked, asked, asked) == [0, 0, 0]
 
 
 def test_a_part_that_fails_is_told_when_all_have_ended(store):
