@@ -19,6 +19,9 @@ million and after the last, each time about its own hour.
 Idle is measured before the burst (paced lines merged, nothing asked, nobody sends) and stands beside the rest: ``cpu_idle`` is what the
 same two processes would have used over the same span, from the first line to merging being quiet, and ``cpu_settled_less_idle`` is what is left.
 
+Beside the CPU-seconds stand the seconds in which threads of either process could have run and had no core (the kernel's count): where they are many, an
+acknowledgement that is late was waiting for one.
+
 Targets (two cores): those of `TARGETS` and of ``queries.py``. ``--lines 20_000_000`` takes about eight minutes, 4 GB of disk and, of its own, 1.2 GB of memory.
 """
 
@@ -37,6 +40,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from io import BufferedWriter
@@ -106,7 +110,7 @@ print(json.dumps({"cpu_s": cpu() - before, "wall_s": time.time() - began,
 
 @dataclass(frozen=True)
 class Figures:
-    """What one run measured; CPU in seconds per million lines."""
+    """What one run measured; CPU, and waiting for a core, in seconds per million lines."""
 
     lines: int
     lines_per_s: float
@@ -122,6 +126,8 @@ class Figures:
     disk_mb_per_million: float
     acknowledge_p50_ms: float
     acknowledge_p99_ms: float
+    collector_waits_for_core: float
+    engine_waits_for_core: float
     searchable_p50_s: float
     searchable_p99_s: float
     burst_searchable_p50_s: float
@@ -201,6 +207,14 @@ class Collector:
         """CPU-seconds a process has used."""
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICK
+
+    def waited_s(self, pid: int) -> float:
+        """Seconds that a process's threads could have run and had no core: what an acknowledgement waits for when the disk is quick."""
+        waited = 0.0
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(OSError):  # a thread that has ended meanwhile
+                waited += int((task / "schedstat").read_text().split()[1]) / 1e9
+        return waited
 
     def peak_mb(self, pid: int) -> float:
         """Peak resident memory in MB."""
@@ -340,6 +354,7 @@ def measure(count: int, folder: Path) -> Figures:
     idle = idle_share(collector)
     burst_at = time.time()
     before = [collector.cpu_s(pid) for pid in pids]
+    waited = [collector.waited_s(pid) for pid in pids]
     took_ms: list[float] = []
     seconds, used, first_ms = [], [before], {}
     for number, stage in enumerate(stages):
@@ -349,6 +364,10 @@ def measure(count: int, folder: Path) -> Figures:
             settle(collector, idle)
             first_ms = queries.ask(collector.port, stage.sample)
     after = used[-1]
+    waits = [
+        (collector.waited_s(pid) - earlier) * _MILLION / count
+        for pid, earlier in zip(pids, waited, strict=True)
+    ]
     if (found := stored(collector, len(stages) + 5)) != count + paced:
         raise SystemExit(f"{count + paced} lines sent, {found} found")
     settled = settle(collector, idle)
@@ -381,6 +400,8 @@ def measure(count: int, folder: Path) -> Figures:
         disk_mb_per_million=disk / (million + paced / 1e6) / 1e6,
         acknowledge_p50_ms=quantile(took_ms, 0.5),
         acknowledge_p99_ms=quantile(took_ms, 0.99),
+        collector_waits_for_core=waits[0],
+        engine_waits_for_core=waits[1],
         searchable_p50_s=quantile(steady_s, 0.5),
         searchable_p99_s=quantile(steady_s, 0.99),
         burst_searchable_p50_s=quantile(waited_s, 0.5),

@@ -18,6 +18,18 @@ def write_all(handle: int, data: bytes) -> None:
         view = view[os.write(handle, view) :]
 
 
+def begin_writing(handle: int, start: int) -> None:
+    """
+    Let the kernel begin to write what stands behind *start*, without waiting for it and without promising anything.
+
+    What is synced together is written together: of two small files the second's sync then finds its bytes and its inode in the file system's
+    commit for the first (measured on ext4: seven waits of a pair become five; docs/adr/0008). Other systems do without.
+    """
+    advise = getattr(os, "posix_fadvise", None)
+    if advise is not None:
+        advise(handle, start, 0, os.POSIX_FADV_DONTNEED)
+
+
 def append_whole(handle: int, line: bytes) -> None:
     """Append *line* durably, or leave the file as it was: half a line would hide the next."""
     size = os.fstat(handle).st_size

@@ -29,8 +29,15 @@ from typing import Any
 import crc32c
 import structlog
 
-from collector.journal.disk import append_whole, journal_error, sync_folder, truncate, write_all
-from collector.journal.sidecar import BatchInfo, Record, line_of, read_sidecar, record_line
+from collector.journal.disk import (
+    append_whole,
+    begin_writing,
+    journal_error,
+    sync_folder,
+    truncate,
+    write_all,
+)
+from collector.journal.sidecar import BatchInfo, Record, Sidecar, line_of, read_sidecar, record_line
 
 log = structlog.get_logger()
 
@@ -95,6 +102,7 @@ class OpenSegment:
                 segment is spoiled.
         """
         try:
+            begin_writing(self._side, self._durable[1])
             os.fdatasync(self._data)
             os.fdatasync(self._side)
         except OSError as error:
@@ -125,7 +133,7 @@ class OpenSegment:
             self._rewind()
             raise journal_error(error) from error
         self.close()
-        return SealedSegment(self.folder, self.name)
+        return SealedSegment(self.folder, self.name, Sidecar(self.records, dict(frozen)))
 
     def discard(self) -> None:
         """Delete a segment in which no record is durable."""
@@ -169,14 +177,15 @@ class SealedSegment:
     Args:
         folder: The group's directory.
         name: ``<epoch>-<sequence>``; ``<name>.seg`` and ``<name>.side`` exist.
+        side: What the sidecar says, if that is known; read otherwise.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, side: Sidecar | None = None) -> None:
         self.folder = folder
         self.name = name
         self.path = folder / f"{name}.seg"
         self._side_path = folder / f"{name}.side"
-        self.side = read_sidecar(self._side_path)[0]
+        self.side = side or read_sidecar(self._side_path)[0]
 
     @property
     def group(self) -> str:

@@ -129,6 +129,7 @@ class Journal:
         self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._open: dict[str, tuple[OpenSegment, float]] = {}
         self._aside: list[tuple[str, OpenSegment]] = []
+        self._kept_folders: set[Path] = set()
         self._patience = Patience(
             settings.seal_ages_s, settings.quiet_s, settings.quiet_most_s, settings.pace_s
         )
@@ -406,9 +407,10 @@ class Journal:
         return self._open[group][0]
 
     def _begin(self, folder: Path) -> OpenSegment:
-        if not folder.exists():
-            folder.mkdir()
-        sync_folder(self._settings.path)
+        folder.mkdir(exist_ok=True)
+        if folder not in self._kept_folders:
+            sync_folder(self._settings.path)
+            self._kept_folders.add(folder)
         segment = OpenSegment(folder, f"{self._epoch}-{next(self._sequence):08d}")
         try:
             sync_folder(folder)

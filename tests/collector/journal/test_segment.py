@@ -42,6 +42,7 @@ def test_a_sealed_segment_holds_what_was_appended(tmp_path: Path) -> None:
         info(f"b{n}", b"line %d" % n * 20) for n in range(3)
     ]
     assert again.frozen == FROZEN
+    assert sealed.side == again.side
     assert again.bytes == again.path.stat().st_size
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".seg", ".side"]
 
