@@ -407,9 +407,10 @@ def _dashboards(inner: App, tour: str) -> App | None:
     try:
         from dashboards.api import Api
         from dashboards.app import create_app
+        from dashboards.documents import PATIENCE_S
         from dashboards.inprocess import InProcess
     except ImportError as error:
         log.warning("dashboards_not_installed", missing=str(error))
         return None
     client = httpx.AsyncClient(transport=InProcess(inner), base_url="http://127.0.0.1")
-    return create_app(Api(client), tour=tour)
+    return create_app(Api(client), tour=tour, patience_s=PATIENCE_S)

@@ -6,7 +6,10 @@ JavaScript; every URL carries its time range and environment and can be pasted i
 
 ::
 
-    app.py        routes, headers, errors: create_app(api) is all another program needs
+    app.py        routes: create_app(api) is all another program needs
+    answers.py    a visit -> its page loaded, its status, its document; failures.py: pages that say what went wrong
+    documents.py  a document goes out whole, or its frame first and its content when that is known
+    visits.py     who visits what; beside.py: what scripts and links ask for beside pages; assets.py: static files, from memory
     __main__.py   python -m dashboards --collector URL (stand-alone)
     api.py        the only code that talks to the collector; rows or a Problem, never an exception
     streams.py    the live tail and exports, passed on part by part; saving.py: forms that save and delete views
@@ -20,7 +23,7 @@ JavaScript; every URL carries its time range and environment and can be pasted i
                   incidents, opened breakers on every chart; static/charts.js draws (uPlot)
     promql.py     PromQL's answers as charts, exemplars included; panels.py: what the panels of a dashboard ask
     site.py       the navigation and the palette: which places there are
-    render.py     templates, the frame around every page, versioned assets
+    render.py     templates, the frame around every page, addresses of assets
     histogram.py  log counts per bucket -> bars of an SVG
     waterfall.py  spans, logs and breaker marks of a trace -> rows on one time axis; walk.py orders them,
                   folding.py chooses among thousands

@@ -43,12 +43,13 @@ def _serve(options: argparse.Namespace, key: str, *, local: bool) -> int:
 
     from dashboards.api import Api
     from dashboards.app import create_app
+    from dashboards.documents import PATIENCE_S
 
     # each live tail holds a connection
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
     client = httpx.AsyncClient(base_url=options.collector, limits=limits)
     hosts = LOOPBACK_HOSTS if local else ("*",)
-    application = create_app(Api(client, key), allowed_hosts=hosts)
+    application = create_app(Api(client, key), allowed_hosts=hosts, patience_s=PATIENCE_S)
     signal.signal(signal.SIGTERM, _leave)
     uvicorn.run(application, host=options.host, port=options.port, log_level="warning", server_header=False)
     return 0

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 from jinja2 import ChainableUndefined, Environment, FileSystemLoader
 
@@ -53,11 +53,19 @@ class Frame:
     who: Annotated[Row, Help("GET /session: who the visitor is and what they may; empty while unknown.")] = (
         field(default_factory=dict)
     )
+    asked: Annotated[
+        str, Help("Name of the page's questions, by which a skeleton asks how far they are.")
+    ] = ""
 
     def may(self, action: str) -> bool:
         """Say whether the visitor may ``change`` or ``manage``, as far as is known."""
         allowed = self.who.get("may")
         return isinstance(allowed, list) and action in allowed
+
+    @property
+    def subject(self) -> str:
+        """What the page is about as far as its address says: ``checkout › payment``; empty for a page without a name in it."""
+        return " › ".join(unquote(part) for part in self.path.strip("/").split("/")[1:])
 
     @property
     def engine(self) -> dict[str, Any]:
@@ -170,9 +178,9 @@ class Renderer:
         self._environment.globals["places"] = tuple(places)
         self._environment.globals["asset"] = _asset_urls().__getitem__
 
-    def html(self, template: str, **values: Any) -> str:
-        """Render one template; *values* are its context."""
-        return self._environment.get_template(template).render(**values)
+    def html(self, template: str, *, sent: str = "whole", **values: Any) -> str:
+        """Render one template; *values* are its context, *sent* is what of a page goes out: ``whole``, its ``frame``, or the ``rest`` that follows one."""
+        return self._environment.get_template(template).render(sent=sent, **values)
 
 
 def _asset_urls() -> dict[str, str]:

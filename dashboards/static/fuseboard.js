@@ -10,13 +10,16 @@
   const READING_MS = 15000; // a pointer resting longer than this over a row is not reading any more
   const body = document.body;
 
+  /* --- the title of a page whose content came after its frame --- */
+  const titled = document.querySelector("#live[data-title]");
+  if (titled) document.title = titled.dataset.title;
+
   /* --- theme: auto -> light -> dark, kept per browser --- */
   const toggle = document.querySelector("[data-theme-toggle]");
   const showTheme = () => {
     toggle.querySelector("[data-theme-name]").textContent = document.documentElement.dataset.theme || "auto";
   };
   if (toggle) {
-    toggle.hidden = false;
     showTheme();
     toggle.addEventListener("click", () => {
       const root = document.documentElement;
@@ -124,7 +127,6 @@
     return "";
   };
   const say = (paused) => {
-    status.hidden = false;
     status.toggleAttribute("data-paused", Boolean(paused));
     status.toggleAttribute("data-failed", failed && !paused);
     const at = lastGood.toISOString().slice(11, 19);

@@ -1,74 +1,60 @@
 /*
- * How far a slow page is. Whoever opens another page sees, on the one that still stands, how much of it has been read, and may stop it.
+ * How far a slow page is. Its frame stands already, its content is the rest of the same answer: until that is there, the skeleton's line says how much of
+ * it has been read, and may stop it.
  *
- * A navigation carries no header of ours, so its name travels as a cookie: the server asks the API under that name, and /progress/<name> says how far
- * that is. Without this script pages come as they do; nothing is shown meanwhile.
+ * Stands behind the skeleton and is not deferred, as the other scripts are: those wait for the end of the page. Without it pages come as they do.
  */
 (() => {
   "use strict";
 
-  const COOKIE = "fuseboard-query";
   const QUICK_MS = 700; // what is quicker needs no word
   const EVERY_MS = 400;
-  const LONGEST_MS = 700000; // a question ends before that
-  const place = document.querySelector("[data-waiting]");
-  if (!place) return;
-  const bar = place.querySelector("[data-waiting-bar]");
-  const text = place.querySelector("[data-waiting-text]");
-  let timer = 0;
-
-  const name = () => [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  const keep = (id, seconds) => { document.cookie = `${COOKIE}=${id}; path=/; max-age=${seconds}; SameSite=Strict`; };
+  const SILENT_MS = 5000; // an answer that was cut off ends no page: Chromium waits for the rest of it in silence
+  const place = document.querySelector("[data-coming]");
+  const bar = place.querySelector("[data-coming-bar]");
+  const said = place.querySelector("[data-coming-said]");
+  const text = place.querySelector("[data-coming-text]");
+  const stop = place.querySelector("[data-coming-stop]");
   const short = (number) => Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 }).format(number);
-
-  const end = () => {
-    clearTimeout(timer);
-    timer = 0;
-    place.hidden = true;
-    keep("", 0);
-  };
+  const waits = () => !document.getElementById("live") && !("ended" in place.dataset);
+  let heard = Date.now();
 
   const show = (row) => {
     const seconds = `${(row.elapsed_ms / 1000).toFixed(0)} s`;
-    if (row.state === "waiting") text.textContent = `Waiting for an answer, ${seconds}`;
-    else if (row.percent === null) text.textContent = `Reading: ${short(row.rows_read)} rows, ${seconds}`;
-    else text.textContent = `Reading: ${short(row.rows_read)} of ${short(row.rows_total)} rows, ${row.percent.toFixed(0)} %, ${seconds}`;
+    if (row.state === "unknown") return;
+    heard = Date.now();
+    if (row.state === "waiting") text.textContent = `waiting for an answer, ${seconds}`;
+    else if (row.percent === null) text.textContent = `${short(row.rows_read)} rows, ${seconds}`;
+    else text.textContent = `${short(row.rows_read)} of ${short(row.rows_total)} rows, ${row.percent.toFixed(0)} %, ${seconds}`;
     if (row.state === "running" && row.percent !== null) bar.value = row.percent;
     else bar.removeAttribute("value");
-    place.hidden = row.state === "unknown";
+    bar.hidden = false;
   };
 
-  const ask = (id, after, until) => {
-    timer = setTimeout(async () => {
-      try {
-        const answer = await fetch(`/progress/${id}`, { cache: "no-store" });
-        if (answer.ok && timer) show(await answer.json());
-      } catch { /* the page is about to change, or the server is away: the browser says so itself */ }
-      if (timer && Date.now() < until) ask(id, EVERY_MS, until);
-    }, after);
+  const ended = (words) => {
+    if (!waits()) return;
+    place.dataset.ended = "";
+    place.removeAttribute("aria-busy");
+    said.textContent = words;
+    text.textContent = "";
+    bar.hidden = stop.hidden = true;
+    place.querySelector("[data-coming-again]").hidden = false;
   };
 
-  const begin = () => {
-    end();
-    const id = name();
-    keep(id, 60);
-    ask(id, QUICK_MS, Date.now() + LONGEST_MS);
+  const ask = async () => {
+    if (!waits()) return;
+    stop.hidden = false;
+    try {
+      const answer = await fetch(`/progress/${place.dataset.coming}`, { cache: "no-store" });
+      if (answer.ok && waits()) show(await answer.json());
+    } catch { /* the server is away: silence, too */ }
+    if (Date.now() - heard > SILENT_MS) ended("Nobody knows of this page any more: its answer may have been cut off.");
+    else setTimeout(ask, EVERY_MS);
   };
 
-  document.addEventListener("submit", (event) => {
-    if (!event.defaultPrevented && event.target.method === "get") begin();
-  });
-  document.addEventListener("click", (event) => {
-    const link = event.target.closest("a[href]");
-    if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
-    const elsewhere = link.origin !== location.origin || link.target || link.hasAttribute("download");
-    const here = link.hash && link.pathname === location.pathname && link.search === location.search;
-    if (!elsewhere && !here) begin();
-  });
-  place.querySelector("[data-waiting-stop]").addEventListener("click", () => {
+  setTimeout(ask, QUICK_MS);
+  stop.addEventListener("click", () => {
     window.stop();
-    end();
+    ended("Stopped.");
   });
-  window.addEventListener("pageshow", end);
-  keep("", 0);
 })();

@@ -139,8 +139,8 @@ async def locked(request: Request) -> JSONResponse:
 
 
 async def late(request: Request, delay_s: float) -> JSONResponse:
-    """Answer with the shop, too late except about the pipeline."""
-    if request.path_params["path"] != "pipeline":
+    """Answer with the shop, too late except about the pipeline and who asks, which stand in memory."""
+    if request.path_params["path"] not in ("pipeline", "session"):
         await asyncio.sleep(delay_s)
     return await shop(request)
 
@@ -182,11 +182,17 @@ def refuse(status: int, code: str, message: str) -> JSONResponse:
 
 
 @cache
-def pages_over(variant: str, delay_s: float = 30.0, timeout_s: float = 2.0, tour: str = "") -> Starlette:
-    """Build the dashboards over one variant of the recording, at the recorded time."""
+def pages_over(
+    variant: str,
+    delay_s: float = 30.0,
+    timeout_s: float = 2.0,
+    tour: str = "",
+    patience_s: float | None = None,
+) -> Starlette:
+    """Build the dashboards over one variant of the recording, at the recorded time; pages go out whole unless *patience_s* says otherwise."""
     transport = httpx.ASGITransport(app=create_recorded_api(variant, delay_s))
     api = Api(httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1"), timeout_s=timeout_s)
-    return create_app(api, clock=lambda: NOW, tour=tour)
+    return create_app(api, clock=lambda: NOW, tour=tour, patience_s=patience_s)
 
 
 if __name__ == "__main__":

@@ -159,6 +159,20 @@ def test_assets_are_versioned_and_kept() -> None:
         assert response.headers["x-content-type-options"] == "nosniff"
 
 
+def test_an_asset_without_its_version_is_asked_for_again() -> None:
+    """By its ETag: 304 without a body while it is the same; only reading is possible."""
+    app = pages_over("shop")
+    first = get(app, "/static/fuseboard.css")
+
+    again = get(app, "/static/fuseboard.css", **{"if-none-match": first.headers["etag"]})
+
+    assert first.headers["content-type"] == "text/css; charset=utf-8"
+    assert first.headers["cache-control"] == again.headers["cache-control"] == "no-cache"
+    assert (again.status_code, again.content) == (304, b"")
+    assert get(app, "/static/theme.js").headers["content-type"].startswith("text/javascript")
+    assert get(app, "/static/nothing.js").status_code == 404
+
+
 def test_live_pages_refresh_only_while_their_range_ends_now() -> None:
     """A fixed range does not change: it is not asked for again and again."""
     live = read(pages_over("shop"), "/breakers").page
