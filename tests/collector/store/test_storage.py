@@ -14,12 +14,12 @@ from collector.store.target import Target
 from tests.collector.real_engine import engine_at
 
 STATEMENTS = [statement for migration in read_migrations() for statement in migration.statements()]
-TABLES = [text for text in STATEMENTS if text.startswith("CREATE TABLE")]
+TABLES = [text for text in STATEMENTS if text.startswith("CREATE TABLE") and "ENGINE = Null" not in text]
 COLD = Storage("s3_tiered", 7, "volume:cold")
 
 
 def test_every_table_is_made_under_the_policy() -> None:
-    """Once each; views and changes of tables are left alone."""
+    """Once each; views, changes of tables and tables that keep nothing are left alone."""
     assert len(TABLES) > 10
     for statement in STATEMENTS:
         rendered = COLD.render(statement)
