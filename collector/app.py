@@ -373,8 +373,7 @@ def _unloaded_of(journal: Journal, loader: Loader) -> Callable[[str], int | None
     """Say since when records of any format that fills a table wait to be loaded."""
 
     def first_ns(table: str) -> int | None:
-        groups = {protocol.group for protocol in formats.PROTOCOLS if table in protocol.tables}
-        found = (_unloaded(journal, loader, group)() for group in groups)
+        found = (_unloaded(journal, loader, group)() for group in formats.groups_that_fill(table))
         return min((at for at in found if at is not None), default=None)
 
     return first_ns

@@ -55,6 +55,16 @@ PROTOCOLS: tuple[Protocol, ...] = (
 )
 
 
+# What the views behind a table that keeps nothing fill (store/schema/020_metric_entries.sql).
+BEHIND = {"metric_entries": ("metric_series", "metric_samples")}
+
+
+def groups_that_fill(table: str) -> frozenset[str]:
+    """Return the groups whose segments become rows of *table*, by themselves or through the views behind an entry."""
+    statements = {table, *(entry for entry, filled in BEHIND.items() if table in filled)}
+    return frozenset(protocol.group for protocol in PROTOCOLS if statements & set(protocol.tables))
+
+
 def groups_of(signals: Collection[str]) -> frozenset[str]:
     """Return the groups whose segments hold one of *signals*."""
     return frozenset(protocol.group for protocol in PROTOCOLS if protocol.signal in signals)

@@ -11,10 +11,9 @@ import pytest
 from collector import formats
 from collector.formats.breakers.receive import STATES
 from collector.formats.lines import receive as lines
-from collector.formats.registry import PROTOCOLS
+from collector.formats.registry import BEHIND, PROTOCOLS
 from collector.load.mapping import read_mappings
 from collector.receive.protocol import Protocol
-from tests.collector.formats.segments import BEHIND
 from tests.contract import sources
 from tests.contract.sources import ROOT
 

@@ -13,6 +13,7 @@ from backports import zstd
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 
 from collector import formats
+from collector.formats.registry import BEHIND
 from collector.journal import envelope
 from collector.load.loader import BLOCK_RAW_BYTES
 from collector.load.mapping import Mapping, read_mappings
@@ -50,8 +51,6 @@ TABLES = {
 }
 
 
-# What the views behind a table that keeps nothing fill.
-BEHIND = {"metric_entries": ("metric_series", "metric_samples")}
 _TARGET = re.compile(r"^INSERT INTO (\w+)", re.MULTILINE)
 
 
