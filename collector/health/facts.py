@@ -59,11 +59,11 @@ def board(
     near = window.last(max(window.seconds, HEARD_WITHIN_S))
     states, known, versions, (described, burning) = reader.together(
         lambda its: breaker_reads.states(its, window, Chosen(env=env)),
-        lambda its: heard_reads.heard(its, window, Spans(HEARD_WITHIN_S, RECENT_S), env, service),
+        lambda its: _heard(its, window, env, service),
         lambda its: service_reads.versions(its, near, env, service),
         lambda its: _promised(its, window, env, slos),
     )
-    lately = {key: each for key, each in known.items() if each.heard}
+    lately = _lately(known)
     signs, new = reader.together(
         lambda its: _signs(its, window, env, service, lately),
         lambda its: _new_errors(its, window, lately),
@@ -93,12 +93,23 @@ def _verdict(facts: Facts) -> Row:
 def _signs(
     reader: Reader, window: Window, env: str, service: str, lately: Mapping[Key, Heard]
 ) -> Mapping[Key, list[Anomaly]]:
-    """Look for what else is abnormal, once per pass: it is told by whole minutes, and half of what the board costs."""
-    asked = ("signs", min(window.end_ns, window.now_ns) // PASS_NS, env, service)
-    found: Mapping[Key, list[Anomaly]] = reader.once(
-        asked, lambda: recent(reader, window, env, lately), lasting=True
-    )
+    """Look for what else is abnormal, once per pass: it is told by whole minutes, and half of what the board costs. All services' at once: those of one cost the same."""
+
+    def read() -> Mapping[Key, list[Anomaly]]:
+        everyone = _lately(_heard(reader, window, env)) if service else lately
+        return recent(reader, window, env, everyone)
+
+    asked = ("signs", min(window.end_ns, window.now_ns) // PASS_NS, env)
+    found: Mapping[Key, list[Anomaly]] = reader.once(asked, read, lasting=True)
     return found
+
+
+def _heard(reader: Reader, window: Window, env: str, service: str = "") -> Mapping[Key, Heard]:
+    return heard_reads.heard(reader, window, Spans(HEARD_WITHIN_S, RECENT_S), env, service)
+
+
+def _lately(known: Mapping[Key, Heard]) -> Mapping[Key, Heard]:
+    return {key: each for key, each in known.items() if each.heard}
 
 
 def _new_errors(reader: Reader, window: Window, lately: Mapping[Key, Heard]) -> Mapping[Key, NewError]:

@@ -121,7 +121,9 @@ class Reader:
     kept: Kept | None = None
     queue: Lock = field(default_factory=Lock)
 
-    def once(self, asked: Hashable, read: Callable[[], Any], *, lasting: bool = False) -> Any:
+    def once(
+        self, asked: tuple[str, *tuple[Hashable, ...]], read: Callable[[], Any], *, lasting: bool = False
+    ) -> Any:
         """Return what *read* gives for *asked*, read once for this question; *lasting* = for other questions of the next minute, too."""
         if asked not in self.known:
             kept = self.kept if lasting else None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from collector.health.facts import board
 from collector.query.window import SECOND_NS, Window
 from collector.read.breakers import states
 from collector.read.kept import Kept
 from collector.read.sql import Reader
-from tests.collector.read.real_store import NOW_NS, transition
+from tests.collector.read.real_store import NOW_NS, span, transition
 
 S = SECOND_NS
 
@@ -23,27 +24,55 @@ class Clock:
         return self.now_s
 
 
+class Counting:
+    """The real store, and how often it was asked."""
+
+    def __init__(self, store):
+        self._store = store
+        self.asked = []
+
+    def query(self, sql, *more):
+        """Note and pass on."""
+        self.asked.append(sql)
+        return self._store.query(sql, *more)
+
+
 @pytest.fixture
 def clock():
     """A clock that stands still."""
     return Clock()
 
 
-def test_an_answer_is_read_once_a_minute_and_the_oldest_make_room(clock):
-    """Nine answers do not stay at once, and none stays longer than a minute."""
+def test_an_answer_is_read_once_a_minute_and_the_oldest_of_its_kind_make_room(clock):
+    """Seven boards of the past do not stay at once, and none stays longer than a minute."""
     kept, read = Kept(clock), []
 
     def ask(asked):
-        return kept.answer(asked, lambda: read.append(asked) or len(read))
+        return kept.answer(("breakers", asked), lambda: read.append(asked) or len(read))
 
     assert [ask("a"), ask("a")] == [1, 1]
     clock.now_s = 59.0
     assert ask("a") == 1
     clock.now_s = 60.0
     assert ask("a") == 2
-    for other in "bcdefghi":
+    for other in "bcdefg":
         ask(other)
-    assert ask("a") == 11
+    assert ask("a") == 9
+
+
+def test_answers_of_one_kind_push_out_none_of_another(clock):
+    """Whoever looks at twenty services after each other finds the signs of all that were read for the first."""
+    kept, read = Kept(clock), []
+
+    def ask(kind, asked):
+        return kept.answer((kind, asked), lambda: read.append(asked) or len(read))
+
+    first = ask("signs", "all")
+    for number in range(20):
+        ask("causes", number)
+        ask("breakers", number)
+
+    assert [ask("signs", "all"), ask("causes", 0)] == [first, 2]
 
 
 def test_parts_of_answers_are_read_together_and_once_a_minute(clock):
@@ -82,3 +111,21 @@ def test_what_the_board_said_of_an_earlier_time_is_said_again_within_a_minute(st
     assert first == ([1], [1])
     assert second == ([1], [2])
     assert ask(past) == [2]
+
+
+def test_the_board_of_one_service_takes_the_signs_that_were_read_for_all(store, fill):
+    """Of a pass: whoever goes from the list to a service, and on to the next, has what minutes and metrics say looked for once."""
+    fill("spans", [span(-60 - number, name, "GET /", kind="server") for number in range(5) for name in "ab"])
+    kept, window = Kept(), Window(NOW_NS - 3600 * S, NOW_NS, NOW_NS)
+
+    def asked(service):
+        counting = Counting(store)
+        rows = board(Reader(counting, kept=kept), window, "", service)
+        return [row["service"] for row in rows], len(counting.asked)
+
+    found = [asked(service) for service in ("a", "", "b", "a")]
+
+    assert [names for names, _ in found] == [["a"], ["a", "b"], ["b"], ["a"]]
+    first, *later = (statements for _, statements in found)
+    assert set(later) == {later[0]}
+    assert first >= later[0] + 3
