@@ -126,11 +126,15 @@ def _board(ask: Asker, window: Window, env: str, service: str = "") -> list[Row]
 
 def _in_depth(ask: Asker, window: Window, row: Row) -> Row:
     service, env = row["service"], row["env"]
-    edges = edges_with_breakers(ask.reader, window, env, service)
+    edges, series, logs = ask.reader.together(
+        lambda its: edges_with_breakers(its, window, env, service),
+        lambda its: services.series(its, window, env, service),
+        lambda its: services.log_series(its, window, env, service),
+    )
     return {
         **row,
-        "series": services.series(ask.reader, window, env, service),
-        "logs": services.log_series(ask.reader, window, env, service),
+        "series": series,
+        "logs": logs,
         "callers": [edge for edge in edges if edge["callee"] == service],
         "callees": [edge for edge in edges if edge["caller"] == service],
     }
