@@ -119,9 +119,9 @@ def test_a_page_that_the_edge_of_the_window_fills(fill, client, order, lines):
 
 _MANY = """
 INSERT INTO logs (occurred_at, observed_at, service, env, severity, severity_number, body, batch_id, line, retention_days)
-SELECT fromUnixTimestamp64Nano({now:Int64} - toInt64(number + 1) * 30000000, 'UTC') AS at, at, 'checkout', 'demo', 'info', 9,
+SELECT fromUnixTimestamp64Nano({now:Int64} - toInt64(number + 1) * 12000000, 'UTC') AS at, at, 'checkout', 'demo', 'info', 9,
        concat('order n', toString(number % 2), if(number IN (7, 60000, 119000), ' of customer 4711', '')), 'many', number, 3000
-FROM numbers(120000)
+FROM numbers(280000)
 """
 
 
