@@ -1,14 +1,14 @@
 """
 What doing nothing costs, and a trickle: ten records a second on every way in.
 
-    python benchmarks/idle.py [--seconds 60] [--each] [--json]
+    python benchmarks/idle.py [--seconds 300] [--each] [--json]
 
 A collector with its defaults (canary, alerting, ledger) is left alone until it is quiet, then watched for a while; then each way in gets one
 request of ten records a second, as a quiet system's senders make them, every one with its 2xx. Printed: CPU of collector and engine in per cent
 of one core, and of the engine by the names of its threads (``ThreadPool``: statements, ``BgSchPool``: looking for work, ``MergeMutate``: merges); of the
 collector ``py-spy record -p`` tells. With ``--each`` also the trickle of each way alone.
 
-While nobody reads small segments gather for a minute, and the default rules ask every half minute: less than a minute sees more of them, or less, than is so.
+While nobody reads small segments of lines gather for five minutes, and the default rules ask every minute: less than five minutes see more of their loads, or none.
 
 Targets: idle at most 3 %, all trickles together at most 10 %.
 """
@@ -196,7 +196,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=float, default=60.0, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=300.0, help="of each measurement")
     parser.add_argument("--each", action="store_true", help="also each way alone")
     parser.add_argument("--json", action="store_true", help="only the figures, as JSON")
     given = parser.parse_args()

@@ -244,8 +244,9 @@ class Killer:
         self.kills[victim] += 1
 
     def _engine_killed(self) -> bool:
-        """Wait a little for an engine to be there: each of the collector's deaths is its own as well."""
-        give_up = time.monotonic() + self._rng.uniform(0, 4)
+        """Wait a little for an engine to be there (each of the collector's deaths is its own as well), for the first as long as a slow machine needs."""
+        patience_s = self._rng.uniform(0, 4)
+        give_up = time.monotonic() + (patience_s if self.kills["engine"] else 60)
         while time.monotonic() < give_up:
             try:
                 self._served.kill_engine()
