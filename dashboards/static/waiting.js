@@ -46,7 +46,8 @@
     stop.hidden = false;
     try {
       const answer = await fetch(`/progress/${place.dataset.coming}`, { cache: "no-store" });
-      if (answer.ok && waits()) show(await answer.json());
+      const row = await answer.json(); // read in any case: an answer that nobody reads keeps its connection
+      if (answer.ok && waits()) show(row);
     } catch { /* the server is away: silence, too */ }
     if (Date.now() - heard > SILENT_MS) ended("Nobody knows of this page any more: its answer may have been cut off.");
     else setTimeout(ask, EVERY_MS);

@@ -174,6 +174,17 @@ def test_a_page_in_parts_refreshes_itself_whole(visit: Callable[..., Page], gate
     assert page.locator("#live").count() == 1
 
 
+def test_asking_how_far_it_is_ends_with_the_content(visit: Callable[..., Page], gate: Gate) -> None:
+    """The last question of the skeleton is answered after the content: nothing of it stays open, nothing more is asked."""
+    page = visit("/breakers?start=2026-11-22T02:00:00Z&end=2026-11-22T03:00:00Z")
+    expect(page.get_by_test_id("coming").get_by_role("button", name="Stop")).to_be_visible(timeout=30_000)
+
+    gate.open()
+
+    page.wait_for_load_state("networkidle")
+    expect(page.get_by_test_id("coming")).to_be_hidden()
+
+
 def test_back_and_forward_meet_whole_pages(visit: Callable[..., Page], gate: Gate) -> None:
     """A page whose frame came first is one entry of the history, as any other."""
     gate.open()
