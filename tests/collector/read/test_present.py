@@ -99,6 +99,12 @@ _STEPS = st.lists(
 )
 
 
+def possible(told, row):
+    """Whether an instance does not tell two different changes of one nanosecond: which of these was the last nobody knows."""
+    moment = (row["service"], row["breaker"], row["instance"], row["at"], row["derived"])
+    return told.setdefault(moment, row["reason"]) == row["reason"]
+
+
 @settings(
     max_examples=25,
     deadline=None,
@@ -107,13 +113,15 @@ _STEPS = st.lists(
 @given(steps=_STEPS)
 def test_what_is_kept_is_what_the_tables_say(store, fill, steps):
     """Whatever arrives, late, ahead, derived, told twice, and however time passes: both ways give the same states."""
+    fill.empty()  # an example that failed leaves its rows to the next
     clock = Clock()
     kept = Present(store, clock, heard_every_ns=0)
+    told = {}
     for step in steps:
         if isinstance(step, int):
             clock.now_ns += step * S
         else:
-            fill("breaker_transitions", step)
+            fill("breaker_transitions", [row for row in step if possible(told, row)])
 
         assert [shape(state) for state in kept.states()] == by_sql(store, clock.now_ns)
     fill.empty()
