@@ -60,6 +60,7 @@ _IDLE_S = 20
 _QUIET_SHARE = 0.05
 _QUIET_LOOKS = 4
 _LOOK_S = 2.0
+_ASK_S = 0.25
 _SETTLE_AT_MOST_S = 90
 _MILLION = 1_000_000
 # Name of a figure -> at most (or, for a rate, at least) what the project wants of two cores.
@@ -175,7 +176,6 @@ class Collector:
         ]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         self.log = folder.parent / "collector.log"
-        self.journal = folder / "journal"
         with self.log.open("wb") as out:
             self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=out)
         self._wait()
@@ -313,8 +313,8 @@ def searchable(folder: Path, log: Path, burst_at: float) -> tuple[list[float], l
     return [wait for at, wait in waits if at < burst_at], [wait for at, wait in waits if at >= burst_at]
 
 
-def send_paced(port: int, hours_ago: int) -> int:
-    """Post lines, older than those of the burst, at a steady pace for a while; how many."""
+def send_paced(collector: Collector, hours_ago: int) -> int:
+    """Post lines, older than those of the burst, at a steady pace for a while, with a reader who asks once a second; how many."""
     start = datetime.now(UTC) - timedelta(hours=hours_ago)
     lines = list(loglines.lines(_PACED_LINES_PER_S * _PACED_S, seed=1, start=start))
     size = _PACED_LINES_PER_S // 8
@@ -322,12 +322,23 @@ def send_paced(port: int, hours_ago: int) -> int:
     began = time.monotonic()
     for number, block in enumerate(blocks):
         time.sleep(max(0.0, began + number / 8 - time.monotonic()))
-        send(port, [block], [])
+        send(collector.port, [block], [])
+        if number % 8 == 0:
+            stored(collector, hours_ago + 1)
+    wait_for(collector, hours_ago + 1, len(lines))
     return len(lines)
 
 
-def send_stage(collector: Collector, stage: Stage, took_ms: list[float]) -> tuple[float, float]:
-    """Send a stage and wait until it is searchable; seconds until the last 2xx and until then."""
+def wait_for(collector: Collector, hours: int, lines: int) -> None:
+    """Ask as a reader does until so many lines are found: what nobody asks for gathers (docs/adr/0038)."""
+    while stored(collector, hours) < lines:
+        time.sleep(_ASK_S)
+
+
+def send_stage(
+    collector: Collector, stage: Stage, hours: int, lines: int, took_ms: list[float]
+) -> tuple[float, float]:
+    """Send a stage and wait until a search over *hours* finds *lines*; seconds until the last 2xx and until then."""
     began = time.monotonic()
     senders = [
         threading.Thread(target=send, args=(collector.port, stage.bodies(number), took_ms))
@@ -338,9 +349,7 @@ def send_stage(collector: Collector, stage: Stage, took_ms: list[float]) -> tupl
     for sender in senders:
         sender.join()
     acknowledged_s = time.monotonic() - began
-    # A segment's file goes when every table holds it; looking at the disk costs the measured nothing.
-    while any(collector.journal.glob("lines/*.seg")) or any(collector.journal.glob("lines/*.open")):
-        time.sleep(0.05)
+    wait_for(collector, hours, lines)
     return acknowledged_s, time.monotonic() - began
 
 
@@ -349,16 +358,17 @@ def measure(count: int, folder: Path) -> Figures:
     stages = write_stages(count, folder)
     collector = Collector(folder / "data")
     pids = (collector.process.pid, collector.engine_pid)
-    paced = send_paced(collector.port, len(stages) + 3)
+    paced = send_paced(collector, len(stages) + 3)
     settle(collector)
     idle = idle_share(collector)
     burst_at = time.time()
     before = [collector.cpu_s(pid) for pid in pids]
     waited = [collector.waited_s(pid) for pid in pids]
     took_ms: list[float] = []
-    seconds, used, first_ms = [], [before], {}
+    seconds, used, first_ms, sent = [], [before], {}, paced
     for number, stage in enumerate(stages):
-        seconds.append(send_stage(collector, stage, took_ms))
+        sent += stage.lines
+        seconds.append(send_stage(collector, stage, len(stages) + 5, sent, took_ms))
         used.append([collector.cpu_s(pid) for pid in pids])
         if number == 0 and len(stages) > 1:
             settle(collector, idle)

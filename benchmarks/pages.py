@@ -5,7 +5,8 @@ How soon each page is there, in a real Chromium with nothing cached: first paint
 
 ``--demo`` starts the sample shop and lets it trade for a while; ``--data-dir`` starts a collector over an existing data set (`answers.py --keep DIR` makes
 one of 20 M log records), and writes into it what it lacks for a page to show anything: a dashboard and the transitions of a few breakers; use a
-copy. ``--url`` asks a collector that runs. Pages are opened over the last hours of the data, as an absolute range, so that none refreshes.
+copy. ``--url`` asks a collector that runs. Pages are opened over the last hours until now, as a reader opens them; over those of the data, an absolute range, where
+these end long ago.
 
 ====================  ====================================================================================================
 first paint           first-contentful-paint, ms from the navigation: of a page in two parts that is its frame (navigation, time range, a skeleton that says
@@ -39,7 +40,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -49,6 +50,7 @@ from playwright.sync_api import Browser, sync_playwright
 ROOT = Path(__file__).parents[1]
 FIRST_PAINT_MS, USABLE_MS = 300.0, 1000.0
 SHOP_TRADES_S = 60.0
+_STILL_COMING = timedelta(minutes=2)
 _TICK_MS = 1000 / os.sysconf("SC_CLK_TCK")
 _PARTS = """() => new Promise((done) => {
   const late = () => document.querySelector("[data-part][aria-busy], [data-part].htmx-request");
@@ -189,6 +191,13 @@ def newest(collector: Collector) -> datetime:
     if not rows:
         raise SystemExit("no log record: this data set is empty")
     return datetime.fromisoformat(rows[0]["occurred_at"][:26].rstrip("Z") + "Z") + timedelta(seconds=1)
+
+
+def hours_until(end: datetime, hours: float) -> str:
+    """Give the range of every page; data that still come are asked about until now, which pages answer from what is kept of the present."""
+    if datetime.now(UTC) - end < _STILL_COMING:
+        return f"start=-{hours * 60:.0f}m&end=now"
+    return f"start={_at(end - timedelta(hours=hours))}&end={_at(end)}"
 
 
 def addresses(collector: Collector, window: str) -> dict[str, str]:
@@ -349,7 +358,7 @@ def main() -> None:
     asked = parser.parse_args()
     with chosen(asked) as collector, chromium() as browser:
         end = newest(collector)
-        window = f"start={_at(end - timedelta(hours=asked.hours))}&end={_at(end)}"
+        window = hours_until(end, asked.hours)
         found: list[Visited] = []
         if not asked.json:
             print(HEAD)

@@ -144,21 +144,22 @@ class Flood:
     senders_cpu_s: float
 
 
-def flood(collector: Collector, path: str, posts: list[Post]) -> Flood:
-    """Send everything from two senders."""
+def flood(collector: Collector, sender: Sender, posts: list[Post]) -> Flood:
+    """Send everything from two senders; then a reader asks until all of it is there."""
+    count = sum(post.records for post in posts)
     began, used = time.monotonic(), time.process_time()
     senders = [
-        threading.Thread(target=send, args=(collector.port, path, posts[i::_SENDERS]))
+        threading.Thread(target=send, args=(collector.port, sender.path, posts[i::_SENDERS]))
         for i in range(_SENDERS)
     ]
-    for sender in senders:
-        sender.start()
-    for sender in senders:
-        sender.join()
+    for thread in senders:
+        thread.start()
+    for thread in senders:
+        thread.join()
     acknowledged_s, senders_cpu_s = time.monotonic() - began, time.process_time() - used
     gathering_s, looked = 0.0, time.monotonic()
-    while (journal := collector.get("/api/v1/pipeline")["data"][0]["journal"])["bytes"] > 0:
-        if not journal["segments_waiting"]:
+    while stored(collector, sender.table) < count:
+        if not collector.get("/api/v1/pipeline")["data"][0]["journal"]["segments_waiting"]:
             gathering_s += time.monotonic() - looked
         looked = time.monotonic()
         time.sleep(_LOOK_S)
@@ -193,7 +194,7 @@ def measure(name: str, sender: Sender, records: int, folder: Path) -> Figures:
         settle(collector)
         idle_cores = idling(collector, pids)
         before = [collector.cpu_s(pid) for pid in pids]
-        took = flood(collector, sender.path, posts)
+        took = flood(collector, sender, posts)
         after = [collector.cpu_s(pid) for pid in pids]
         if (found := stored(collector, sender.table)) != count:
             raise SystemExit(f"{name}: {count} records sent, {found} found")
