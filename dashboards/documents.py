@@ -3,7 +3,8 @@ An HTML document as an answer: whole, or its frame first and its content when th
 
 A page whose questions take longer than a moment begins without their answers: head, navigation, time range and a skeleton are one part of the answer, the
 content is the next part of the same one, and CSS alone takes the skeleton away. What is quick, and what is refused, goes out whole with its own status;
-so does whatever a program other than a browser's navigation asks for (``HEAD``, htmx, HTTP/1.0, which knows no parts).
+so does whatever is no browser's navigation: ``HEAD``, htmx, HTTP/1.0, which knows no parts, and whoever does not say that it reads HTML (curl, a
+probe, a client library), for whom a status is worth more than a first paint.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ def whole(html: str, status: int = 200) -> Response:
 def takes_parts(request: Request) -> bool:
     """Say whether a browser opens a page: what is shown before the end of the answer helps somebody."""
     scripted = request.headers.get("hx-request") == "true"
-    return request.method == "GET" and not scripted and request.scope.get("http_version") != "1.0"
+    reads = "text/html" in request.headers.get("accept", "")
+    return request.method == "GET" and reads and not scripted and request.scope.get("http_version") != "1.0"
 
 
 @dataclass(frozen=True)

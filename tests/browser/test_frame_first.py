@@ -241,7 +241,7 @@ def test_an_answer_that_is_cut_off_says_so(chromium: Browser) -> None:
 
 def test_parts_travel_as_they_are_made(url: str, gate: Gate) -> None:
     """On the wire: chunked, the frame there while nothing else is; one response holds both."""
-    with httpx.stream("GET", f"{url}/services", timeout=60) as answer:
+    with httpx.stream("GET", f"{url}/services", headers={"Accept": "text/html"}, timeout=60) as answer:
         parts = answer.iter_raw()
         frame = next(parts)
         assert gate.waiting.wait(30)

@@ -38,7 +38,8 @@ class Visitor:
 
     def __init__(self, app: Starlette, url: str, **how: Any) -> None:
         path, _, query = url.partition("?")
-        headers = [(b"host", b"127.0.0.1"), *how.pop("headers", ())]
+        accept = how.pop("accept", b"text/html,application/xhtml+xml,*/*;q=0.8")
+        headers = [(b"host", b"127.0.0.1"), (b"accept", accept), *how.pop("headers", ())]
         self._scope = {
             "type": "http", "method": "GET", "http_version": "1.1", "path": path, "raw_path": path.encode(), "query_string": query.encode(), "headers": headers, "root_path": "", "scheme": "http", **how,
         }  # fmt: skip
@@ -180,8 +181,13 @@ def test_a_visitor_who_leaves_before_the_content_ends_the_questions() -> None:
 
 @pytest.mark.parametrize(
     "how",
-    [{"method": "HEAD"}, {"headers": [(b"hx-request", b"true")]}, {"http_version": "1.0"}],
-    ids=["HEAD", "htmx", "HTTP/1.0"],
+    [
+        {"method": "HEAD"},
+        {"headers": [(b"hx-request", b"true")]},
+        {"http_version": "1.0"},
+        {"accept": b"*/*"},
+    ],
+    ids=["HEAD", "htmx", "HTTP/1.0", "curl"],
 )
 def test_what_is_no_browsers_navigation_is_answered_whole(how: dict[str, Any]) -> None:
     """One part with its length, however long it takes."""
@@ -221,7 +227,7 @@ def test_what_is_quick_is_answered_whole_with_its_status(url: str, status: int) 
 
 def test_who_has_to_sign_in_gets_no_frame() -> None:
     """The frame waits for who asks: 401 and the form, as if there were no patience."""
-    answer = read(pages_over("locked", patience_s=0), "/breakers")
+    answer = read(pages_over("locked", patience_s=0), "/breakers", accept="text/html")
 
     assert answer.status == 401
     assert answer.page.having(name="to")[0].attributes["value"] == "/breakers"
