@@ -11,30 +11,31 @@ import asyncio
 import time
 from collections.abc import Collection
 
+from collector.journal.patience import LOADED_WITHIN_S
 from collector.journal.writer import Journal
 
-# A reader who finds the engine busy or away does not wait much longer for it than a load takes.
-_LONGEST_S = 1.0
 _LOOK_S = 0.01
 
 
 async def loaded(journal: Journal, groups: Collection[str] | None = None) -> None:
     """Return when whatever of *groups* (``None`` = of all) waited for a reader is loaded, or after a second; of none at once."""
-    began = time.monotonic()
     left = journal.attend(groups)
-    while left and time.monotonic() - began < _LONGEST_S:
+    while left:
         await asyncio.sleep(_LOOK_S)
-        left = _left(journal, left, began)
+        left = _left(journal, left)
 
 
 def wait_loaded(journal: Journal, groups: Collection[str] | None = None) -> None:
     """Do the same in a thread, for who asks at intervals of its own, about *groups*: what comes after it waits again."""
-    began = time.monotonic()
     left = journal.attend(groups, stays=False)
-    while left and time.monotonic() - began < _LONGEST_S:
+    while left:
         time.sleep(_LOOK_S)
-        left = _left(journal, left, began)
+        left = _left(journal, left)
 
 
-def _left(journal: Journal, groups: list[str], began: float) -> list[str]:
-    return [group for group in groups if journal.awaits(group, began)]
+def _left(journal: Journal, groups: dict[str, float]) -> dict[str, float]:
+    """Give those of *groups* that are not loaded, and for which nobody has waited long yet."""
+    now = time.monotonic()
+    return {
+        group: by for group, by in groups.items() if now - by < LOADED_WITHIN_S and journal.awaits(group, by)
+    }

@@ -25,6 +25,8 @@ _QUIET_RAW_BYTES = 1 << 20
 _ATTENDED_S = 10.0
 PACE_S = 5.0
 """Between two segments of a group that are sealed for what is in them, while nobody reads."""
+LOADED_WITHIN_S = 1.0
+"""A reader who finds the engine busy or away does not wait much longer for it than a load takes."""
 # The name that stands for every group; no group has it.
 _ALL = ""
 
@@ -91,6 +93,10 @@ class Patience:
         if group in self._acted:
             return usual_s if self._quiet_s <= 0 else max(usual_s, self._next.get(group, 0.0) - opened)
         return max(usual_s, min(self._quiet_s, self._most_s.get(group, self._quiet_s)))
+
+    def has_gathered(self, group: str, raw_bytes: int, opened: float) -> bool:
+        """Say whether a segment that is to be sealed now was kept open for nobody, until its time was over or somebody came."""
+        return group in self._hurried or self.age_s(group, raw_bytes, opened) > self.usual_s(group, raw_bytes)
 
     def late_s(self, group: str, raw_bytes: int, opened: float) -> float:
         """Return how long a segment opened at *opened* is wanted already; one that waits for a reader is wanted since there is one."""

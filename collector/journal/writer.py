@@ -34,7 +34,7 @@ from collector.journal.batch import Accepted, Batch
 from collector.journal.disk import journal_error, sync_folder
 from collector.journal.home import claim, journal_uuid
 from collector.journal.identities import Identities
-from collector.journal.patience import PACE_S, Patience
+from collector.journal.patience import LOADED_WITHIN_S, PACE_S, Patience
 from collector.journal.recovery import recover
 from collector.journal.repeats import Repeats, uncancellable
 from collector.journal.reserve import RESERVE_BYTES, Reserve
@@ -130,6 +130,7 @@ class Journal:
         self._open: dict[str, tuple[OpenSegment, float]] = {}
         self._aside: list[tuple[str, OpenSegment]] = []
         self._kept_folders: set[Path] = set()
+        self._late: dict[str, float] = {}
         self._patience = Patience(
             settings.seal_ages_s, settings.quiet_s, settings.quiet_most_s, settings.pace_s
         )
@@ -198,7 +199,7 @@ class Journal:
         self._queue.put((batch, future))
         return future
 
-    def attend(self, groups: Collection[str] | None = None, *, stays: bool = True) -> list[str]:
+    def attend(self, groups: Collection[str] | None = None, *, stays: bool = True) -> dict[str, float]:
         """
         Hear that somebody is about to read: what has gathered longer than usual is sealed now.
 
@@ -207,7 +208,8 @@ class Journal:
             stays: There may be another question soon: for a while nothing of *groups* gathers longer than usual.
 
         Returns:
-            Groups whose open segment has gathered longer than usual: it is sealed now, and `awaits` says until when it is not loaded.
+            Groups whose open segment has gathered longer than usual, and those in which such a one was sealed a moment ago; and by when it was begun, which is
+            what `awaits` is asked with.
         """
         now = time.monotonic()
         if stays:
@@ -222,7 +224,12 @@ class Journal:
         if overdue:
             self._patience.hurry(overdue)
             self._queue.put(_WAKE)
-        return overdue
+        late = {
+            name: sealed
+            for name, sealed in list(self._late.items())
+            if (groups is None or name in groups) and now - sealed < LOADED_WITHIN_S and not self._idle(name)
+        }
+        return late | dict.fromkeys(overdue, now)
 
     def awaits(self, group: str, received_by: float) -> bool:
         """Say whether anything of *group* whose segment was begun by *received_by* (monotonic seconds) is not loaded yet."""
@@ -454,6 +461,8 @@ class Journal:
         now = time.monotonic()
         for group, (segment, opened) in list(self._open.items()):
             if now - opened >= self._patience.age_s(group, segment.raw_bytes, opened) and self._idle(group):
+                if self._patience.has_gathered(group, segment.raw_bytes, opened):
+                    self._late[group] = now
                 self._seal(group)
 
     def _seal_all(self) -> None:

@@ -86,6 +86,22 @@ def test_a_reader_waits_until_it_is_loaded(held: Held) -> None:
     assert held.batches() == ["a"]
 
 
+def test_who_comes_while_the_first_reader_waits_waits_too(held: Held) -> None:
+    """The parts of a page are asked one after another: what the first had loaded is in the answers of all."""
+    held.write("a")
+    time.sleep(2 * USUAL_S)
+    held.done.clear()
+    first = threading.Thread(target=wait_loaded, args=(held.journal,))
+    first.start()
+    eventually(lambda: held.batches() == ["a"] and held.journal.first_open_ns("lines") is None)
+    threading.Timer(0.1, held.done.set).start()
+
+    asyncio.run(loaded(held.journal, {"lines"}))
+
+    assert held.done.is_set()
+    first.join()
+
+
 def test_a_reader_does_not_wait_for_an_engine_that_is_away(held: Held) -> None:
     """After a second the answer is what is there; the next one does not wait again."""
     held.write("a")
