@@ -1,9 +1,9 @@
 """
 Whoever waits for an answer, the statements that run for it, and their end when nobody waits any more.
 
-A `Question` is one request. It gives each statement a ``query_id`` of its own, counts the time they take together, and is *gone* when its asker is: a
-statement that runs then is ended in ClickHouse, the next one is not begun. `Questions` knows those of this process by the name their asker gave them,
-so that another request may ask how far they are.
+A `Question` is one request. It gives each statement a ``query_id`` of its own, counts the time they take together (once, where several run at the same
+time), and is *gone* when its asker is: a statement that runs then is ended in ClickHouse, the next one is not begun. `Questions` knows those of this
+process by the name their asker gave them, so that another request may ask how far they are.
 
 Thread-safe: the asker's departure is noticed by another thread than the one that waits for ClickHouse.
 """
@@ -49,6 +49,7 @@ class Question:
         # whoever raises the question's time (an answer that is read as it is made) does not raise that of a statement
         self._each_s = self.limits.time_s
         self._began = time.monotonic()
+        self._counted = self._began
         self._used_s = 0.0
         self._gone = False
         self._lock = threading.Lock()
@@ -65,17 +66,17 @@ class Question:
             QueryTooExpensive: The statements before it have used up the time.
         """
         identifier, left_s = self._begin()
-        began = time.monotonic()
         try:
             yield identifier, self.limits.settings(left_s)
         finally:
             with self._lock:
+                self._count()
                 self._running.discard(identifier)
-                self._used_s += time.monotonic() - began
 
     def _begin(self) -> tuple[str, float]:
         self.check()
         with self._lock:
+            self._count()
             left_s = self.limits.time_s - self._used_s
             if left_s <= 0:
                 raise self.limits.out_of_time()
@@ -83,6 +84,13 @@ class Question:
             self._running.add(identifier)
             self.statements += 1
         return identifier, min(left_s, self._each_s)
+
+    def _count(self) -> None:
+        """Add the time since the last statement began or ended, if any ran: those that run at the same time take it once."""
+        now = time.monotonic()
+        if self._running:
+            self._used_s += now - self._counted
+        self._counted = now
 
     def refused(self, error: StoreError) -> QueryError | Refused | None:
         """Return a statement's *error* as the limit it names; ``None``: it is about something else."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 
@@ -188,6 +189,19 @@ def test_a_statement_ended_by_somebody_else(store, poll) -> None:
 
     assert getattr(asking.outcome, "code", None) == "query_cancelled"
     assert getattr(asking.outcome, "retry_after_s", 0) > 0
+
+
+def test_statements_that_run_at_the_same_time_take_the_time_once() -> None:
+    """Parts of one answer that are asked together are not refused before their asker has waited as long as is allowed."""
+    question = Question(limits=FEW)
+    with ExitStack() as held:
+        for _ in range(100):
+            held.enter_context(question.statement())
+        time.sleep(0.1)
+
+    with question.statement() as (_, settings):
+        left_s = float(settings["max_execution_time"])
+    assert left_s >= FEW.time_s - question.elapsed_s
 
 
 def test_an_engine_that_is_away_ends_nothing_and_breaks_nothing(poll) -> None:
