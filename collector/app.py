@@ -195,7 +195,13 @@ def build(settings: Settings, tour: str = "") -> Collector:
         settings.state.get_secret_value() if settings.state is not None else f"sqlite:///{data / 'state.db'}"
     )
     catalogue = Book(state, CatalogueFile(settings.catalogue_file))
-    present = Present(store, time.time_ns, wiring.query_limits(settings), mark=store.mark)
+    present = Present(
+        store,
+        time.time_ns,
+        wiring.query_limits(settings),
+        mark=store.mark,
+        attend=lambda: wait_loaded(journal, formats.groups_of(("logs", "traces", "metrics"))),
+    )
     alerting = Alerting(
         wiring.alerting(settings),
         state=state,
@@ -209,6 +215,7 @@ def build(settings: Settings, tour: str = "") -> Collector:
             own=lambda: pipeline.pipeline(),  # noqa: PLW0108
             attend=lambda signals: wait_loaded(journal, formats.groups_of(signals)),
             slos=catalogue.slos,
+            unloaded_ns=_unloaded_of(journal, loader, formats.groups_of),
         ),
         on_call=catalogue.receivers,
     )
@@ -224,7 +231,7 @@ def build(settings: Settings, tour: str = "") -> Collector:
         (CALLS, MESSAGES, ENTRIES, BREAKER_STATES),
         store,
         Progress(state, journal.uuid),
-        _unloaded_of(journal, loader),
+        _unloaded_of(journal, loader, formats.groups_that_fill),
         JobMetrics(metrics),
     )
     disk = _disk(settings, engine, store, metrics)
@@ -369,11 +376,13 @@ def _unloaded(journal: Journal, loader: Loader, group: str) -> Callable[[], int 
     return first_ns
 
 
-def _unloaded_of(journal: Journal, loader: Loader) -> Callable[[str], int | None]:
-    """Say since when records of any format that fills a table wait to be loaded."""
+def _unloaded_of(
+    journal: Journal, loader: Loader, groups: Callable[[Any], Collection[str]]
+) -> Callable[[Any], int | None]:
+    """Say since when records of any of the *groups* of what is asked about (a table that they fill, some signals) wait to be loaded."""
 
-    def first_ns(table: str) -> int | None:
-        found = (_unloaded(journal, loader, group)() for group in formats.groups_that_fill(table))
+    def first_ns(asked: Any) -> int | None:
+        found = (_unloaded(journal, loader, group)() for group in groups(asked))
         return min((at for at in found if at is not None), default=None)
 
     return first_ns

@@ -100,6 +100,7 @@ class Present:
         limits: What a look at the tables may take.
         heard_every_ns: How often it is looked whether a quiet service speaks again.
         mark: Gives what changes whenever a table may have changed; ``None`` = nobody knows, each look asks.
+        attend: Called before somebody is said to have gone quiet: what gathers in the journal until somebody reads is loaded then.
     """
 
     def __init__(
@@ -109,12 +110,14 @@ class Present:
         limits: QueryLimits | None = None,
         heard_every_ns: int = _HEARD_EVERY_NS,
         mark: Callable[[], object | None] = lambda: None,
+        attend: Callable[[], object] = lambda: None,
     ) -> None:
         self._store = store
         self._clock_ns = clock_ns
         self._limits = limits or QueryLimits()
         self._heard_every_ns = heard_every_ns
         self._mark = mark
+        self._attend = attend
         self._counted: object | None = None
         self._counted_ns = 0
         self._lock = threading.Lock()
@@ -260,9 +263,13 @@ class Present:
             self._soonest_ns = min([self._soonest_ns, *changes])
 
     def _hear(self, reader: Reader, now_ns: int) -> None:
-        """Find who has gone quiet; the tables are asked only when somebody seems to have."""
+        """Find who has gone quiet; the tables are asked only when somebody seems to have, and nobody is quiet before."""
         late = self._late(now_ns)
-        if late and now_ns - self._heard_ns >= self._heard_every_ns:
+        if now_ns - self._heard_ns < self._heard_every_ns:
+            late &= self._quiet
+        elif late:
+            if late - self._quiet:
+                self._attend()
             for who, heard_ns in heard_of(reader, now_ns, now_ns + AHEAD_NS).items():
                 if who in self._spoke:
                     self._spoke[who] = max(self._spoke[who], heard_ns)

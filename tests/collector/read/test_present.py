@@ -225,6 +225,26 @@ def test_who_goes_quiet_is_unknown_and_known_again(kept, fill):
     assert (before, quiet, [it.state for it in present.current()]) == (["open"], ["unknown"], ["open"])
 
 
+def test_what_gathers_is_loaded_before_somebody_is_said_to_be_quiet(store, fill):
+    """Records in the journal are words of a service, too; who is quiet already has nothing loaded at each look."""
+    clock, loaded = Clock(), []
+
+    def load():
+        loaded.append(clock.now_ns - NOW_NS)
+        if len(loaded) == 1:
+            fill("logs", [log(395, "here")])
+
+    present = Present(store, clock, heard_every_ns=5 * S, attend=load)
+    fill("breaker_transitions", [transition(-30, "checkout", "payment", "closed>open")])
+    told = []
+    for at_s in (0, 400, 402, 800, 802, 806):
+        clock.now_ns = NOW_NS + at_s * S
+        told.append([it.state for it in present.current()])
+
+    assert told == [["open"]] * 3 + [["unknown"]] * 3
+    assert loaded == [400 * S, 800 * S]
+
+
 class WithoutBlocks:
     """A store whose rows do not say by which insert they came, as a cluster's."""
 
