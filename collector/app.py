@@ -202,6 +202,7 @@ def build(settings: Settings, tour: str = "") -> Collector:
         mark=store.mark,
         attend=lambda: wait_loaded(journal, formats.groups_of(("logs", "traces", "metrics"))),
     )
+    unloaded_ns = _unloaded_of(journal, loader, formats.groups_of)
     alerting = Alerting(
         wiring.alerting(settings),
         state=state,
@@ -209,13 +210,12 @@ def build(settings: Settings, tour: str = "") -> Collector:
         registry=metrics,
         holder=journal.uuid,
         sources=Sources(
-            lambda: Reader(store, limits=wiring.rule_limits(settings)),
+            lambda: Reader(store, limits=wiring.rule_limits(settings), unloaded_ns=unloaded_ns),
             states=present.states if isinstance(engine, Engine) else None,
             sql=lambda text: console.ask(text),  # noqa: PLW0108 - the console is made below
             own=lambda: pipeline.pipeline(),  # noqa: PLW0108
             attend=lambda signals: wait_loaded(journal, formats.groups_of(signals)),
             slos=catalogue.slos,
-            unloaded_ns=_unloaded_of(journal, loader, formats.groups_of),
         ),
         on_call=catalogue.receivers,
     )
@@ -276,6 +276,7 @@ def build(settings: Settings, tour: str = "") -> Collector:
             questions=questions,
             present=present,
             kept=Kept(),
+            unloaded_ns=unloaded_ns,
             progress=partial(progress, store),
             boards=Boards(state),
             access=access,

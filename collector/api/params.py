@@ -86,6 +86,7 @@ class Asker:
             bulkhead=parts.bulkhead,
             present=parts.present,
             kept=parts.kept,
+            unloaded_ns=parts.unloaded_ns,
         )
 
     def unhurried(self) -> Reader:

@@ -162,6 +162,7 @@ class ApiParts:
         questions: The requests that are being answered.
         present: Who keeps the states of breakers as they are now; ``None`` = they are read.
         kept: What was read for one question and serves others for a minute; ``None`` = nothing does.
+        unloaded_ns: Given signals, says since when records of them wait to be loaded; ``None`` = none do.
         progress: Says how far statements are, by their ids.
         boards: Dashboards that people compose; ``None`` = there are none.
         access: Keys and people; ``None`` = those of the settings alone.
@@ -188,6 +189,7 @@ class ApiParts:
     questions: Questions = field(default_factory=Questions)
     present: Present | None = None
     kept: Kept | None = None
+    unloaded_ns: Callable[[Collection[str]], int | None] = lambda _: None
     progress: Callable[[Collection[str]], Progress] = nothing_known
     boards: Boards | None = None
     access: Access | None = None

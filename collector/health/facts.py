@@ -28,6 +28,8 @@ RECENT_S = 300.0
 PASS_NS = 15 * SECOND_NS
 # A day of errors is read for it, of services that log some now.
 NEW_ERRORS_NS = 60 * SECOND_NS
+# What a service is heard of by: as long as some of it waits to be loaded nobody knows who has been silent since.
+_WORDS = ("logs", "traces")
 NO_SLOS: Mapping[str, str] = {}
 _NO_SPANS: Row = {
     "rate": None,
@@ -57,6 +59,7 @@ def board(
         The API's rows: ``{service, env, health, reasons, rate, error_ratio, …, breakers, owner, last_seen}``.
     """
     near = window.last(max(window.seconds, HEARD_WITHIN_S))
+    until_ns = min(window.end_ns, reader.unloaded_ns(_WORDS) or window.end_ns)
     states, known, versions, (described, burning) = reader.together(
         lambda its: breaker_reads.states(its, window, Chosen(env=env)),
         lambda its: _heard(its, window, env, service),
@@ -68,7 +71,7 @@ def board(
         lambda its: _signs(its, window, env, service, lately),
         lambda its: _new_errors(its, window, lately),
     )
-    facts = _facts(window, lately, states, versions, signs, new, burning)
+    facts = _facts(window, until_ns, lately, states, versions, signs, new, burning)
     counts = _counts(states)
     return [
         {
@@ -140,6 +143,7 @@ def _burning(reader: Reader, window: Window, env: str, slos: Mapping[str, str]) 
 
 def _facts(
     window: Window,
+    until_ns: int,
     lately: Mapping[Key, Heard],
     states: Iterable[BreakerState],
     versions: Mapping[Key, list[Row]],
@@ -157,7 +161,7 @@ def _facts(
             severe=each.severe,
             records=each.records,
             heard=each.heard,
-            silent_s=max(window.end_ns - parse_time(each.last_seen, "end", 0), 0) / SECOND_NS,
+            silent_s=max(until_ns - parse_time(each.last_seen, "end", 0), 0) / SECOND_NS,
             signs=tuple(signs.get(key, ())),
             new_error=new.get(key),
             burn=burning.get(key),

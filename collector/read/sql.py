@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -108,6 +108,7 @@ class Reader:
         present: Who keeps the states of breakers as they are now; ``None`` = they are read.
         known: What was found for this question already, for another part of its answer.
         kept: What was found for other questions; ``None`` = nothing is.
+        unloaded_ns: Given signals, says since when records of them wait to be loaded, nanoseconds since the epoch; ``None`` = none do.
         queue: Held by the one of its statements that waits for a turn.
     """
 
@@ -119,6 +120,7 @@ class Reader:
     present: Present | None = None
     known: dict[Hashable, Any] = field(default_factory=dict)
     kept: Kept | None = None
+    unloaded_ns: Callable[[Collection[str]], int | None] = lambda _: None
     queue: Lock = field(default_factory=Lock)
 
     def once(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from collector.alerting.expression import Matcher
@@ -36,13 +36,17 @@ class Silent:
         """
         Give the services that are; the value is for how many seconds.
 
-        What gathers in the journal can only make a service heard of: it is loaded when one seems silent, not at every look.
+        What gathers in the journal can only make a service heard of: it is loaded when one seems silent, not at every look. What is not loaded then (the
+        engine was away, or is slow) may be anybody's: who is silent is said as of the time from which on records wait.
         """
         found = self._silent(sources, at)
         if not found:
             return []
         sources.attend(HEARD)
-        return self._silent(sources, at)
+        first_ns = sources.reader().unloaded_ns(HEARD)
+        return self._silent(
+            sources, at if first_ns is None else min(at, datetime.fromtimestamp(first_ns / SECOND_NS, UTC))
+        )
 
     def over(
         self,

@@ -119,6 +119,20 @@ def test_what_gathers_is_loaded_when_a_service_seems_silent_and_not_before(ask, 
     assert loaded == [["logs", "traces"]]
 
 
+def test_nobody_is_silent_whose_records_may_wait_to_be_loaded(ask, store):
+    """After an engine was away, or while it is slow, silence is judged as of the moment from which on records are not loaded yet."""
+    row = {"service": "checkout", "minute": at(900)[:19], "records": 30, "severity": "info", "env": "", "retention_days": 3000}  # fmt: skip
+    store.insert("log_minutes", [{**row, "last_at": at(850)}], "kinds-behind")
+    since = {300: {}, 200: {(("env", ""), ("service", "checkout")): 650.0}, -10: {(("env", ""), ("service", "checkout")): 850.0}}  # fmt: skip
+
+    def found(waits_since_s):
+        first_ns = int((AT - timedelta(seconds=waits_since_s)).timestamp() * 1e9)
+        ask.sources = Sources(lambda: Reader(store, unloaded_ns=lambda _: first_ns))
+        return ask("silent: for 10m")
+
+    assert {seconds: found(seconds) for seconds in since} == since
+
+
 @pytest.mark.parametrize(
     ("text", "signals"),
     [

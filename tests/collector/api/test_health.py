@@ -2,7 +2,10 @@
 
 import pytest
 
-from tests.collector.read.real_store import at, span
+from collector.health.facts import board
+from collector.query.window import SECOND_NS, Window
+from collector.read.sql import Reader
+from tests.collector.read.real_store import NOW_NS, at, span
 
 NOW = 0
 DAY_S = 86_400
@@ -122,3 +125,16 @@ def test_a_service_that_seldom_speaks_is_not_silent_for_saying_nothing(fill, ver
     fill("spans", [span(second, "payment", "POST /pay") for second in range(-900, -140, 60)])
 
     assert verdict() == ("healthy", {})
+
+
+def test_nobody_is_silent_whose_records_may_wait_to_be_loaded(traffic, store):
+    """After an engine was away, or while it is slow, silence counts up to when the first record arrived that is not loaded yet."""
+    traffic(-800, -300)
+    window = Window(NOW_NS - 3600 * SECOND_NS, NOW_NS, NOW_NS)
+
+    def reasons(waits_since_s):
+        first_ns = None if waits_since_s is None else NOW_NS - waits_since_s * SECOND_NS
+        (row,) = board(Reader(store, unloaded_ns=lambda _: first_ns), window, "")
+        return [each["code"] for each in row["reasons"]]
+
+    assert [reasons(None), reasons(10), reasons(290)] == [["silent"], ["silent"], []]
