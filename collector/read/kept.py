@@ -73,9 +73,9 @@ class Kept:
 def _put(
     kept: dict[Hashable, tuple[float, Any]], new: Mapping[Hashable, Any], now_s: float, most: int
 ) -> None:
-    """Add *new* to *kept*; the oldest make room."""
+    """Add *new* to *kept*; the oldest make room, and what is over goes."""
     for asked, answer in new.items():
         kept.pop(asked, None)
         kept[asked] = (now_s, answer)
-    while len(kept) > most:
+    while len(kept) > most or (kept and now_s >= next(iter(kept.values()))[0] + _KEPT_S):
         del kept[next(iter(kept))]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 
 from collector.health.facts import board
@@ -58,6 +61,21 @@ def test_an_answer_is_read_once_a_minute_and_the_oldest_of_its_kind_make_room(cl
     for other in "bcdefg":
         ask(other)
     assert ask("a") == 9
+
+
+def test_what_is_over_is_not_held(clock):
+    """Large answers are freed with the next one of their kind, not when sixty others have come."""
+
+    class Large:
+        """An answer."""
+
+    kept = Kept(clock)
+    old = weakref.ref(kept.answer(("causes", "old"), Large))
+    clock.now_s = 60.0
+    kept.answer(("causes", "new"), Large)
+
+    gc.collect()
+    assert old() is None
 
 
 def test_answers_of_one_kind_push_out_none_of_another(clock):
