@@ -30,7 +30,7 @@ _SIGNALS: Mapping[str, Collection[str]] = {
     "databases": _CALLS,
     "deploys": ("logs", "traces"),
     "endpoints": ("traces", "reports"),
-    "gateway": _CALLS,
+    "gateway": ("logs", "traces"),
     "hot": ("traces", "metrics"),
     "queues": ("traces", "metrics"),
     "metrics": ("metrics",),
