@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Any, Protocol
 
-from collector.errors import QueryError, QueryTooExpensive, QueryUnanswerable, StoreError
+from collector.errors import QueryError, QueryTooExpensive, QueryUnanswerable, Refused, StoreError
 from collector.read.kept import Kept
 from collector.store.bulkhead import Bulkhead
 from collector.store.limits import TOO_MANY_ROWS, QueryLimits
@@ -94,6 +94,20 @@ class Cost:
 
 
 @dataclass(slots=True)
+class _Queue:
+    """
+    Before the bulkhead.
+
+    Attributes:
+        lock: Held by who waits for a turn.
+        refused: What one was told that got none: the others of that answer are told it, too, and do not wait as long again.
+    """
+
+    lock: Lock = field(default_factory=Lock)
+    refused: Refused | None = None
+
+
+@dataclass(slots=True)
 class Reader:
     """
     One question's connection to the store: runs statements within the limits and adds up their costs.
@@ -109,7 +123,7 @@ class Reader:
         known: What was found for this question already, for another part of its answer.
         kept: What was found for other questions; ``None`` = nothing is.
         unloaded_ns: Given signals, says since when records of them wait to be loaded, nanoseconds since the epoch; ``None`` = none do.
-        queue: Held by the one of its statements that waits for a turn.
+        queue: Where its statements wait for a turn, one at a time.
     """
 
     store: Store
@@ -121,7 +135,7 @@ class Reader:
     known: dict[Hashable, Any] = field(default_factory=dict)
     kept: Kept | None = None
     unloaded_ns: Callable[[Collection[str]], int | None] = lambda _: None
-    queue: Lock = field(default_factory=Lock)
+    queue: _Queue = field(default_factory=_Queue)
 
     def once(
         self, asked: tuple[str, *tuple[Hashable, ...]], read: Callable[[], Any], *, lasting: bool = False
@@ -215,9 +229,18 @@ class Reader:
         """Hold a turn for the block; of one answer's statements one waits for it, however many are asked at the same time: places to wait are for questions."""
         with ExitStack() as held:
             if self.bulkhead is not None:
-                with self.queue:
-                    held.enter_context(self.bulkhead.turn(question.check))
+                with self.queue.lock:
+                    if self.queue.refused is not None:
+                        raise self.queue.refused
+                    self._take(self.bulkhead, question, held)
             yield
+
+    def _take(self, bulkhead: Bulkhead, question: Question, held: ExitStack) -> None:
+        try:
+            held.enter_context(bulkhead.turn(question.check))
+        except Refused as error:
+            self.queue.refused = error
+            raise
 
 
 def _translated(error: StoreError, question: Question) -> Exception:

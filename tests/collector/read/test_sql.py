@@ -6,9 +6,9 @@ from threading import Barrier, Event
 
 import pytest
 
-from collector.errors import QueryError
+from collector.errors import QueryError, Unavailable
 from collector.read.sql import Reader
-from collector.store.bulkhead import Bulkhead
+from collector.store.bulkhead import Bulkhead, queries_busy
 from tests.collector.read.real_store import store
 
 __all__ = ["store"]
@@ -46,6 +46,22 @@ def test_parts_of_one_answer_take_one_place_to_wait(store):
         return its.rows("SELECT sleep(0.1) AS slept LIMIT 1")[0]["slept"]
 
     assert Reader(store, bulkhead=one_turn).together(asked, asked, asked) == [0, 0, 0]
+
+
+def test_parts_of_one_answer_are_refused_together(store):
+    """Where there is no turn for one of them the others do not wait as long again, one after another."""
+    made = []
+
+    def busy(sentence):
+        made.append(sentence)
+        return queries_busy(sentence)
+
+    no_turn = Bulkhead(at_once=1, waiting=9, wait_s=0.05, refusal=busy)
+    asked = [lambda its: its.rows("SELECT 1 AS one LIMIT 1")] * 5
+
+    with no_turn.turn(), pytest.raises(Unavailable):
+        Reader(store, bulkhead=no_turn).together(*asked)
+    assert len(made) == 1
 
 
 def test_a_part_that_fails_is_told_when_all_have_ended(store):
