@@ -34,11 +34,12 @@ LIMIT 5000
 
 
 def agents(reader: Reader, window: Window) -> list[Row]:
-    """Return the last word of every agent that reported in *window*; ``state`` is up, spooling, refused or silent."""
-    return [_agent(row, window) for row in reader.rows(_LATEST, window.params())]
+    """Return the last word of every agent that reported in *window*; ``state`` is up, spooling, refused or silent, which goes by the reports that are loaded."""
+    until_ns = min(window.end_ns, reader.unloaded_ns(("reports",)) or window.end_ns)
+    return [_agent(row, until_ns) for row in reader.rows(_LATEST, window.params())]
 
 
-def _agent(row: Row, window: Window) -> Row:
+def _agent(row: Row, until_ns: int) -> Row:
     counters = read_counters(row["counters"])
     dropped: Counter[str] = Counter()
     for counter in counters:
@@ -55,7 +56,7 @@ def _agent(row: Row, window: Window) -> Row:
         "breaker": breaker,
         "dropped": {reason: blocks for reason, blocks in sorted(dropped.items()) if blocks},
         "rejected": sum(counter.get("rejected_blocks", 0) for counter in counters),
-        "state": _state(row, breaker, window),
+        "state": _state(row, breaker, until_ns),
     }
 
 
@@ -78,10 +79,10 @@ def _way(told: Row) -> Row:
     return texts | {name: told.get(name) is True for name in ("key_refused", "current")}
 
 
-def _state(row: Row, breaker: Row | None, window: Window) -> str:
+def _state(row: Row, breaker: Row | None, until_ns: int) -> str:
     last_ns = parse_time(row["last_report"], "at", 0)
     interval_ns = (last_ns - row["first_ns"]) / max(row["reports"] - 1, 1)
-    if last_ns < window.end_ns - max(_SILENT_NS, _MISSING * interval_ns):
+    if last_ns < until_ns - max(_SILENT_NS, _MISSING * interval_ns):
         return "silent"
     if breaker is not None and (breaker["state"] != "closed" or breaker["key_refused"]):
         return "refused"

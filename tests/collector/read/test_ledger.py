@@ -568,6 +568,15 @@ def test_an_agent_is_silent_after_three_missing_reports_of_its_own_pace(fill, re
     assert {row["agent"]: row["state"] for row in agents(reader, window())} == {"a1": "silent", "slow": "up"}
 
 
+def test_no_agent_is_silent_whose_reports_may_wait_to_be_loaded(fill, reader):
+    """An engine that was away, or is slow, is no reason to look after agents."""
+    fill("agent_reports", [report(-200 + 10 * number, number, 0) for number in range(1, 10)])
+
+    reader.unloaded_ns = lambda signals: NOW_NS - 80 * SECOND_NS if "reports" in signals else None
+
+    assert [row["state"] for row in agents(reader, window())] == ["up"]
+
+
 def test_an_agent_whose_blocks_wait_is_spooling_and_the_canary_is_no_agent(fill, reader):
     """Blocks older than ten seconds wait for the collector; the collector's own stream is not listed."""
     fill(
