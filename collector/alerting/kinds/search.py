@@ -46,10 +46,12 @@ class Search:
     reads: ClassVar = RECORDS
 
     def find(self, sources: Sources, at: datetime) -> list[Sample]:
-        """Give the groups beyond the threshold; the value is the number of records."""
-        now = nanoseconds(at)
+        """Give the groups beyond the threshold; the value is the number of records. Too few are said as of when the first came that is not loaded yet."""
+        reader, now = sources.reader(), nanoseconds(at)
+        if self.below is not None:
+            now = min(now, reader.unloaded_ns(RECORDS) or now)
         search = without_own(compile_search(self.text, LOGS, now), self.text)
-        groups = counted(sources.reader(), Slice(self._window(now), search), self.by)
+        groups = counted(reader, Slice(self._window(now), search), self.by)
         return [
             Sample(
                 {_label(field): value for field, value in zip(self.by, values, strict=True) if value},

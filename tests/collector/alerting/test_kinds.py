@@ -80,6 +80,19 @@ def test_a_search_counts_records_by_field(ask, store):
     assert not ask.over(rule.format(3), {"service": "payment"}, AT)
 
 
+def test_too_few_records_are_not_counted_where_some_wait_to_be_loaded(ask, store):
+    """After an engine was away a rule that misses a word looks at the time before."""
+    row = {"service": "job", "severity": "info", "severity_number": 9, "body": "done", "batch_id": "b", "line": 1, "retention_days": 3000}  # fmt: skip
+    store.insert("logs", [{**row, "occurred_at": at(400)}], "kinds-few")
+    rule = "search: done, below: 1, within: 5m"
+    first_ns = int((AT - timedelta(seconds=350)).timestamp() * 1e9)
+
+    now = ask(rule)
+    ask.sources = Sources(lambda: Reader(store, unloaded_ns=lambda _: first_ns))
+
+    assert (now, ask(rule)) == ({(): 0.0}, {})
+
+
 def test_a_silent_service_is_found_until_it_is_heard(ask, store):
     """Twenty records within a day and none for ten minutes; a handful was a person trying."""
     rows = [{"service": "checkout", "minute": at(900)[:19], "last_at": at(850), "records": 30, "severity": "info", "env": "prod", "retention_days": 3000}]  # fmt: skip
