@@ -309,6 +309,7 @@ def build(settings: Settings, tour: str = "") -> Collector:
         prometheus,
         settings.query_at_once,
         partial(_loaded, journal),
+        journal.attend,
     )
     allowed = settings.allowed_hosts if settings.allowed_hosts or is_loopback(settings.host) else ("*",)
     collector = Collector(

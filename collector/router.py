@@ -17,7 +17,7 @@ from anyio import to_thread
 
 from collector.api.clickhouse import PREFIX, ClickHouse
 from collector.api.prometheus import Prometheus
-from collector.api.reads import signals_of
+from collector.api.reads import signals_of, watches
 from collector.errors import FuseboardError
 from collector.probes import Probes
 from collector.receive.app import Receiver
@@ -74,6 +74,7 @@ class Router:
         prometheus: ``/prometheus/`` and ``/api/v1/metrics/``.
         at_once: Statements of readers that may run at once.
         loaded: Given the signals that are read (``None`` = any may be), returns when what waited for a reader of them can be read.
+        attended: Told that somebody watches; returns at once.
 
     Attributes:
         pages: Everything else; ``None`` = not installed.
@@ -89,6 +90,7 @@ class Router:
         prometheus: Prometheus,
         at_once: int,
         loaded: Callable[[Collection[str] | None], Awaitable[None]],
+        attended: Callable[[], object],
     ) -> None:
         self._receiver = receiver
         self._probes = probes
@@ -97,6 +99,7 @@ class Router:
         self._prometheus = prometheus
         self._at_once = at_once
         self._loaded = loaded
+        self._attended = attended
         self.pages: App | None = None
         self.collector: Runs | None = None
 
@@ -116,6 +119,8 @@ class Router:
             await self._loaded(METRICS)
             await self._prometheus(scope, receive, send)
         elif path.startswith("/api/"):
+            if watches(path):
+                self._attended()
             await self._loaded(signals_of(path))
             await self._api(scope, receive, send)
         elif path == PREFIX or path.startswith(f"{PREFIX}/"):

@@ -4,6 +4,8 @@ Which signals an answer is made of: what a question about it waits for, of the r
 What is kept in `state/` or in memory (alerts, silences, sessions, settings, …) is made of none, and answered at once. Samples of metrics are waited for by those
 who show them: a verdict that takes a sign from them does so once in a pass, and they gather for eight seconds even while somebody looks. Transitions wait for
 nobody, wherever they came from: they hurry (journal/patience.py).
+
+The pipeline's own answer waits for nothing, but who asks for it looks whether what was sent has arrived: nothing gathers any longer (`watches`).
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 PREFIX = "/api/v1/"
+_PIPELINE = f"{PREFIX}pipeline"
 
 _CALLS = ("traces",)
 _HEARD = ("logs", "traces", "breakers")
@@ -48,3 +51,8 @@ def signals_of(path: str) -> Collection[str] | None:
         return () if path.startswith("/api/") else None
     first, _, rest = path.removeprefix(PREFIX).partition("/")
     return _SIGNALS.get(f"{first}/{rest.partition('/')[0]}", _SIGNALS.get(first))
+
+
+def watches(path: str) -> bool:
+    """Say whether *path* tells how far storing is: who watches it until the journal is empty must not wait for a reader to come."""
+    return path == _PIPELINE

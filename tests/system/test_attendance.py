@@ -49,3 +49,14 @@ def test_a_transition_in_a_line_is_loaded_without_a_reader(serve: Callable[..., 
     )
 
     eventually(lambda: _loaded(served) > before)
+
+
+def test_who_watches_the_pipeline_sees_it_run_empty(serve: Callable[..., Served]) -> None:
+    """Records of every signal that nobody else asks for are loaded once somebody looks whether they have arrived."""
+    served = serve("default_rules = false\n")
+    for path, body in (("/v1/lines", b"watched"), ("/v1/exposition", b"watched 1\n")):
+        assert served.client.post(path, content=body).status_code == 200
+
+    eventually(lambda: served.data("/pipeline")[0]["journal"]["bytes"] == 0, 30)
+
+    assert [row["body"] for row in served.data("/logs", query="watched")] == ["watched"]
