@@ -183,11 +183,15 @@ def test_answers_are_compressed_for_whoever_reads_gzip(served) -> None:
 @pytest.mark.parametrize("statement", GRAFANA)
 def test_grafanas_driver_gets_native_of_its_version(served, statement) -> None:
     """clickhouse-go over HTTP sets default_format=Native and client_protocol_version, and reads blocks of that version."""
-    plain = ask(served, statement, default_format="Native")
-    asked = ask(served, statement, default_format="Native", client_protocol_version="54460")
+    # what is distinct comes in the order in which parts are read
+    unordered = "DISTINCT" in statement.upper()
+    as_told = {"default_format": "Native", **({"max_threads": "1"} if unordered else {})}
+    plain = ask(served, statement, **as_told)
+    asked = ask(served, statement, client_protocol_version="54460", **as_told)
 
+    same = sorted if unordered else bytes
     assert asked.status_code == 200, asked.text
-    assert asked.content == as_of(plain.content, 54460) or "arrayJoin" in statement
+    assert same(asked.content) == same(as_of(plain.content, 54460))
 
 
 def test_the_jdbc_drivers_framing_is_spoken_both_ways(served) -> None:
