@@ -54,7 +54,7 @@ def asked(tmp_path_factory) -> Iterator:
     from tests.conftest import _starter, eventually
 
     starter = _starter(tmp_path_factory.mktemp("terminal"))
-    served = next(starter)()
+    served = next(starter)("default_rules = false\n")  # its breaker stays open, and no hour would be quiet
     now_ns = time.time_ns() - 5 * 10**9
     transition = {"service": "checkout", "breaker": "payment", "target": "payment", "instance": "checkout-1", "from": "closed", "to": "open",
                   "at": now_ns / 1e9, "reason": "5 of 5 calls failed"}  # fmt: skip

@@ -391,7 +391,7 @@ def test_ctrl_c_ends_with_130_and_ends_the_question(asked, poll) -> None:
         running.kill()
 
     assert code == 130
-    assert re.search(r"reading [\d.]+ [MG]? ?of 9 G rows, \d+ %", running.text)
+    assert re.search(r"reading [\d.]+ [kMG]? ?of 9 G rows, \d+ %", running.text)
     assert "Traceback" not in running.text
     poll(
         lambda: "fuseboard_query_cancelled_statements_total 0.0" not in httpx.get(f"{asked.url}/metrics").text
