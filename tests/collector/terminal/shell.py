@@ -66,7 +66,11 @@ class OnTerminal:
     def __init__(self, url: str, *arguments: str, **more: str) -> None:
         self._master, slave = pty.openpty()
         env = environment(url, COLUMNS="160", LINES="50", **more)
-        self.process = subprocess.Popen(command(*arguments), cwd=ROOT, env=env, stdin=slave, stdout=slave, stderr=slave, start_new_session=True)  # fmt: skip
+        interruptible = [
+            "env",
+            "--default-signal=INT",
+        ]  # even where the tests themselves run in the background
+        self.process = subprocess.Popen([*interruptible, *command(*arguments)], cwd=ROOT, env=env, stdin=slave, stdout=slave, stderr=slave, start_new_session=True)  # fmt: skip
         os.close(slave)
         self._poll = select.poll()
         self._poll.register(self._master, select.POLLIN)
