@@ -114,6 +114,19 @@ _FED_BY = {
 }  # fmt: skip
 
 
+class Counting:
+    """The real store, and what it was asked."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.asked: list[str] = []
+
+    def query(self, sql: str, *more: Any) -> Any:
+        """Note and pass on."""
+        self.asked.append(sql)
+        return self._store.query(sql, *more)
+
+
 class Filler:
     """Inserts rows, and remembers which tables to empty."""
 

@@ -12,7 +12,7 @@ from collector.query.window import SECOND_NS, Window
 from collector.read.breakers import states
 from collector.read.kept import Kept
 from collector.read.sql import Reader
-from tests.collector.read.real_store import NOW_NS, span, transition
+from tests.collector.read.real_store import NOW_NS, Counting, span, transition
 
 S = SECOND_NS
 
@@ -25,19 +25,6 @@ class Clock:
     def __call__(self):
         """Give the time."""
         return self.now_s
-
-
-class Counting:
-    """The real store, and how often it was asked."""
-
-    def __init__(self, store):
-        self._store = store
-        self.asked = []
-
-    def query(self, sql, *more):
-        """Note and pass on."""
-        self.asked.append(sql)
-        return self._store.query(sql, *more)
 
 
 @pytest.fixture

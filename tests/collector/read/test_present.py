@@ -12,7 +12,7 @@ from collector.read.breakers import states
 from collector.read.held import AHEAD_NS
 from collector.read.present import Present
 from collector.read.sql import Reader
-from tests.collector.read.real_store import NOW_NS, log, transition
+from tests.collector.read.real_store import NOW_NS, Counting, log, transition
 
 S = SECOND_NS
 STATES = ("closed", "open", "half_open")
@@ -27,19 +27,6 @@ class Clock:
     def __call__(self):
         """Give the time."""
         return self.now_ns
-
-
-class Counting:
-    """The real store, and what it was asked."""
-
-    def __init__(self, store):
-        self._store = store
-        self.asked = []
-
-    def query(self, sql, *more):
-        """Note and pass on."""
-        self.asked.append(sql)
-        return self._store.query(sql, *more)
 
 
 def by_sql(store, now_ns):
