@@ -74,8 +74,8 @@ class Question:
                 self._running.discard(identifier)
 
     def _begin(self) -> tuple[str, float]:
-        self.check()
         with self._lock:
+            self.check()
             self._count()
             left_s = self.limits.time_s - self._used_s
             if left_s <= 0:
@@ -102,8 +102,9 @@ class Question:
             raise Gone("client_gone", "nobody waits for this answer any more")
 
     def leave(self) -> None:
-        """Say that the asker is gone."""
-        self._gone = True
+        """Say that the asker is gone: no statement begins after this."""
+        with self._lock:
+            self._gone = True
 
     @property
     def gone(self) -> bool:
