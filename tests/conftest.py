@@ -19,9 +19,14 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
 _READY_S = 60.0
+
+# A machine that stands still for a second in the middle of an example says nothing about the code; pytest's timeout ends what hangs.
+settings.register_profile("stalls", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("stalls")
 
 
 def free_port() -> int:
