@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import itertools
 import json
 import os
 import signal
@@ -15,6 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from random import SystemRandom
 from typing import Any
 
 import httpx
@@ -29,11 +32,29 @@ settings.register_profile("stalls", deadline=None, suppress_health_check=[Health
 settings.load_profile("stalls")
 
 
+def _ports() -> Iterator[int]:
+    """
+    This worker's own ports, in an order of chance, over and over.
+
+    Below those that the system gives to whoever binds port 0 or connects: none of these is taken between its choice and its use, and none is given twice
+    while a process that is to listen on it starts. Not of ``random``, which is seeded alike in each worker.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    mine = list(range(12_000 + worker % 4, 32_000, 4))
+    SystemRandom().shuffle(mine)
+    return itertools.cycle(mine)
+
+
+_PORTS = _ports()
+
+
 def free_port() -> int:
     """A loopback port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    for port in _PORTS:
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 def eventually(check: Callable[[], Any], within_s: float = 20.0, every_s: float = 0.1) -> Any:
