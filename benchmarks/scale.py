@@ -188,7 +188,9 @@ def report(port: int, pid: int, end_s: int, options: argparse.Namespace) -> list
 def cpu_ms(pid: int) -> float:
     """CPU of a collector and its engine so far."""
     used = 0
-    for each in (pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())):
+    # whichever thread began it: the engine is its supervisor's child
+    begun = [each.read_text().split() for each in Path(f"/proc/{pid}/task").glob("*/children")]
+    for each in (pid, *(int(child) for children in begun for child in children)):
         fields = Path(f"/proc/{each}/stat").read_text().rsplit(")", 1)[1].split()
         used += int(fields[11]) + int(fields[12])
     return used * 1000 / os.sysconf("SC_CLK_TCK")
