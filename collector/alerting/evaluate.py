@@ -84,13 +84,25 @@ class Change:
 
 @dataclass(frozen=True)
 class Reading:
-    """All instances of one breaker at one time; *opened* is the instance open for longest, if any."""
+    """All instances of one breaker (*group*) at one time; *opened* is the instance open for longest, if any."""
 
     subject: Subject
-    target: str
     standing: Standing
     opened: BreakerNow | None
-    instances: Sequence[Mapping[str, str]]
+    group: Sequence[BreakerNow]
+
+    @property
+    def target(self) -> str:
+        """What it protects against, "" if none of its instances says."""
+        return next((each.target for each in self.group if each.target), "")
+
+    @property
+    def instances(self) -> list[Mapping[str, str]]:
+        """Each instance with its state, by name: written for what is told only, for a round reads thousands."""
+        return [
+            {"instance": each.instance, "state": each.state, "since": rfc3339(each.since)}
+            for each in sorted(self.group, key=lambda each: each.instance)
+        ]
 
 
 def evaluate(
@@ -130,13 +142,9 @@ def read_subjects(breakers: Iterable[BreakerNow]) -> Iterator[Reading]:
         opened = min((b for b in group if b.state in OPEN), key=lambda b: b.since, default=None)
         yield Reading(
             subject=subject,
-            target=next((b.target for b in group if b.target), ""),
             standing=_standing(group),
             opened=opened,
-            instances=[
-                {"instance": b.instance, "state": b.state, "since": rfc3339(b.since)}
-                for b in sorted(group, key=lambda b: b.instance)
-            ],
+            group=group,
         )
 
 
@@ -146,6 +154,9 @@ def fingerprint(subject: Subject) -> str:
 
 
 def _matching(rule: Rule, breakers: Iterable[BreakerNow]) -> Iterator[BreakerNow]:
+    if not rule.matchers:
+        yield from breakers
+        return
     for breaker in breakers:
         labels = {
             "service": breaker.service,
