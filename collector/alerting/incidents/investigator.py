@@ -69,9 +69,10 @@ class Investigator:
                 return 0
             if firing != self._firing:
                 self.attend()
-            self.planner.topology = self.witness.topology(now)
+            witness = self.witness.for_one_look()
+            self.planner.topology = witness.topology(now)
             self._firing, self._drawn = firing, now
-            return sum(self._pin(incident, now) for incident in self._wanted(now))
+            return sum(self._pin(incident, witness, now) for incident in self._wanted(now))
         except FuseboardError as error:
             log.info("incidents_unexplained", code=error.code, error=error.message)
             return 0
@@ -91,8 +92,8 @@ class Investigator:
             ]
             return [*store.living(tx), *ended][-LOOKED_AT_MOST:]
 
-    def _pin(self, incident: Incident, now: datetime) -> bool:
-        found = self.witness.testimony(incident, now)
+    def _pin(self, incident: Incident, witness: Witness, now: datetime) -> bool:
+        found = witness.testimony(incident, now)
         with self.state.write() as tx:
             current = store.find(tx, incident.id)
             if current is None or not self.leads(tx, now) or current.state == "merged":

@@ -7,7 +7,7 @@ Everything is bounded: it is copied into ``state/`` and shown whole.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -50,6 +50,11 @@ class Witness:
 
     ask: Ask
     slos: Callable[[], Mapping[str, str]] = dict
+
+    def for_one_look(self) -> Witness:
+        """Give one whose questions share a reader: what several incidents ask alike, whose causes, who is ill, is read once."""
+        reader = self.ask()
+        return replace(self, ask=lambda: reader)
 
     def topology(self, now: datetime) -> Topology:
         """
@@ -167,7 +172,12 @@ def _deploys(reader: Reader, env: str, window: Window) -> list[Row]:
 def _health(
     reader: Reader, services: list[str], env: str, window: Window, slos: Mapping[str, str]
 ) -> dict[str, str]:
-    rows = board(reader, window.last(60), env, slos=slos) if services else []
+    if not services:
+        return {}
+    near = window.last(60)
+    rows = reader.once(
+        ("verdicts", near.start_ns, near.end_ns, env), lambda: board(reader, near, env, slos=slos)
+    )
     return {row["service"]: row["health"] for row in rows if row["service"] in services}
 
 

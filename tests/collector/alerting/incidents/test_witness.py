@@ -14,7 +14,7 @@ from collector.alerting.incidents.witness import LOGS_MOST, Witness
 from collector.errors import StoreUnavailable
 from collector.read.sql import Reader
 from tests.collector.alerting.world import World
-from tests.collector.read.real_store import NOW_NS, Filler, log, span, store, transition
+from tests.collector.read.real_store import NOW_NS, Counting, Filler, log, span, store, transition
 
 __all__ = ["store"]
 
@@ -102,6 +102,24 @@ def test_what_is_pinned_stays_when_the_telemetry_is_gone(store, fill, world):
 
     assert investigator(world, away).look(NOW + timedelta(seconds=30)) == 0
     assert [record["body"] for record in Answers(world.state, "").one(one)["logs"]] == ["gone"]
+
+
+def test_what_several_incidents_ask_alike_is_read_once(store, fill, world):
+    """Whose causes, and who is ill: a storm of incidents costs the engine little more than one."""
+    fill("spans", [span(-90, "payment", "POST /pay", status="error"), span(-80, "stock", "GET /items")])
+    counting = Counting(store)
+    looking = investigator(world, lambda: Reader(counting))
+
+    def looked(service):
+        opened(world, service)
+        counting.asked.clear()
+        pinned = looking.look(NOW)
+        return pinned, sum("suspicious" in sql or "severe" in sql for sql in counting.asked)
+
+    (one, asked), (two, asked_again) = looked("payment"), looked("stock")
+
+    assert (one, two) == (1, 2)
+    assert asked_again == asked > 0
 
 
 def test_while_nothing_fires_nobody_is_asked(world):
