@@ -25,7 +25,7 @@ The way of one question::
 
     terminal/  the same questions from a shell, assistants/ as tools of an assistant: clients of the HTTP API
 
-``app.py`` is the only place where objects meet; ``wiring.py`` reads out of the settings what each is given, ``router.py`` gives each request to its part.
+``app/`` is the only place where objects meet; ``wiring.py`` reads out of the settings what each is given, ``router.py`` gives each request to its part.
 """
 
 __version__ = "0.1.0"

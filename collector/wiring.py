@@ -1,7 +1,7 @@
 """
 Settings -> what each part is given: the only place that knows both.
 
-Pure but for the names of files; ``app.py`` calls these where it builds a part.
+Pure but for the names of files; ``app/`` calls these where it builds a part.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ Sealed segments into ClickHouse, exactly once.
 ``mapping.py``     a format's .sql + .proto -> the statement that loads one segment
 ``loader.py``      takes sealed segments in order, loads each target under its own token, marks it done
 ``retention.py``   how long rows are kept, by signal, service and environment
+``waiting.py``     since when records wait to be loaded
 ``quarantine.py``  finds the records the data itself makes unloadable and sets them aside
 
 In:  files the journal sealed. Out: rows, `done` markers, quarantined bytes.

@@ -14,7 +14,7 @@ from collector.access import Access
 from collector.access.passwords import Passwords
 from collector.access.roster import changed
 from collector.api import ApiParts
-from collector.app import _authenticator
+from collector.app.answering import authenticator
 from collector.receive.authenticate import Key, Keys
 from collector.state import State
 from collector.state.tables import access_keys, access_people, access_sessions
@@ -65,7 +65,7 @@ def doors(folder: Path) -> Iterator[Callable[..., Door]]:
         keys = Keys(static, access.roster)
         parts = ApiParts(
             store=None, alerts=FixedAlerts(), pipeline=FixedPipeline(), sql=FixedSql(), access=access,
-            authenticate=_authenticator(keys), settings=(("admin_key", "********", "A key."),),
+            authenticate=authenticator(keys), settings=(("admin_key", "********", "A key."),),
         )  # fmt: skip
         running = served(parts)
         client = running.__enter__()

@@ -23,7 +23,7 @@ from collector.access.oidc.provider import Provider
 from collector.access.oidc.settings import client_of
 from collector.access.passwords import Passwords
 from collector.api import ApiParts
-from collector.app import _authenticator
+from collector.app.answering import authenticator
 from collector.errors import Malformed
 from collector.receive.authenticate import Keys
 from collector.settings import OidcSettings, SettingsError, load
@@ -105,7 +105,7 @@ def site(provider: OpenId, tmp_path: Path) -> Iterator[Callable[..., Site]]:
         access.start()
         keys = Keys((), access.roster)
         parts = ApiParts(
-            store=None, alerts=FixedAlerts(), pipeline=FixedPipeline(), sql=FixedSql(), access=access, authenticate=_authenticator(keys)
+            store=None, alerts=FixedAlerts(), pipeline=FixedPipeline(), sql=FixedSql(), access=access, authenticate=authenticator(keys)
         )  # fmt: skip
         running = served(parts)
         http = running.__enter__()

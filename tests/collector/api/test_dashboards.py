@@ -3,7 +3,7 @@
 import pytest
 
 from collector.api import ApiParts
-from collector.app import _authenticator
+from collector.app.answering import authenticator
 from collector.boards import Boards
 from collector.receive.authenticate import Key, Keys
 from collector.state import State
@@ -27,7 +27,7 @@ def http(tmp_path_factory):
     keys = Keys([Key("r", "read", "read"), Key("ed", "edit", "editor"), Key("i", "ingest")])
     parts = ApiParts(
         store=None, alerts=FixedAlerts(), pipeline=FixedPipeline(), sql=FixedSql(), boards=Boards(state),
-        authenticate=_authenticator(keys),
+        authenticate=authenticator(keys),
     )  # fmt: skip
     with served(parts) as client:
         client.headers["authorization"] = "Bearer edit"

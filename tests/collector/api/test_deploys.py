@@ -7,7 +7,7 @@ import pytest
 from collector.api import ApiParts
 from collector.api.answer import Page
 from collector.api.v1.deploys import Deploy
-from collector.app import _authenticator
+from collector.app.answering import authenticator
 from collector.deploys import Deploys
 from collector.receive.authenticate import Key, Keys
 from collector.state import State
@@ -28,7 +28,7 @@ def http(store, tmp_path_factory):
     ])  # fmt: skip
     parts = ApiParts(
         store=store, alerts=FixedAlerts(), pipeline=FixedPipeline(), sql=FixedSql(), deploys=Deploys(state), clock_ns=lambda: NOW_NS,
-        authenticate=_authenticator(keys),
+        authenticate=authenticator(keys),
     )  # fmt: skip
     with served(parts) as client:
         client.headers["authorization"] = "Bearer admin"

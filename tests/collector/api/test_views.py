@@ -1,7 +1,7 @@
 import pytest
 
 from collector.api import ApiParts
-from collector.app import _authenticator
+from collector.app.answering import authenticator
 from collector.receive.authenticate import Key, Keys
 from collector.state import State
 from collector.views import Views
@@ -29,7 +29,7 @@ def http(tmp_path_factory):
         pipeline=FixedPipeline(),
         sql=FixedSql(),
         views=Views(state),
-        authenticate=_authenticator(keys),
+        authenticate=authenticator(keys),
     )
     with served(parts) as client:
         client.headers["authorization"] = "Bearer admin"
