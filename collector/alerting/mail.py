@@ -104,7 +104,7 @@ class _Conversation:
         return self._smtp.address if self._smtp else None
 
     def _sent(self, mail: Mail, begun: float) -> Outcome:
-        smtp = self._connected()
+        smtp = self._connected(begun + self._receiver.timeout_s)
         refused = smtp.send_message(mail.message, mail.sender, mail.to)
         who = "; ".join(f"{to}: {code} {readable(said)}" for to, (code, said) in refused.items())
         return Outcome(
@@ -117,9 +117,9 @@ class _Conversation:
             smtp=True,
         )
 
-    def _connected(self) -> _Smtp:
+    def _connected(self, until: float) -> _Smtp:
         if self._smtp is None:
-            self._smtp = smtp = _Smtp(self._destination, self._tls, self._receiver.timeout_s)
+            self._smtp = smtp = _Smtp(self._destination, self._tls, self._receiver.timeout_s, until)
             smtp.open()
             if self._destination.scheme == "smtp" and self._receiver.starttls:
                 smtp.starttls(context=self._tls)
@@ -151,13 +151,18 @@ class _Conversation:
 
 
 class _Smtp(smtplib.SMTP):
-    """A client that connects to judged addresses only; *address* is the one it is connected to."""
+    """
+    A client that connects to judged addresses only; *address* is the one it is connected to.
 
-    def __init__(self, destination: Destination, tls: ssl.SSLContext, timeout_s: float) -> None:
+    A connection that stands only after *until*, of ``time.monotonic``, is not used: whoever was to shut it at the deadline came before there was one.
+    """
+
+    def __init__(self, destination: Destination, tls: ssl.SSLContext, timeout_s: float, until: float) -> None:
         # A name of our own: asking the resolver for one may take longer than the attempt.
         super().__init__(timeout=timeout_s, local_hostname=socket.gethostname() or "fuseboard")
         self._destination = destination
         self._context = tls
+        self._until = until
         self._host = destination.host  # smtplib's: what STARTTLS has to prove
         self._handle: socket.socket | None = None
         self.address: str | None = None
@@ -190,6 +195,9 @@ class _Smtp(smtplib.SMTP):
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         plain = self._reached(port, timeout)
         self._handle = plain.dup()  # TLS takes the socket itself away; this one still ends the connection
+        if time.monotonic() >= self._until:
+            plain.close()
+            raise TimeoutError("the connection stood too late")
         if self._destination.scheme != "smtps":
             return plain
         return self._context.wrap_socket(plain, server_hostname=host)
