@@ -114,8 +114,7 @@ class Receiving:
                 request = Request(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
                 receiving.requests.append(request)
                 receiving.before_answer()
-                answer = receiving.answers.pop(0) if receiving.answers else Answer()
-                answer = receiving.decide(request) if receiving.decide else answer
+                answer = receiving.next_answer(request)
                 self.send_response(answer.status)
                 for name, value in answer.headers.items():
                     self.send_header(name, value)
@@ -136,6 +135,15 @@ class Receiving:
         self.url = f"http://127.0.0.1:{self.port}/hook"
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
         self.thread.start()
+
+    def next_answer(self, request: Request) -> Answer:
+        """Give what *request* is answered; requests come several at once, and each takes an answer of its own."""
+        if self.decide:
+            return self.decide(request)
+        try:
+            return self.answers.pop(0)
+        except IndexError:
+            return Answer()
 
     def answer(self, *statuses: int, **headers: str) -> None:
         """Answer the next requests with *statuses*, each with *headers* (``_`` stands for ``-``)."""
@@ -190,7 +198,7 @@ def rule_file(tmp_path: Path) -> Path:
 @pytest.fixture
 def receiver(receiving: Receiving) -> Receiver:
     """Give the settings that lead to *receiving*."""
-    return Receiver(name="pager", url=receiving.url, secret=SECRET, allow_private=True, timeout_s=5)
+    return Receiver(name="pager", url=receiving.url, secret=SECRET, allow_private=True, timeout_s=60)
 
 
 @pytest.fixture

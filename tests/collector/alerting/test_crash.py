@@ -36,7 +36,7 @@ def forking() -> Iterator[subprocess.Popen[str]]:
     )
     yield process
     process.stdin.close()
-    process.wait(10)
+    process.wait(60)
     process.stdout.close()
 
 

@@ -56,15 +56,13 @@ def test_retry_after_may_be_a_date(start, receiving, breakers, clock):
     from email.utils import format_datetime
 
     alerting = start()
-    receiving.answer(
-        503, Retry_After=format_datetime(datetime.now(UTC) + timedelta(seconds=300), usegmt=True)
-    )
+    receiving.answer(503, Retry_After=format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True))
     fire(alerting, breakers, clock)
     alerting.deliver_due()
 
-    clock.forward(290)
+    clock.forward(3300)
     assert alerting.deliver_due() == 0
-    clock.forward(11)
+    clock.forward(301)
     assert alerting.deliver_due() == 1
 
 
@@ -262,11 +260,12 @@ def test_an_answer_that_drips_ends_at_the_timeout():
         (outcome,) = Sender(Egress(())).send([post], allow_private=True, timeout_s=0.3)
         elapsed = time.monotonic() - begun
         stop.set()
+        socket.create_connection(server.getsockname()).close()  # if the time was over before we connected
         thread.join()
 
     assert outcome.status is None
     assert outcome.error == "timeout: no complete answer within 0.3 s"
-    assert elapsed < 5
+    assert elapsed < 60  # 64 KiB of a header, a byte at a time, are twenty minutes
 
 
 def test_breaker_events_go_to_who_asked_for_them(start, receiving, receiver, breakers, clock):

@@ -96,7 +96,7 @@ def test_the_service_beats_while_it_evaluates_and_stops_with_the_engine(start, r
     component = start(receivers=(), heartbeat=HeartbeatSettings(own, 5), interval_s=0.05)
     assert not component.evaluates()
     component.start()
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while not receiving.requests:
         assert time.monotonic() < until
         time.sleep(0.01)
@@ -105,7 +105,7 @@ def test_the_service_beats_while_it_evaluates_and_stops_with_the_engine(start, r
     while component.evaluates():
         assert time.monotonic() < until
         time.sleep(0.01)
-    component.stop()
+    component.stop(60)
     (row,) = component.sent.receivers()
 
     assert (row["name"], row["heartbeat_s"], row["state"]) == ("heartbeat", 5, "ok")

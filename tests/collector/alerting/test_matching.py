@@ -68,7 +68,7 @@ def test_any_text_is_read_or_refused(text):
 def test_no_expression_holds_up_a_round():
     """What needs exponential time elsewhere is answered at once."""
     matcher = LabelMatcher("service", "=~", "(a+)+b")
-    began = time.process_time()
+    began = time.thread_time()
     assert not matcher.matches({"service": "a" * 5000})
 
-    assert time.process_time() - began < 1
+    assert time.thread_time() - began < 1

@@ -131,17 +131,12 @@ def test_what_was_pending_in_the_outbox_is_sent_after_a_restart(start, receiving
 
 def test_the_threads_deliver_and_stop(start, receiving, breakers, clock):
     """start() evaluates and delivers by itself; stop() ends every thread and frees the lease."""
-    import time
-
     alerting = start(interval_s=0.05)
     breakers.set(state="open", since=clock.at - timedelta(minutes=1))
     alerting.start()
-    until = time.monotonic() + 10
-    while not (alerting.deliveries() and alerting.deliveries()[0]["status"] == "delivered"):
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    eventually(lambda: [each["status"] for each in alerting.deliveries()] == ["delivered"], 60, 0.01)
     assert alerting.health().ok
-    alerting.stop()
+    alerting.stop(60)
 
     assert not alerting._threads.running
     assert start(holder="another").round().outcome == "done"

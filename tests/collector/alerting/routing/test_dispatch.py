@@ -327,16 +327,16 @@ def test_ten_thousand_alerts_are_planned_within_two_seconds(state):
 
     with state.write() as tx:
         history.apply(tx, changes)
-        began = time.process_time()
+        began = time.thread_time()
         events = world.planner.plan(tx, changes, after([], changes), world.now)
-        first_s = time.process_time() - began
+        first_s = time.thread_time() - began
         living = history.living(tx)
-        began = time.process_time()
+        began = time.thread_time()
         nothing = world.planner.plan(tx, [], living, world.now)
-        second_s = time.process_time() - began
+        second_s = time.thread_time() - began
 
     assert sum(event.type == "alert.firing" for event in events) == 10_001
     assert nothing == []
-    # CPU seconds; on an idle machine half of what is promised, beside seven busy neighbours twice as much.
+    # CPU seconds of this thread, whatever others of the process do; on an idle machine half of what is promised, beside seven busy neighbours twice as much.
     assert first_s < 4
     assert second_s < 1
