@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -34,7 +35,8 @@ class Collector:
     Records what it has taken, once per Idempotency-Key.
 
     ``script`` is asked for each request (path, number of it, from 0) and may answer a status with headers, "cut": take it and
-    cut the connection before the answer, or "502": take it, and something in between answers 502.
+    cut the connection before the answer, or "502": take it, and something in between answers 502. ``closed`` counts the connections
+    over which lines came that are closed.
     """
 
     taken: dict[str, Request] = field(default_factory=dict)
@@ -57,6 +59,10 @@ class Collector:
         """The requests of one path, once per key."""
         with self.lock:
             return [request for request in self.taken.values() if request.path == path]
+
+    def numbered(self, path: str) -> list[Request]:
+        """The requests of one path by the numbers of their blocks: with two senders a later one may arrive first."""
+        return sorted(self.of(path), key=number_of)
 
     def receive(
         self, path: str, headers: dict[str, str], body: bytes
@@ -84,6 +90,13 @@ class Collector:
         return "cut" if verdict == "cut" else (200, {}, duplicate)
 
 
+def number_of(request: Request) -> int:
+    """Where a block begins in its source: what its source has numbered it with, or the file's offset."""
+    found = re.search(r"(?:^|,)offset=(\d+)", request.headers["fuseboard-source"])
+    assert found is not None
+    return int(found[1])
+
+
 def serve(collector: Collector) -> ThreadingHTTPServer:
     """Start an HTTP server around *collector*."""
 
@@ -97,7 +110,8 @@ def serve(collector: Collector) -> ThreadingHTTPServer:
 
         def finish(self) -> None:
             super().finish()
-            collector.closed += 1
+            if getattr(self, "path", "") == "/v1/lines":
+                collector.closed += 1
 
         def do_POST(self) -> None:
             length = int(self.headers["Content-Length"])
@@ -186,18 +200,19 @@ class AgentProcess:
     def kill(self) -> None:
         """End it with SIGKILL."""
         self.running().kill()
-        self.running().communicate(timeout=20)
+        self.running().communicate(timeout=60)
 
     def terminate(self) -> int:
         """SIGTERM; the answer is the exit code."""
         self.running().send_signal(signal.SIGTERM)
-        self.running().communicate(timeout=30)
+        self.running().communicate(timeout=60)
         return self.running().returncode
 
     def happened(self, event: str) -> list[dict[str, Any]]:
         """The agent's own log lines of one event."""
-        lines = self.log.read_text().splitlines()
-        return [record for line in lines if (record := json.loads(line))["event"] == event]
+        lines = self.log.read_text().splitlines(keepends=True)
+        ended = [line for line in lines if line.endswith("\n")]  # the last one may be half written
+        return [record for line in ended if (record := json.loads(line))["event"] == event]
 
     def relay(self) -> str:
         """The relay's address, once it is there."""
@@ -226,7 +241,7 @@ def wait_for() -> Callable[..., None]:
     return wait_until
 
 
-def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 20.0) -> None:
+def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 60.0) -> None:
     """Poll *condition* until it holds or fail saying *what* did not happen."""
     deadline = time.monotonic() + timeout_s
     while not condition():

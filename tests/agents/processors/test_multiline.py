@@ -307,27 +307,11 @@ def test_hostile_lines_take_linear_time(near):
     spent = []
     for size in (200_000, 800_000):
         body = near * (size // len(near))
-        began = time.process_time()
+        began = time.thread_time()
         AUTO.fold(body)
         AUTO.settled_bytes(body + b"\tat z\n")
         AUTO.settled_bytes(body)
-        spent.append(time.process_time() - began)
+        spent.append(time.thread_time() - began)
 
     assert spent[1] < max(8 * spent[0], 0.5)
     assert spent[1] < 10
-
-
-def test_a_growing_traceback_is_shipped_as_one_record(tmp_path, collector, agent, wait_for, follow_toml):
-    """Written in two parts a moment apart, it is one line; one that never ends is shipped all the same."""
-    log = tmp_path / "app.log"
-    head, tail = PYTHON[:60], PYTHON[60:]
-    log.write_bytes(b"one\n" + head[: head.rfind(b"\n") + 1])
-    agent.start(follow_toml(collector.url, log))
-    wait_for(lambda: b"one" in collector.lines(), "the first line")
-    with log.open("ab") as file:
-        file.write(head[head.rfind(b"\n") + 1 :] + tail + b"two\n" + JAVA)
-
-    wait_for(lambda: len(collector.lines()) == 4, "four records")
-
-    folded = [json.loads(line)["message"] for line in collector.lines() if line.startswith(b"{")]
-    assert sorted(folded) == sorted(text.decode().rstrip("\n") for text in (PYTHON, JAVA))

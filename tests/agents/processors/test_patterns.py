@@ -83,6 +83,11 @@ def test_expressions_without_text_are_named():
     assert costly([r"\d{16}", r"user=\d+", r"(?i)secret"]) == [r"\d{16}"]
 
 
+def stopped():
+    """A clock that stands still: the time of a block is never over, however long the machine pauses."""
+    return 0.0
+
+
 LINES = st.lists(st.text("abAB1 ", max_size=6).map(str.encode), min_size=1, max_size=80)
 
 
@@ -91,7 +96,7 @@ def test_flags_and_replacements_are_those_of_re(lines, expression):
     """Literals and batches change no answer."""
     body = b"\n".join(lines)
     compiled = re.compile(expression.encode())
-    asked = LinePattern(expression)
+    asked = LinePattern(expression, clock=stopped)
 
     assert asked.flags(lines, body, unseen=False) == [bool(compiled.search(line)) for line in lines]
     replaced = list(lines)
@@ -108,7 +113,7 @@ def test_a_match_in_a_long_line_is_found_across_windows(place):
     line = b"x" * place + b"card-1234567890-end" + b"x" * (100_000 - place)
     lines = [line]
 
-    made = LinePattern(r"card-\d+-end").replace(lines, line, b"*", b"?")
+    made = LinePattern(r"card-\d+-end", clock=stopped).replace(lines, line, b"*", b"?")
 
     assert (made, lines) == (1, [b"x" * place + b"*" + b"x" * (100_000 - place)])
 
@@ -117,7 +122,7 @@ def test_a_match_longer_than_a_window_goes_whole():
     """In parts, but nothing of it stays."""
     lines = [b"k=" + b"7" * 50_000 + b";"]
 
-    LinePattern(r"7+").replace(lines, lines[0], b"*", b"?")
+    LinePattern(r"7+", clock=stopped).replace(lines, lines[0], b"*", b"?")
 
     assert set(lines[0]) == set(b"k=*;")
 
@@ -139,6 +144,6 @@ def test_the_worst_lines_of_an_accepted_expression_are_bounded(expression):
     for line in (b"a" * 300 + b"b" * 300, b"foo", b" \t" * 50, b"a.a.@"):
         whole = (line * (300_000 // len(line)))[:300_000]
         for body in (whole, b"\n".join(whole[at : at + 8000] for at in range(0, 300_000, 8000))):
-            began = time.process_time()
+            began = time.thread_time()
             LinePattern(expression).flags(body.split(b"\n"), body, unseen=False)
-            assert time.process_time() - began < 4
+            assert time.thread_time() - began < 4

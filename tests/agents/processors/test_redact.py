@@ -200,9 +200,9 @@ def test_hostile_lines_take_linear_time(near):
     spent = []
     for size in (250_000, 1_000_000):
         body = b'"ssn":' + near * (size // len(near))
-        began = time.process_time()
+        began = time.thread_time()
         redacted(body, ALL, ("ssn",))
-        spent.append(time.process_time() - began)
+        spent.append(time.thread_time() - began)
 
     assert spent[1] < max(8 * spent[0], 0.5)
     assert spent[1] < 10

@@ -97,7 +97,7 @@ def test_redactions_are_counted_by_kind(tmp_path, collector, agent, wait_for, fo
     agent.start(f'metrics_listen = "127.0.0.1:{free_port}"\n' + settings)
     wait_for(lambda: len(collector.lines()) == 50, "the lines")
 
-    with urllib.request.urlopen(f"http://127.0.0.1:{free_port}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{free_port}/metrics", timeout=60) as answer:
         text = answer.read().decode()
 
     found = dict(re.findall(r'fuseboard_agent_redacted_total\{kind="(\w+)"\} (\d+)', text))

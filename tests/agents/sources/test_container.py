@@ -321,7 +321,7 @@ def test_a_process_tree_is_summed():
     parent.stdin.flush()
     assert parent.stdout.readline() == "2\n"
     one = {sample.name: sample.value for sample in procfs.tree_samples(parent.pid)}
-    parent.communicate("\n", timeout=10)
+    parent.communicate("\n", timeout=60)
 
     assert (both["container_processes"], one["container_processes"]) == (2, 1)
     assert both["container_memory_working_set_bytes"] > one["container_memory_working_set_bytes"] + 20_000_000
@@ -377,12 +377,12 @@ def test_a_service_that_ends_is_ended(collector, agent, wait_for):
         f'collector = "{collector.url}"\n[container]\nenabled = true\ninterval_s = 0.2\npid_file = "{pid_file}"\n'
     )
     wait_for(lambda: bool(collector.of("/v1/exposition")), "a sample")
-    service.communicate(b"\n", timeout=10)
+    service.communicate(b"\n", timeout=60)
 
     wait_for(lambda: len(agent.happened("container_not_measured")) >= 2, "the end")
     wait_for(lambda: bool(stale(collector)), "the stale samples")
 
-    last = [r for r in collector.of("/v1/exposition") if r not in stale(collector)][-1]
+    last = [r for r in collector.numbered("/v1/exposition") if r not in stale(collector)][-1]
     assert len(stale(collector)) == 1
     assert stale(collector)[0].body == last.body
 

@@ -137,8 +137,8 @@ def test_5000_files_are_looked_for_in_milliseconds(tmp_path):
     finder = Finder()
     assert len(found(finder, tmp_path / "*.log")) == 5000
 
-    began = time.process_time()
+    began = time.thread_time()
     for _ in range(10):
         found(finder, tmp_path / "*.log")
 
-    assert (time.process_time() - began) / 10 < 0.05
+    assert (time.thread_time() - began) / 10 < 0.05

@@ -4,6 +4,16 @@ import json
 
 import pytest
 
+PYTHON = b"""Traceback (most recent call last):
+  File "a.py", line 1, in <module>
+    charge()
+    ~~~~~~^^
+ConnectionError: payment is down
+"""
+JAVA = b"""Exception in thread "main" shop.PayException: no stock
+\tat shop.Stock.take(Stock.java:7) ~[app.jar:1.0]
+\tat shop.Main.main(Main.java:3)
+"""
 LINES = ["plain", "Grüße, 世界", "smile 😀 end", "ੂ\u0a0a gurmukhi"]
 
 
@@ -104,6 +114,27 @@ def test_blank_lines_alone_are_counted_and_not_sent(tmp_path, by_hand):
 
     assert agent.lines() == []
     assert agent.dropped() == {"blank": [1, 4, 3]}
+
+
+def test_a_growing_traceback_is_shipped_as_one_record(tmp_path, by_hand):
+    """Written in two parts a moment apart, it is one line; one that never ends is shipped all the same."""
+    log = tmp_path / "app.log"
+    head = PYTHON[: PYTHON.index(b"    charge")]
+    log.write_bytes(b"one\n" + head)
+    agent = by_hand(log).poll(0.25)
+    waiting = agent.lines()
+    with log.open("ab") as file:
+        file.write(PYTHON.removeprefix(head) + b"two\n" + JAVA)
+    whole = agent.poll(0.25).lines()
+    with_the_last = agent.poll(1.25).lines()
+
+    def one(text):
+        """The record a traceback becomes."""
+        return json.dumps({"level": "error", "message": text.decode().rstrip("\n")}).encode()
+
+    assert waiting == [b"one"]
+    assert whole == [b"one", one(PYTHON), b"two"]
+    assert with_the_last == [b"one", one(PYTHON), b"two", one(JAVA)]
 
 
 def test_a_containers_record_is_not_cut_between_its_pieces(tmp_path, by_hand):
