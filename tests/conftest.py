@@ -57,7 +57,7 @@ def free_port() -> int:
     raise AssertionError("no port is free")
 
 
-def eventually(check: Callable[[], Any], within_s: float = 20.0, every_s: float = 0.1) -> Any:
+def eventually(check: Callable[[], Any], within_s: float = 60.0, every_s: float = 0.1) -> Any:
     """Ask *check* until it answers something true or *within_s* is over; its last answer, or its last error, is the failure."""
     deadline = time.monotonic() + within_s
     last: object = None

@@ -54,7 +54,7 @@ def test_sigterm_drains_and_ends_with_zero(serve) -> None:
     """What was acknowledged just before is in the database; a second collector on the directory had been refused."""
     served = serve()
     second = _run("serve", "--data-dir", str(served.data_dir), "--port", "0")
-    taken = httpx.post(f"{served.url}/v1/lines", content=b"the last line")
+    taken = httpx.post(f"{served.url}/v1/lines", content=b"the last line", timeout=60)
     served._process.send_signal(signal.SIGTERM)
     code = served._process.wait(timeout=60)
 

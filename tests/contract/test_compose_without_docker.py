@@ -60,7 +60,7 @@ def clickhouse(folder: Path) -> Iterator[int]:
         yield int(process.stdout.readline())
         assert process.stdin is not None
         process.stdin.close()
-        process.wait(timeout=30)
+        process.wait(timeout=60)
 
 
 @pytest.mark.system
@@ -83,8 +83,12 @@ def test_migrate_collector_and_dashboards_work_together(tmp_path: Path) -> None:
         )
         for name in ports:
             stack.enter_context(running(*here(name, replaced)))
-        collector = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{ports['collector']}"))
-        pages = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{ports['dashboards']}"))
+        collector = stack.enter_context(
+            httpx.Client(base_url=f"http://127.0.0.1:{ports['collector']}", timeout=60)
+        )
+        pages = stack.enter_context(
+            httpx.Client(base_url=f"http://127.0.0.1:{ports['dashboards']}", timeout=60)
+        )
         health = {name: compose.health_url(compose.services()[name])[1] for name in ports}
         eventually(lambda: collector.get(health["collector"]).status_code == 200, 60)
         eventually(lambda: pages.get(health["dashboards"]).status_code == 200, 60)

@@ -49,17 +49,17 @@ class FixedSql:
 
 
 @contextmanager
-def running(app: Any, timeout_s: float = 30) -> Iterator[httpx.Client]:
+def running(app: Any, timeout_s: float = 60) -> Iterator[httpx.Client]:
     """*app* on a real socket, and a client of it."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", ws="none", lifespan="off"))
     thread = threading.Thread(target=server.run)
     thread.start()
-    deadline = time.monotonic() + 10
-    while not server.started:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    port = server.servers[0].sockets[0].getsockname()[1]
+    deadline = time.monotonic() + 60
     try:
+        while not server.started:
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        port = server.servers[0].sockets[0].getsockname()[1]
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=timeout_s) as client:
             yield client
     finally:
@@ -75,18 +75,23 @@ def served(parts: ApiParts) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="session")
-def served_client(store):
-    """A client of the API over the real database, at the tests' now."""
-    tail = Tail(
+def served_tail(store):
+    """The live tail of that API."""
+    return Tail(
         store, TailLimits(viewers=3, searches=2, tick_s=0.05, alive_s=0.2), TailMetrics(CollectorRegistry())
     )
+
+
+@pytest.fixture(scope="session")
+def served_client(store, served_tail):
+    """A client of the API over the real database, at the tests' now."""
     parts = ApiParts(
         store=store,
         alerts=FixedAlerts(),
         deliveries=FixedDeliveries(),
         pipeline=FixedPipeline(),
         sql=FixedSql(),
-        tail=tail,
+        tail=served_tail,
         export_rows=250,
         clock_ns=lambda: NOW_NS,
     )

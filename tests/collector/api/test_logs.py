@@ -176,13 +176,15 @@ def test_pages_are_whole_while_others_write(fill, client, order):
     writer = threading.Thread(target=write)
     writer.start()
     seen, cursor = [], ""
-    while cursor is not None:
-        asked = {"limit": 9, "order": order} | ({"cursor": cursor} if cursor else {})
-        body = client.get("/api/v1/logs", params=asked).json()
-        seen += [row["line"] for row in body["data"]]
-        cursor = body["next_cursor"]
-    reading.set()
-    writer.join()
+    try:
+        while cursor is not None:
+            asked = {"limit": 9, "order": order} | ({"cursor": cursor} if cursor else {})
+            body = client.get("/api/v1/logs", params=asked).json()
+            seen += [row["line"] for row in body["data"]]
+            cursor = body["next_cursor"]
+    finally:
+        reading.set()
+        writer.join()
 
     assert sorted(line for line in seen if line < 1000) == list(range(120))
     assert len(seen) == len(set(seen))

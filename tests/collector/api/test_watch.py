@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,6 +29,8 @@ from collector.store.question import Questions
 from tests.collector.api.conftest import FixedAlerts, FixedPipeline, served
 from tests.collector.read.real_store import NOW_NS
 
+# Nothing that is ended, or told at once, takes this long even on a machine that stands still now and then; `SLOW` takes longer.
+SOON_S = 15
 SLOW = "SELECT count() AS n FROM numbers(9000000000) WHERE NOT ignore(sipHash64(number)) LIMIT 1"
 
 
@@ -60,10 +63,23 @@ def slow(store) -> Store:
 
 
 @pytest.fixture(scope="module")
-def client(store, slow) -> Iterator[httpx.Client]:
+def bulkhead() -> Bulkhead:
+    """Three at once, one waits."""
+    return Bulkhead(3, 1, 30)
+
+
+@pytest.fixture(scope="module")
+def served_client(store, slow, bulkhead) -> Iterator[httpx.Client]:
     """An API that needs a minute for every question, and takes three at once."""
-    with served(parts(store, slow, bulkhead=Bulkhead(3, 1, 30))) as client:
+    with served(parts(store, slow, bulkhead=bulkhead)) as client:
         yield client
+
+
+@pytest.fixture
+def client(served_client, store, bulkhead, poll) -> httpx.Client:
+    """Its client, when nothing is left of the test before."""
+    poll(lambda: (bulkhead.running, bulkhead.waiting, running(store)) == (0, 0, 0), every_s=0.02)
+    return served_client
 
 
 def running(store: Store) -> int:
@@ -95,7 +111,7 @@ def test_a_closed_connection_ends_its_statement(client, store, poll, path, body)
     began = time.monotonic()
     poll(lambda: running(store) == 0, every_s=0.02)
 
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < SOON_S
 
 
 def test_a_question_of_several_statements_begins_no_other(client, store, poll) -> None:
@@ -124,21 +140,20 @@ def test_a_cancelled_task_ends_its_statement(store, slow, poll) -> None:
     took_s = asyncio.run(ask())
     poll(lambda: running(store) == 0, every_s=0.02)
 
-    assert took_s < 0.5
+    assert took_s < SOON_S
 
 
 def test_how_far_a_question_is(client, poll) -> None:
     """Rows, share and state while it runs; unknown before and after."""
     before = client.get("/api/v1/queries/how-far-is-it").json()["data"][0]
-    connection = sent(client, "/api/v1/logs", name="how-far-is-it")
 
     def now() -> dict[str, object]:
         (row,) = client.get("/api/v1/queries/how-far-is-it").json()["data"]
         return row
 
-    found = poll(lambda: (row := now())["rows_read"] and row)
-    later = poll(lambda: (row := now())["percent"] > found["percent"] and row)
-    connection.close()
+    with sent(client, "/api/v1/logs", name="how-far-is-it"):
+        found = poll(lambda: (row := now())["rows_read"] and row)
+        later = poll(lambda: (row := now())["percent"] > found["percent"] and row)
     after = poll(lambda: (row := now())["state"] == "unknown" and row)
 
     assert (before["state"], before["percent"], before["rows_total"]) == ("unknown", None, None)
@@ -164,26 +179,25 @@ def test_a_question_has_the_name_it_was_given_or_a_random_one(store) -> None:
     assert unknown.status_code == 200
 
 
-def test_a_crowd_waits_and_the_rest_is_told_at_once(client, store, poll) -> None:
+def test_a_crowd_waits_and_the_rest_is_told_at_once(client, store, bulkhead, poll) -> None:
     """Three run, one waits, the fifth gets 503 with Retry-After at once; what needs no turn is answered all along."""
-    connections = [sent(client, "/api/v1/logs", name=f"crowd-{number}-of-4") for number in range(4)]
-    poll(lambda: running(store) == 3, every_s=0.02)
-    poll(lambda: any(client.get(f"/api/v1/queries/crowd-{number}-of-4").json()["data"][0]["state"] == "waiting" for number in range(4)))  # fmt: skip
+    with ExitStack() as connections:
+        for number in range(4):
+            connections.enter_context(sent(client, "/api/v1/logs", name=f"crowd-{number}-of-4"))
+        poll(lambda: (running(store), bulkhead.waiting) == (3, 1), every_s=0.02)
 
-    began = time.monotonic()
-    refused = client.get("/api/v1/logs")
-    pipeline, alerts = client.get("/api/v1/pipeline"), client.get("/api/v1/alerts")
-    breakers = Present(store).current()  # what rules ask
-    took_s = time.monotonic() - began
-    for connection in connections:
-        connection.close()
+        began = time.monotonic()
+        refused = client.get("/api/v1/logs")
+        pipeline, alerts = client.get("/api/v1/pipeline"), client.get("/api/v1/alerts")
+        breakers = Present(store).current()  # what rules ask
+        took_s = time.monotonic() - began
     poll(lambda: running(store) == 0, every_s=0.02)
 
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "queries_busy")
     assert int(refused.headers["retry-after"]) >= 1
     assert (pipeline.status_code, alerts.status_code) == (200, 200)
     assert breakers == []
-    assert took_s < 3
+    assert took_s < SOON_S
 
 
 @pytest.mark.parametrize("which", ["api", "prometheus"])
@@ -202,7 +216,7 @@ def test_a_crowd_of_readers_leaves_ingests_threads_alone(store, slow, poll, whic
             with ThreadPoolExecutor(1) as mine:
                 await loop.run_in_executor(mine, partial(poll, lambda: given.bulkhead.waiting >= 20))
             began = time.monotonic()
-            await asyncio.wait_for(asyncio.to_thread(lambda: None), 5)
+            await asyncio.wait_for(asyncio.to_thread(lambda: None), SOON_S)
             took_s = time.monotonic() - began
             for each in asking:
                 each.cancel()
@@ -212,10 +226,10 @@ def test_a_crowd_of_readers_leaves_ingests_threads_alone(store, slow, poll, whic
     took_s = asyncio.run(crowd())
     poll(lambda: running(store) == 0, every_s=0.02)
 
-    assert took_s < 1
+    assert took_s < SOON_S
 
 
-def test_a_question_that_takes_too_long_says_what_to_narrow(store, slow) -> None:
+def test_a_question_that_takes_too_long_says_what_to_narrow(store, slow, poll) -> None:
     """422, the setting, its value and the advice; nothing runs on."""
     with served(parts(store, slow, limits=QueryLimits(time_s=0.3))) as client:
         answer = client.get("/api/v1/logs")
@@ -223,10 +237,10 @@ def test_a_question_that_takes_too_long_says_what_to_narrow(store, slow) -> None
     assert answer.status_code == 422
     assert answer.json()["error"]["type"] == "too_expensive"
     assert "0.3 s (query_timeout_s): narrow start and end" in answer.json()["error"]["message"]
-    assert running(store) == 0
+    poll(lambda: running(store) == 0, within_s=SOON_S, every_s=0.02)
 
 
-def test_a_body_that_ends_half_way(client) -> None:
+def test_a_body_that_ends_half_way(client, poll) -> None:
     """A client that goes away while it sends its statement leaves nothing behind; the next one is answered."""
     url = urlsplit(str(client.base_url))
     client.get("/api/v1/pipeline")
@@ -237,4 +251,4 @@ def test_a_body_that_ends_half_way(client) -> None:
         half.close()
 
     assert client.get("/api/v1/pipeline").status_code == 200
-    assert threading.active_count() <= before + 2
+    poll(lambda: threading.active_count() <= before + 2)

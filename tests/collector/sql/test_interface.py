@@ -6,6 +6,8 @@ import gzip
 import socket
 import struct
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from http.client import HTTPConnection, HTTPResponse
 
 import clickhouse_connect
 import httpx
@@ -363,7 +365,10 @@ def test_more_statements_than_may_run_wait_their_turn(served) -> None:
     """Ten at once are all answered."""
     with ThreadPoolExecutor(10) as pool:
         texts = list(
-            pool.map(lambda n: httpx.post(f"{served.url}/clickhouse/", content=f"SELECT {n}").text, range(10))
+            pool.map(
+                lambda n: httpx.post(f"{served.url}/clickhouse/", content=f"SELECT {n}", timeout=60).text,
+                range(10),
+            )
         )
 
     assert texts == [f"{n}\n" for n in range(10)]
@@ -409,25 +414,29 @@ def test_when_enough_wait_the_next_is_told_at_once(served, poll, path, most, bus
     """Four run, some wait, one more is a 503 with Retry-After; when they go away everybody's turn comes again."""
     slow = "SELECT count() FROM numbers(9000000000) WHERE NOT ignore(sipHash64(number))"
     body = slow if path.startswith("/clickhouse") else f'{{"query": "{slow}"}}'
-    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nX-Query-Id: crowd-of-many\r\nContent-Length: {len(body)}\r\n\r\n"
-    crowd = [socket.create_connection(("127.0.0.1", served.port)) for _ in range(most)]
-    for connection in crowd:
-        connection.sendall((head + body).encode())
-    poll(lambda: served.data("/queries/crowd-of-many")[0]["statements"] == 4)
+    headers = {"Content-Type": "application/json", "X-Query-Id": "crowd-of-many"}
+    with ExitStack() as crowd:
 
-    def refused() -> httpx.Response | None:
-        """The answer, once all of the crowd have arrived: each of these tries waits no longer than a moment."""
-        try:
-            found = served.client.post(
-                path.partition("?")[0], content=body, headers={"Content-Type": "application/json"}, timeout=1
-            )
-        except httpx.ReadTimeout:
-            return None
-        return found if found.status_code == 503 else None
+        def joined() -> HTTPConnection:
+            """One more of the crowd."""
+            connection = crowd.enter_context(closing(HTTPConnection("127.0.0.1", served.port, timeout=60)))
+            connection.request("POST", path, body, headers)
+            return connection
 
-    answer = poll(refused)
-    for connection in crowd:
-        connection.close()
+        def refused() -> tuple[HTTPResponse, str] | None:
+            """What the next is told; while not all of the crowd have arrived it is told nothing, and is one of them."""
+            connection = joined()
+            connection.sock.settimeout(1)
+            try:
+                found = connection.getresponse()
+                return found, found.read().decode()
+            except TimeoutError:
+                return None
+
+        for _ in range(most):
+            joined()
+        poll(lambda: served.data("/queries/crowd-of-many")[0]["statements"] >= 4)
+        answer, told = poll(refused)
     small = body.replace(slow, "SELECT 1 AS n")
     poll(
         lambda: (
@@ -439,6 +448,6 @@ def test_when_enough_wait_the_next_is_told_at_once(served, poll, path, most, bus
     )
     after = served.client.post("/api/v1/sql", json={"query": "SELECT 1 AS n"}).json().get("data")
 
-    assert busy in answer.text
+    assert (answer.status, busy in told) == (503, True), told
     assert int(answer.headers["retry-after"]) >= 1
     assert after == [{"n": 1}]

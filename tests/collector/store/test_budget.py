@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -177,7 +178,7 @@ def test_what_was_dropped_is_still_told_by_the_next_collector(filled: Store, tmp
     assert budget(filled, tmp_path, None).row()["dropped"] == []
 
 
-def test_it_outlives_the_engine(tmp_path: Path) -> None:
+def test_it_outlives_the_engine(tmp_path: Path, poll: Callable[..., Any]) -> None:
     """While the engine is away nothing is dropped and the disk is still told; afterwards it goes on."""
     with engine_at(tmp_path / "engine") as engine:
         store = Store(engine.target)
@@ -185,12 +186,14 @@ def test_it_outlives_the_engine(tmp_path: Path) -> None:
         migrate(store)
         store.insert("log_minutes", [{"minute": "2026-01-01 00:00:00", "retention_days": 3000}], "t")
         assert engine.state.pid is not None
+        back = threading.Event()
+        engine.on_up = lambda _: back.wait(120)  # nobody gets the next one's address before
         os.kill(engine.state.pid, signal.SIGKILL)
-        while engine.state.state == "up":
-            time.sleep(0.01)
+        poll(lambda: engine.state.state != "up", every_s=0.01)
         with pytest.raises(StoreUnavailable):
             watched.check()
         away = watched.row()
+        back.set()
         wait_up(engine, 1)
 
         assert (away["bytes"], away["free_bytes"]) == (None, 100 * GIB)

@@ -33,7 +33,7 @@ def test_who_comes_last_waits_until_one_ends(poll) -> None:
         held.enter_context(bulkhead.turn())
         held.enter_context(bulkhead.turn())
         thread = waiting(bulkhead, poll)
-    thread.join(timeout=5)
+    thread.join(timeout=60)
 
     assert not thread.is_alive()
     assert (bulkhead.running, bulkhead.waiting) == (0, 0)
@@ -50,7 +50,7 @@ def test_when_enough_wait_the_next_is_told_at_once(poll) -> None:
             bulkhead.turn(),
         ):
             pass
-    thread.join(timeout=5)
+    thread.join(timeout=60)
 
     assert (refused.value.code, refused.value.status) == ("queries_busy", 503)
     assert refused.value.retry_after_s >= 1

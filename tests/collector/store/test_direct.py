@@ -113,7 +113,9 @@ def test_an_engine_that_dies_while_it_answers() -> None:
     with HTTPServer(("127.0.0.1", 0), _HangsUp) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         with pytest.raises(OSError, match="cut off"):
-            Direct(f"http://default:x@127.0.0.1:{server.server_port}/default", 5.0).select("SELECT 1", {}, {})
+            Direct(f"http://default:x@127.0.0.1:{server.server_port}/default", 60.0).select(
+                "SELECT 1", {}, {}
+            )
         server.shutdown()
 
 
@@ -128,5 +130,7 @@ def test_a_refusal_without_a_number_may_be_asked_again() -> None:
     with HTTPServer(("127.0.0.1", 0), Gateway) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         with pytest.raises(StoreUnavailable):
-            Direct(f"http://default:x@127.0.0.1:{server.server_port}/default", 5.0).select("SELECT 1", {}, {})
+            Direct(f"http://default:x@127.0.0.1:{server.server_port}/default", 60.0).select(
+                "SELECT 1", {}, {}
+            )
         server.shutdown()

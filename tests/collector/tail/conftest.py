@@ -14,7 +14,7 @@ from tests.collector.read.real_store import Filler, log, store
 
 __all__ = ["store"]
 
-_DEADLINE_S = 20
+_DEADLINE_S = 60
 
 
 @pytest.fixture

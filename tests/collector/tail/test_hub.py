@@ -93,7 +93,7 @@ def test_a_viewer_that_breaks_off_anywhere_resumes_without_gap_or_repeat(tail, s
         other = await tail.watch(searched("nothing-of-this"), "")
         cursor = (await reads(tail, "", lambda r: r.last_id)).last_id
         storing = asyncio.create_task(asyncio.to_thread(store_all))
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while len(seen) < len(expected) and time.monotonic() < deadline:
             reading = await reads(
                 tail, "", lambda r, known=cursor: bool(r.bodies) or r.last_id != known, cursor
@@ -305,6 +305,15 @@ def test_closing_ends_every_stream(tail, fill):
     asyncio.run(run())
 
 
+@pytest.fixture
+def unmerged(store):
+    """Each segment stays a part of its own."""
+    store.command("SYSTEM STOP MERGES logs")
+    yield
+    store.command("SYSTEM START MERGES logs")
+
+
+@pytest.mark.usefixtures("unmerged")
 def test_the_ticks_statement_reads_through_the_index_of_received_times(store, source):
     """Whatever is stored, only granules received with the new segments are read."""
     watchful = Watchful(store)

@@ -26,7 +26,7 @@ def _keys(served: Served, *arguments: str) -> Done:
 
 def _write(served: Served, secret: str, service: str = "checkout") -> int:
     headers = {"Authorization": f"Bearer {secret}", "Fuseboard-Resource": f"service.name={service}"}
-    return httpx.post(f"{served.url}/v1/lines", content=b"hello", headers=headers).status_code
+    return httpx.post(f"{served.url}/v1/lines", content=b"hello", headers=headers, timeout=60).status_code
 
 
 def test_a_key_is_made_used_rotated_and_revoked(managed: Served) -> None:

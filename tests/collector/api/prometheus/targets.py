@@ -110,7 +110,7 @@ class Debians:
         ]  # fmt: skip
         with (folder / "log").open("wb") as out:
             self._process = subprocess.Popen(command, stdout=out, stderr=out, cwd=folder)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not self._ready():
             assert time.monotonic() < deadline, (folder / "log").read_text()[-2000:]
             time.sleep(0.02)

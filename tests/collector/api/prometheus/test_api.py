@@ -263,7 +263,7 @@ def test_exemplars_lead_to_traces(ours, client, prometheus_store):
         "trace_id": "0af7651916cd43dd8448eb211c80319c",
         "span_id": "b7ad6b7169203331",
         "labels": {"user": "x"},
-        "retention_days": 30,
+        "retention_days": 3000,
     }
     prometheus_store.insert(
         "exemplars",
