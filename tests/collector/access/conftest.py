@@ -27,6 +27,9 @@ STATIC = (
     Key("i", "ingest"),
 )
 PASSWORD = "correct horse battery"
+# Other collectors look every half second (`roster.EVERY_S`, asserted where keys are); whoever waits for them waits longer: a machine that stands
+# still for a second has broken no promise.
+ELSEWHERE_S = 30.0
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ class Site:
 
     def away(self, url: str) -> dict[str, str]:
         """Go to the provider; what its redirect brings back."""
-        location = httpx.get(url).headers["location"]
+        location = httpx.get(url, timeout=60).headers["location"]
         assert location.startswith(f"{PUBLIC}/sign-in/oidc/callback?")
         return {name: values[0] for name, values in parse_qs(urlsplit(location).query).items()}
 
@@ -435,15 +435,15 @@ def test_the_pages_lead_there_and_back(site: Callable[..., Site]) -> None:
     here = site()
 
     async def walk() -> None:
-        api = Api(httpx.AsyncClient(base_url=str(here.http.base_url)))
+        api = Api(httpx.AsyncClient(base_url=str(here.http.base_url), timeout=60))
         transport = httpx.ASGITransport(app=create_app(api))
-        async with httpx.AsyncClient(transport=transport, base_url=PUBLIC) as browser:
+        async with httpx.AsyncClient(transport=transport, base_url=PUBLIC, timeout=60) as browser:
             door = await browser.get("/keys?start=-6h")
             assert door.status_code == 401
             (button,) = re.findall(r'href="(/sign-in/oidc[^"]*)"', door.text)
             left = await browser.get(button.replace("&amp;", "&"))
             assert "httponly" in left.headers["set-cookie"].lower()
-            async with httpx.AsyncClient() as there:
+            async with httpx.AsyncClient(timeout=60) as there:
                 location = (await there.get(left.headers["location"])).headers["location"]
             back = await browser.get(location)
             assert (back.status_code, back.headers["location"]) == (303, "/keys?start=-6h")

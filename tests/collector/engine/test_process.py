@@ -115,7 +115,7 @@ def test_the_engine_dies_with_its_collector(tmp_path: Path, poll) -> None:
     parent.kill()
     parent.communicate()
 
-    poll(lambda: not _alive(child), within_s=10)
+    poll(lambda: not _alive(child), within_s=60)
     with engine_at(tmp_path / "db") as engine:
         Store(engine.target).ping()
 
@@ -137,6 +137,6 @@ def test_an_engine_whose_collector_dies_while_it_opens_ends(tmp_path: Path, mome
         child.stdin.close()
         child.stdout.close()
         try:
-            child.wait(20)
+            child.wait(60)
         finally:
             child.kill()
