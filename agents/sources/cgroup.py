@@ -36,14 +36,17 @@ class Group:
             pids: ``pids()``; none at all is not known, the process namespace may be another's.
 
         Raises:
-            OSError: The group is gone.
+            OSError: The group is gone, perhaps while it was read: half of its counters would be no measurement.
         """
         used = cgroup_v1.read(self.controllers, devices)
         if self.unified is not None:
             used = used.over(cgroup_v2.read(self.unified, devices))
-        if used == Usage():
+        if used == Usage() or not all(directory.is_dir() for directory in self._directories()):
             raise OSError(f"cgroup {self.unified or next(iter(self.controllers.values()), None)} is gone")
         return used.over(Usage(processes=len(pids) or None))
+
+    def _directories(self) -> list[Path]:
+        return [*self.controllers.values(), *([self.unified] if self.unified is not None else [])]
 
     def pids(self) -> list[int]:
         """List the processes of the group and of those below it."""

@@ -60,6 +60,12 @@ def test_killed_agents_ship_every_line_once(rotate_every, tmp_path, collector, a
     writer.join()
     wait_for(lambda: len(agent.happened("agent_started")) > starts, "the last start")
     wait_for(lambda: len(collector.lines()) >= count, "all lines")
+    collector.script = lambda _path, _number: None
+    told = len(collector.reports) + 1  # one may be on its way that knows less
+    wait_for(
+        lambda: len(collector.reports) > told and spooled_blocks(collector.reports[-1]) == 0,
+        "every block to be settled",
+    )
     assert agent.terminate() == 0
 
     got = Counter(collector.lines())

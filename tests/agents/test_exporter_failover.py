@@ -72,7 +72,7 @@ def test_each_line_is_with_one_collector(
         wait_for(lambda starts=starts: len(agent.happened("agent_started")) > starts, "the start")
     first_good.set()
     second_good.set()
-    wait_for(lambda: len(collector.lines() + second_collector.lines()) >= len(written), "every line", 40)
+    wait_for(lambda: len(collector.lines() + second_collector.lines()) >= len(written), "every line", 90)
     assert agent.terminate() == 0
 
     assert sorted(collector.lines() + second_collector.lines(), key=int) == written

@@ -1,6 +1,7 @@
 """The exporter over TLS and through proxies."""
 
 import base64
+import contextlib
 import http.client
 import shutil
 import socket
@@ -129,16 +130,15 @@ class ProxyHandler(BaseHTTPRequestHandler):
         self.note()
         body = self.rfile.read(int(self.headers["Content-Length"]))
         address, _, path = self.path.removeprefix("http://").partition("/")
-        onward = http.client.HTTPConnection(address)
         headers = {name: value for name, value in self.headers.items() if not name.startswith("Proxy")}
-        onward.request("POST", "/" + path, body, headers)
-        answer = onward.getresponse()
-        text = answer.read()
+        with contextlib.closing(http.client.HTTPConnection(address)) as onward:
+            onward.request("POST", "/" + path, body, headers)
+            answer = onward.getresponse()
+            text = answer.read()
         self.send_response(answer.status)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)
-        onward.close()
 
     def note(self):
         """Remember how we were asked."""
@@ -198,6 +198,7 @@ def test_https_is_tunnelled_through_the_proxy(tmp_path, secure, proxy, agent, wa
 
 def test_a_proxy_that_is_away_is_waited_for(tmp_path, collector, proxy, agent, wait_for, follow_toml):
     """Without its proxy the agent asks nobody; the blocks wait."""
+    proxy.shutdown()
     proxy.server_close()
     (tmp_path / "app.log").write_bytes(b"x\n")
     agent.start(proxy_toml(proxy) + follow_toml(collector.url, tmp_path / "app.log"))

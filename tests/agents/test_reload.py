@@ -166,7 +166,7 @@ def test_a_relay_stays_or_moves(collector, agent, wait_for):
     )
     agent.start(base.replace("NAME", "before") + f'{port}"\n')
     agent.relay()
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
 
     def post(number):
         body = b'{"breaker":"b%d","to":"open"}' % number
@@ -184,13 +184,20 @@ def test_a_relay_stays_or_moves(collector, agent, wait_for):
     connection.close()
     rewrite(agent, base.replace("NAME", "after") + '0"\n')
     wait_for(lambda: reloads(agent) == 2, "the move")
-    connection = http.client.HTTPConnection(agent.relay().removeprefix("http://"), timeout=10)
+    connection = http.client.HTTPConnection(agent.relay().removeprefix("http://"), timeout=60)
     assert post(3) == 200
     wait_for(lambda: len(collector.of("/v1/breakers")) == 3, "all three")
     connection.close()
 
-    services = [it.headers["fuseboard-resource"].partition(",")[0] for it in collector.of("/v1/breakers")]
-    assert services == ["service.name=before", "service.name=after", "service.name=after"]
+    services = {
+        json.loads(it.body)["breaker"]: it.headers["fuseboard-resource"].partition(",")[0]
+        for it in collector.of("/v1/breakers")
+    }
+    assert services == {
+        "b1": "service.name=before",
+        "b2": "service.name=after",
+        "b3": "service.name=after",
+    }
     assert collector.conflicts == []
 
 
@@ -205,7 +212,7 @@ def test_own_metrics_move(collector, agent, wait_for):
     wait_for(lambda: bool(agent.happened("agent_started")), "the start")
     rewrite(agent, config.replace("PORT", str(ports[1])))
     wait_for(lambda: reloads(agent) == 1, "the reload")
-    connection = http.client.HTTPConnection("127.0.0.1", ports[1], timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", ports[1], timeout=60)
     connection.request("GET", "/metrics")
     text = connection.getresponse().read().decode()
     connection.close()
@@ -225,6 +232,6 @@ def test_signals_under_run_are_the_processs(collector, agent, wait_for):
     agent.start(f'collector = "{collector.url}"\n', "run", "--", "python3", "-c", script)
     wait_for(lambda: collector.lines() == [b"up"], "the process to be up")
     agent.running().send_signal(signal.SIGHUP)
-    agent.running().communicate(timeout=20)
+    agent.running().communicate(timeout=60)
 
     assert agent.running().returncode == 7

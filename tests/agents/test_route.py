@@ -12,7 +12,7 @@ from agents.settings_values import BreakerSettings
 from tests.small_disk import Refusing
 
 A, B = "http://a", "http://b"
-BREAKER = BreakerSettings(failures=3, open_s=5.0)
+BREAKER = BreakerSettings(failures=3, open_s=600.0)
 
 
 def route_of(ledger, *collectors, opened=frozenset()):
@@ -65,10 +65,10 @@ def test_a_doubtful_block_waits_for_its_collector(path):
     route = route_of(Ledger(path), A, B)
     route.unknown(route.begin(1), 1)
     permit = route.begin(1)
-    route.refused(permit, 1, 60.0, failed=False)
+    route.refused(permit, 1, 600.0, failed=False)
 
     assert permit == Permit(A, trial=False)
-    assert route.begin(1) > 50
+    assert route.begin(1) > 500
     assert route.begin(2) == Permit(B, trial=False)
 
 
@@ -125,7 +125,7 @@ def test_an_open_breaker_lets_one_try(path):
         route.refused(permit, 1, 0.0, failed=True)
     reborn = route_of(ledger, A, opened=frozenset({A}))
 
-    assert 4 < route.begin(1) <= 5
+    assert 500 < route.begin(1) <= 600
     assert reborn.begin(1) == Permit(A, trial=True)
     assert reborn.begin(2) == float("inf")
     assert [(it.url, it.state) for it in route.standings()] == [(A, "open")]

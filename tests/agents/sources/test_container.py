@@ -8,7 +8,7 @@ import time
 import pytest
 
 from agents.settings_values import ContainerSettings
-from agents.sources import cgroup, network, procfs, usage
+from agents.sources import cgroup, cgroup_v2, network, procfs, usage
 from agents.sources.container import measure, service_pid
 from agents.sources.samples import Sample, expositions, lines_of, pairs
 
@@ -207,6 +207,26 @@ def test_a_group_that_ends_while_it_is_read_is_an_error(host):
     host.process("0::/shop/payment\n")
     group = host.find()
     (host.root / "shop/payment/memory.current").unlink()
+
+    with pytest.raises(OSError, match="is gone"):
+        group.usage({}, [])
+
+
+def test_a_group_that_ends_between_two_of_its_files_is_an_error(host, monkeypatch):
+    """Not the half that was read before: what is told last is told as ended, and has to be whole."""
+    host.write(V2)
+    host.process("0::/shop/payment\n")
+    group = host.find()
+    read = cgroup_v2.pairs
+
+    def then_remove(directory, name):
+        """Read the first file, and the group is gone."""
+        found = read(directory, name)
+        if (host.root / "shop").exists():
+            (host.root / "shop").rename(host.root.parent / "gone")
+        return found
+
+    monkeypatch.setattr(cgroup_v2, "pairs", then_remove)
 
     with pytest.raises(OSError, match="is gone"):
         group.usage({}, [])

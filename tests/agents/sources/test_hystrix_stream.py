@@ -140,7 +140,7 @@ def settings_of():
             )
         )
         return Target(
-            ScrapeSettings(url=url, interval_s=15, timeout_s=10, max_bytes=10**6, max_samples=0, **nobody)
+            ScrapeSettings(url=url, interval_s=15, timeout_s=60, max_bytes=10**6, max_samples=0, **nobody)
         )
 
     return target

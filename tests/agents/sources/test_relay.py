@@ -28,7 +28,7 @@ def spans(number=1):
 
 def post(address, path, body, method="POST", **headers):
     """Send one request; (status, headers, body)."""
-    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     try:
         connection.request(method, path, body, names)

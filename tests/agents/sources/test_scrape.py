@@ -96,7 +96,7 @@ def scrapes(collector, *, stale=False):
     """The expositions that arrived: those of scrapes, or those that end them."""
     return [
         request
-        for request in collector.of("/v1/exposition")
+        for request in collector.numbered("/v1/exposition")
         if (request.headers.get("fuseboard-format") == "stale") == stale
     ]
 
@@ -113,7 +113,7 @@ def test_an_exposition_is_shipped_with_up(target, collector, agent, wait_for):
     wait_for(lambda: len(collector.of("/v1/exposition")) > before + 1, "scrapes after the restart")
     assert agent.terminate() == 0
 
-    requests = collector.of("/v1/exposition")
+    requests = collector.numbered("/v1/exposition")
     first = requests[0]
     offsets = sorted(
         int(r.headers["fuseboard-source"].partition("offset=")[2].partition(",")[0]) for r in requests
@@ -161,18 +161,18 @@ def test_several_targets_are_told_apart(target, collector, agent, wait_for):
     wait_for(lambda: bool(scrapes(collector)), "a scrape")
     assert agent.terminate() == 0
     alone = {request.headers["fuseboard-resource"] for request in scrapes(collector)}
-    before = len(scrapes(collector))
-    agent.start(config(collector, target.url, other + who))
-    wait_for(lambda: len(scrapes(collector)) >= before + 4, "scrapes of both")
+    before = len(collector.of("/v1/exposition"))
 
-    together = {request.headers["fuseboard-resource"] for request in scrapes(collector)} - alone
+    def together():
+        """Under which instances scrapes came since."""
+        found = [request.headers["fuseboard-resource"] for request in collector.of("/v1/exposition")[before:]]
+        return {one.partition("service.instance.id=")[2].partition(":")[0].partition("%")[0] for one in found}
+
+    agent.start(config(collector, target.url, other + who))
+    wait_for(lambda: len(together()) >= 2, "scrapes of both")
+
     assert all("service.instance.id=checkout-1" in found for found in alone)
-    assert {
-        found.partition("service.instance.id=")[2].partition(":")[0].partition("%")[0] for found in together
-    } == {
-        "127.0.0.1",
-        "localhost",
-    }
+    assert together() == {"127.0.0.1", "localhost"}
 
 
 def test_credentials_are_read_at_each_scrape(tmp_path, target, collector, agent, wait_for):
