@@ -7,6 +7,7 @@ Where the file has a ClickHouse server, the engine child stands: it speaks the s
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -41,11 +42,14 @@ def here(name: str, replaced: dict[str, str]) -> tuple[list[str], dict[str, str]
     service = compose.services()[name]
     program, *arguments = compose.command(service)
     words = [sys.executable, *(["-m", "collector"] if program == "fuseboard" else []), *arguments]
-    environ = compose.environment(service)
-    for there, place in replaced.items():
-        words = [word.replace(there, place) for word in words]
-        environ = {key: value.replace(there, place) for key, value in environ.items()}
-    return words, environ
+    places = re.compile(
+        "|".join(map(re.escape, replaced))
+    )  # all at once: a port may hold the digits of another
+
+    def placed(text: str) -> str:
+        return places.sub(lambda found: replaced[found[0]], text)
+
+    return [*map(placed, words)], {key: placed(value) for key, value in compose.environment(service).items()}
 
 
 @contextmanager
