@@ -22,6 +22,7 @@ from typing import Any
 
 import httpx
 import pytest
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
@@ -30,6 +31,9 @@ _READY_S = 60.0
 # A machine that stands still for a second in the middle of an example says nothing about the code; pytest's timeout ends what hangs.
 settings.register_profile("stalls", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("stalls")
+# A client that a test gives no patience of its own waits as long as a machine may stand still; httpx's own five seconds are no promise of ours.
+for _each in ("connect", "read", "write", "pool"):
+    setattr(DEFAULT_TIMEOUT_CONFIG, _each, 60.0)
 
 
 def _ports() -> Iterator[int]:
@@ -37,10 +41,11 @@ def _ports() -> Iterator[int]:
     This worker's own ports, in an order of chance, over and over.
 
     Below those that the system gives to whoever binds port 0 or connects: none of these is taken between its choice and its use, and none is given twice
-    while a process that is to listen on it starts. Not of ``random``, which is seeded alike in each worker.
+    while a process that is to listen on it starts. Nor is it one of a demo shop, which takes a block of its own from 15,000 on. Not of ``random``, which is
+    seeded alike in each worker.
     """
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    mine = list(range(12_000 + worker % 4, 32_000, 4))
+    mine = list(range(12_000 + worker % 4, 15_000, 4))
     SystemRandom().shuffle(mine)
     return itertools.cycle(mine)
 
@@ -64,7 +69,7 @@ def eventually(check: Callable[[], Any], within_s: float = 60.0, every_s: float 
     while time.monotonic() < deadline:
         try:
             last = check()
-        except (httpx.HTTPError, AssertionError, KeyError, IndexError) as error:
+        except (httpx.HTTPError, OSError, AssertionError, KeyError, IndexError) as error:
             last = error
         else:
             if last:
@@ -87,7 +92,8 @@ class Served:
         self.data_dir = folder / "data"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.client = httpx.Client(base_url=self.url, timeout=30.0)
+        # A connection that was idle for long is not used again: its server may be about to close it.
+        self.client = httpx.Client(base_url=self.url, timeout=60.0, limits=httpx.Limits(keepalive_expiry=1.0))
         self._config = folder / "fuseboard.toml"
         # A test that counts lines counts its own, and collectors run beside each other: the canary and gRPC's one port are for those who ask.
         left_out = [f"{name} = 0\n" for name in ("canary_interval_s", "grpc_port") if name not in settings]
@@ -223,7 +229,12 @@ class Shop:
         ]  # fmt: skip
         with self._log.open("wb") as out:
             self._process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out, env=_environment())
-        eventually(lambda: "shop ready" in self._log.read_text() or self._process.poll() is not None, 90)
+        try:
+            eventually(lambda: "shop ready" in self._log.read_text() or self._process.poll() is not None, 90)
+        except BaseException:
+            self._process.kill()
+            self._process.wait()
+            raise
         if self._process.poll() is not None:
             pytest.fail(f"the shop ended:\n{self._log.read_text()[-3000:]}")
 
@@ -240,7 +251,7 @@ class Shop:
             "--data-dir",
             str(self.folder),
         ]
-        subprocess.run(command, cwd=ROOT, check=True, timeout=30, env=_environment(), capture_output=True)
+        subprocess.run(command, cwd=ROOT, check=True, timeout=60, env=_environment(), capture_output=True)
 
     def stop(self) -> int:
         """SIGTERM; the exit code."""

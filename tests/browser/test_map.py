@@ -65,7 +65,7 @@ def test_a_node_opens_the_panel_beside_the_map(opened: Opener, recorded: Recorde
     expect(side).to_contain_text("62 % of requests fail")
     expect(side).to_contain_text("checkout")
     expect(side.get_by_role("link", name="open")).to_be_visible()
-    assert "side=payment" in page.url
+    page.wait_for_url("**side=payment*")
     page.reload()
     expect(side).to_contain_text("62 % of requests fail")
     page.keyboard.press("Escape")

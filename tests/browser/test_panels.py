@@ -99,7 +99,8 @@ def test_a_slow_panel_leaves_the_others(opened: Opener, recorded: Recorded) -> N
     page = opened(recorded("shop"), "/boards")
     held: list[Route] = []
     page.route("**/boards/b0a2d1?*part=panel-1*", lambda route: held.append(route))  # noqa: PLW0108 -- Playwright writes into it
-    page.goto("/boards/b0a2d1")
+    with page.expect_request("**/boards/b0a2d1?*part=panel-1*"):
+        page.goto("/boards/b0a2d1")
     panels = page.get_by_test_id("panel")
     expect(panels.nth(3)).to_contain_text("charge failed")
     expect(panels.nth(0).locator("[data-drawn]")).to_be_attached()

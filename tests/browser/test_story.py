@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,8 +20,8 @@ _ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
     "--disable-sync", "--no-first-run",
 ]  # fmt: skip
-# The board shows an open breaker within five seconds of its opening; beside other tests on two cores it may take some more.
-_BOARD_S = 15.0
+# The board shows an open breaker within five seconds of its opening; beside other tests on two cores, which stand still at times, it may take some more.
+_BOARD_S = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -65,21 +68,21 @@ def test_from_an_open_breaker_to_its_evidence(page: Page, scene: Any, poll: Call
     assert (seen - opened_at).total_seconds() <= _BOARD_S
 
     tile.get_by_role("link").first.click()
-    expect(page.get_by_test_id("breaker-cause")).to_contain_text("payment", timeout=30_000)
+    expect(page.get_by_test_id("breaker-cause")).to_contain_text("payment")
     _reload_until(page, "cause-trace")
     page.get_by_test_id("cause-trace").first.click()
     expect(page.get_by_test_id("waterfall")).to_be_visible()
     _reload_until(page, "trace-log")
-    assert page.get_by_test_id("trace-span").count() > 3
+    _reload_until(page, "trace-span", 4)
     page.go_back()
     page.get_by_test_id("cause-logs").first.click()
     expect(page.get_by_test_id("log-row").first).to_be_visible()
-    rows = page.get_by_test_id("log-rows").inner_text()
-    assert all(service in rows for service in ("gateway", "checkout", "payment"))
+    for service in ("gateway", "checkout", "payment"):
+        _reload_until(page, "log-row", says=service)
 
     poll(lambda: scene.pager.of_type("alert.firing"), within_s=60)
     page.goto("/alerts")
-    expect(page.get_by_test_id("alert-row").first).to_contain_text("BreakerOpen")
+    expect(page.get_by_test_id("alert-row").filter(has_text="BreakerOpen").first).to_be_visible()
     scene.shop.fault("payment", "errors", "off")
     page.goto("/breakers")
     expect(page.get_by_test_id("breaker-tile-checkout-payment")).to_have_attribute(
@@ -99,8 +102,9 @@ def test_the_board_says_that_the_engine_is_down(page: Page, scene: Any, poll: Ca
 
 def _says_the_engine_is_down(page: Page, scene: Any) -> bool:
     """Kill the engine and ask; its supervisor may be quicker than the browser, but waits twice as long after each death."""
-    if scene.collector.engine()["pid"]:
-        scene.collector.kill_engine()
+    with suppress(ProcessLookupError):
+        if pid := scene.collector.engine()["pid"]:
+            os.kill(int(pid), signal.SIGKILL)
     page.goto("/breakers")
     return page.get_by_test_id("engine-banner").is_visible()
 
@@ -110,9 +114,12 @@ def _opened_at(scene: Any) -> datetime:
     return datetime.fromisoformat(row["since"][:26] + "+00:00")
 
 
-def _reload_until(page: Page, test_id: str, within_s: float = 30.0) -> None:
+def _reload_until(page: Page, test_id: str, count: int = 1, says: str = "", within_s: float = 60.0) -> None:
+    """Each sidecar ships by itself: what belongs together is there one after the other."""
+    wanted = page.get_by_test_id(test_id).filter(has_text=says)
     deadline = time.monotonic() + within_s
-    while page.get_by_test_id(test_id).count() == 0 and time.monotonic() < deadline:
+    while wanted.count() < count and time.monotonic() < deadline:
         page.wait_for_timeout(500)
         page.reload()
-    expect(page.get_by_test_id(test_id).first).to_be_visible()
+    assert wanted.count() >= count
+    expect(wanted.first).to_be_visible()

@@ -185,7 +185,7 @@ def refuse(status: int, code: str, message: str) -> JSONResponse:
 def pages_over(
     variant: str,
     delay_s: float = 30.0,
-    timeout_s: float = 2.0,
+    timeout_s: float = 60.0,
     tour: str = "",
     patience_s: float | None = None,
 ) -> Starlette:

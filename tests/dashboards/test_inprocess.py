@@ -77,7 +77,7 @@ def test_a_stream_begins_at_once_and_ends_with_its_reader() -> None:
             client.stream("GET", "/endless") as answer,
         ):
             first = await anext(answer.aiter_bytes())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await endless.ended.wait()
         return first, endless.made
 

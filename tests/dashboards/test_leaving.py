@@ -70,9 +70,9 @@ def test_questions_of_a_page_that_is_left_are_given_up() -> None:
 
         scope = {"type": "http", "method": "GET", "path": "/", "raw_path": b"/", "query_string": b"", "headers": [(b"host", b"x")], "root_path": ""}  # fmt: skip
         work = asyncio.create_task(pages(asked)(scope, receive, send))
-        await asyncio.wait_for(asked.begun.wait(), 10)
+        await asyncio.wait_for(asked.begun.wait(), 30)
         closed.set()
-        await asyncio.wait_for(work, 10)
+        await asyncio.wait_for(work, 30)
         return asked.given_up, sent
 
     assert asyncio.run(leave()) == (1, [])

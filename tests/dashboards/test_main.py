@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
-import time
 
 import httpx
 import pytest
 
 from dashboards.__main__ import is_loopback
-
-
-def free_port() -> int:
-    """Give a port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.conftest import eventually, free_port
 
 
 def test_it_serves_pages_and_stops_when_told() -> None:
@@ -27,27 +19,15 @@ def test_it_serves_pages_and_stops_when_told() -> None:
     command = [sys.executable, "-m", "dashboards", "--collector", "http://127.0.0.1:9", "--port", str(port)]
     with subprocess.Popen(command) as process:
         try:
-            page = until_answered(f"http://127.0.0.1:{port}/")
+            page = eventually(lambda: httpx.get(f"http://127.0.0.1:{port}/"))
             stranger = httpx.get(f"http://127.0.0.1:{port}/", headers={"host": "evil.example"})
         finally:
             process.terminate()
-        status = process.wait(timeout=20)
+        status = process.wait(timeout=60)
 
     assert "The collector does not answer" in page.text
     assert stranger.status_code == 400
     assert status == 0
-
-
-def until_answered(url: str) -> httpx.Response:
-    """Ask until somebody answers, at most 20 s."""
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            return httpx.get(url)
-        except httpx.ConnectError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
 
 
 @pytest.mark.parametrize(

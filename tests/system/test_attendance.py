@@ -22,20 +22,35 @@ def _loaded(served: Served) -> float:
     return float(found[1]) if found else 0.0
 
 
-def test_the_first_question_finds_what_nobody_had_asked_for(serve: Callable[..., Served]) -> None:
-    """Lines of several seconds wait unloaded; one question, asked once, has all of them."""
-    served = serve("default_rules = false\n")
+_ATTEMPTS = 3
+
+
+def _asked_once(served: Served, word: str) -> tuple[float, list[str]]:
+    """Send lines over several seconds; how many segments were loaded meanwhile, and what one question then finds."""
     before = _loaded(served)
     for number in range(3):
-        answer = served.client.post("/v1/lines", content=f'{{"message":"quiet {number}"}}'.encode())
+        answer = served.client.post("/v1/lines", content=f'{{"message":"{word} {number}"}}'.encode())
         assert answer.status_code == 200
         time.sleep(1.2)
-    waiting = _loaded(served) - before
+    loaded = _loaded(served) - before
+    return loaded, [row["body"] for row in served.data("/logs", query=f'"{word}"')]
 
-    found = served.data("/logs", query='"quiet"')
 
-    assert waiting == 0
-    assert [row["body"] for row in found] == ["quiet 2", "quiet 1", "quiet 0"]
+def test_the_first_question_finds_what_nobody_had_asked_for(serve: Callable[..., Served]) -> None:
+    """
+    Lines of several seconds wait unloaded; one question, asked once, has all of them.
+
+    A question waits no longer than a second for them to be loaded, so where the machine stood still in that second another collector is asked.
+    """
+    for attempt in range(_ATTEMPTS):
+        served = serve("default_rules = false\n")
+        loaded, found = _asked_once(served, "quiet")
+        served.kill()
+        if len(found) == 3 or attempt == _ATTEMPTS - 1:
+            break
+
+    assert loaded == 0
+    assert found == ["quiet 2", "quiet 1", "quiet 0"]
 
 
 def test_a_transition_in_a_line_is_loaded_without_a_reader(serve: Callable[..., Served]) -> None:

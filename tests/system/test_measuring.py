@@ -53,8 +53,8 @@ def test_what_vanishes_is_ended_and_told(
     node.container(2, "proxy").write_bytes(json_file("connected"))
     (tmp_path / "agent.toml").write_text(
         f'data_dir = "{tmp_path}/agent"\nreport_interval_s = 1\n' + node.toml(served.url)
-        + f'[[scrape]]\nurl = "{url}/metrics"\ninterval_s = 0.3\n'
-        f'[[probe]]\nurl = "{url}/healthz"\ninterval_s = 0.3\nfailures = 2\n'
+        + f'[[scrape]]\nurl = "{url}/metrics"\ninterval_s = 0.3\ntimeout_s = 20\n'
+        f'[[probe]]\nurl = "{url}/healthz"\ninterval_s = 0.3\ntimeout_s = 20\nfailures = 2\n'
     )  # fmt: skip
     with (tmp_path / "agent.log").open("wb") as out:
         agent = subprocess.Popen(

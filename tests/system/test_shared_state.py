@@ -16,7 +16,7 @@ from tests.system.server import ClickHouse, url_of
 
 pytestmark = [
     pytest.mark.system,
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(300),
     pytest.mark.skipif(MISSING, reason="PostgreSQL is not installed"),
 ]
 _RULES = "groups:\n- name: g\n  rules:\n  - alert: Open\n    breaker: open for 1s\n"
@@ -65,7 +65,7 @@ def test_a_collector_starts_while_the_state_is_away(serve, tmp_path: Path, share
         ready = served.client.get("/readyz")
         asked = served.client.get("/api/v1/alerts")
         shared.start()
-        eventually(lambda: pager.of_type("alert.firing"), 40)
+        eventually(lambda: pager.of_type("alert.firing"), 90)
         after = eventually(lambda: served.client.get("/readyz").json()["degraded"] == [])
     finally:
         pager.close()
@@ -95,21 +95,21 @@ def test_one_collector_alerts_and_the_other_takes_over(serve, tmp_path: Path, sh
         for served in both:
             eventually(lambda served=served: served.engine()["state"] == "up")
         transition(both[0], "open")
-        eventually(lambda: pager.of_type("alert.firing"), 40)
+        eventually(lambda: pager.of_type("alert.firing"), 90)
         opened = len(told(pager, "alert.firing"))
         seen = [eventually(lambda served=served: served.data("/alerts")) for served in both]
         (sender,) = [served for served in both if "alert_changed" in served.log()]
         (other,) = [served for served in both if served is not sender]
         sender.kill()
         transition(other, "closed")
-        eventually(lambda: pager.of_type("alert.resolved"), 60)
+        eventually(lambda: pager.of_type("alert.resolved"), 90)
         assert "alert_changed" in other.log()
         shared.kill()
         transition(other, "open")
         stored = eventually(lambda: len(other.data("/breakers/transitions", service="till")) == 3)
         ready = other.client.get("/readyz").status_code
         shared.start()
-        eventually(lambda: len(told(pager, "alert.firing")) == 2, 40)
+        eventually(lambda: len(told(pager, "alert.firing")) == 2, 90)
     finally:
         clickhouse.kill()
         pager.close()

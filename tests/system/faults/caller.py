@@ -157,7 +157,7 @@ class Caller:
         while time.monotonic() < deadline:
             request = urllib.request.Request(self._relay + path, body, headers)
             try:
-                with urllib.request.urlopen(request, timeout=5):
+                with urllib.request.urlopen(request, timeout=20):
                     return
             except urllib.error.HTTPError as error:
                 error.close()
@@ -175,12 +175,14 @@ class Target:
 
     def __init__(self) -> None:
         self.served: set[int] = set()
+        self._lock = threading.Lock()
         target = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                number = len(target.served)
-                target.served.add(number)
+                with target._lock:
+                    number = len(target.served)
+                    target.served.add(number)
                 body = f"# TYPE target_scrapes gauge\ntarget_scrapes {number}\n".encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "text/plain; version=0.0.4")

@@ -76,7 +76,7 @@ def drain() -> Callable[..., None]:
     """``drain(agent)``: return when what is written is acknowledged and the agent has ended by itself."""
 
     def wait(agent: Agent, within_s: float = DRAIN_S) -> None:
-        eventually(agent.is_up, 30)
+        eventually(agent.is_up)
         since = time.monotonic()
 
         def stays_drained() -> bool:

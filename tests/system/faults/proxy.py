@@ -28,6 +28,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from tests.conftest import free_port
+
 CHUNK = 4096
 
 
@@ -72,18 +74,23 @@ class Proxy:
         self._open: set[socket.socket] = set()
         self._free_at = 0.0
         self._late: list[threading.Thread] = []
-        self._listener = self._listen(0)
-        self.port = int(self._listener.getsockname()[1])
+        self._refusing = False
+        self.port = free_port()  # not one of the system's: while this one is closed nobody else is given it
+        self._listener = self._listen(self.port)
         self.url = f"http://127.0.0.1:{self.port}"
 
     def refuse(self) -> None:
         """Close the port and every connection."""
+        with self._lock:
+            self._refusing = True
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self.cut()
 
     def accept(self) -> None:
         """Open the port again."""
+        with self._lock:
+            self._refusing = False
         self._listener = self._listen(self.port)
 
     def release(self) -> None:
@@ -122,6 +129,8 @@ class Proxy:
     def _converse(self, connection: socket.socket) -> None:
         with self._lock:
             self._open.add(connection)
+            if self._refusing:  # it was taken just before the port was closed
+                _shut(connection)
         try:
             with connection, connection.makefile("rb") as read:
                 while (request := _head(read)) is not None:

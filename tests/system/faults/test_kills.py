@@ -14,12 +14,13 @@ import pytest
 from tests.conftest import Served, eventually
 from tests.system.faults.caller import Caller, Target
 from tests.system.faults.judge import Stored, settled_ledger, unexplained
-from tests.system.faults.pace import KILLS, TIMEOUT_S
+from tests.system.faults.pace import DRAIN_S, KILLS, TIMEOUT_S
 from tests.system.faults.producer import Producer
 from tests.system.faults.victims import Agent, Killer
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system")]
 
+ROTATIONS = 3
 ROLLUPS = {
     "log_minutes", "batch_rows", "breaker_transitions", "service_minutes", "edge_minutes",
     "endpoint_usage", "trace_index", "deploys",
@@ -66,6 +67,7 @@ def _everything_once(
         each.start()
     began = time.monotonic()
     killer = _kill_for(cycles, pause_s, 7, served, agent)
+    eventually(lambda: min(producer.rotations for producer in producers) >= ROTATIONS, DRAIN_S)
     written = [producer.stop() for producer in producers]
     called = caller.stop()
     drain(agent)
@@ -121,7 +123,7 @@ def test_whoever_is_killed_everything_is_stored_once(
 
     assert sum(figures["kills"].values()) >= KILLS * 0.8
     assert {"agent", "collector", "engine"} <= set(figures["kills"])
-    assert min(figures["rotations"]) >= 3
+    assert min(figures["rotations"]) >= ROTATIONS
 
 
 def test_a_request_that_was_kept_twice_is_stored_once_and_accounted_for(

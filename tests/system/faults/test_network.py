@@ -130,9 +130,9 @@ def test_a_storm_loses_nothing_and_repeats_nothing(rig: Rigs, verdict: Verdict, 
     stage.begin()
     stage.proxies[0].plan = _in_turn(weather)
     time.sleep(STORM_S)
+    eventually(lambda: all(stage.proxies[0].done[fault.kind] for fault in weather))
 
     assert verdict(stage) > 1000
-    assert all(stage.proxies[0].done[fault.kind] for fault in weather)
 
 
 def test_an_outage_is_made_up_for(rig: Rigs, verdict: Verdict) -> None:
@@ -157,9 +157,9 @@ def test_a_half_open_connection_is_given_up(rig: Rigs, verdict: Verdict) -> None
     stage = rig(per_s=50.0)
     stage.proxies[0].plan = lambda _: Fault("hole")
     stage.begin()
-    eventually(lambda: stage.proxies[0].done["hole"] >= 2)
+    eventually(lambda: stage.proxies[0].done["hole"] >= 2, DRAIN_S)
     stage.proxies[0].plan = lambda _: PASS
-    eventually(lambda: stage.agent.total("shipped_blocks_total", 'signal="logs"') > 0, 60)
+    eventually(lambda: stage.agent.total("shipped_blocks_total", 'signal="logs"') > 0, DRAIN_S)
 
     assert verdict(stage) > 100
 
@@ -170,9 +170,8 @@ def test_a_slow_network_is_waited_for(rig: Rigs, verdict: Verdict) -> None:
     stage.proxies[0].plan = lambda _: Fault("slow", per_s=1000)
     stage.begin()
     time.sleep(STORM_S)
-    shipped = stage.agent.total("shipped_blocks_total")
+    eventually(lambda: stage.agent.total("shipped_blocks_total") > 0)
 
-    assert shipped > 0
     assert verdict(stage) > 1000
 
 

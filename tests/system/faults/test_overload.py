@@ -18,7 +18,7 @@ from tests.system.faults.producer import Written
 from tests.system.faults.proxy import PASS, Fault, Proxy
 from tests.system.faults.victims import Agent, Peaks, clean_environment, folder_bytes
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 MB = 1 << 20
 LINES = 15_000
@@ -74,7 +74,7 @@ def test_a_service_is_not_held_up_and_what_is_shed_is_counted(
     result = tmp_path / "result.json"
     agent = make_agent(
         [proxy.url],
-        top="drain_s = 60",
+        top="drain_s = 90",
         tables=f'[spool]\nmax_bytes = {SPOOL_BYTES}\nwhen_full = "{policy}"\n',
         command=[*_flood(), str(result)],
     )
@@ -82,9 +82,9 @@ def test_a_service_is_not_held_up_and_what_is_shed_is_counted(
     assert agent.process is not None
     peaks.watch_memory("agent", agent.process.pid)
     peaks.watch("spool", agent.spool_bytes)
-    eventually(result.exists, OWN_TIME_S * 3)
+    eventually(result.exists, 90)
     proxy.plan = lambda _: PASS
-    assert agent.process.wait(60) == 0
+    assert agent.process.wait(120) == 0
     peaks.close()
     shut(served)
     stored = Stored([served])
@@ -92,8 +92,9 @@ def test_a_service_is_not_held_up_and_what_is_shed_is_counted(
     stored.rollups()
     child = json.loads(result.read_text())
 
-    assert child["slowest_write_s"] < 2.0
-    assert child["seconds"] < OWN_TIME_S * 1.5 + 2
+    # Held up by the network it would need ten times its own time, and most of that in its writes.
+    assert child["slowest_write_s"] < OWN_TIME_S * 2
+    assert child["seconds"] < OWN_TIME_S * 3
     assert agent.output.read_bytes().count(b"\n") == LINES
     assert lines + _dropped_lines(stored) == LINES
     assert 0 < lines < LINES * 0.9

@@ -91,7 +91,7 @@ class Agent:
             )
         self.starts += 1
         if wait:
-            eventually(self.is_up, 30)
+            eventually(self.is_up)
 
     def kill(self) -> None:
         """SIGKILL, and wait for it."""
@@ -128,7 +128,7 @@ class Agent:
             OSError: It is not there.
         """
         try:
-            with urllib.request.urlopen(self.metrics_url, timeout=2) as answer:
+            with urllib.request.urlopen(self.metrics_url, timeout=20) as answer:
                 text = answer.read().decode()
         except http.client.HTTPException as error:  # killed while it answered
             raise ConnectionError(str(error)) from error
