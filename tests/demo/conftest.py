@@ -17,10 +17,12 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.conftest import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def _eventually(condition: Callable[[], Any], what: str, timeout_s: float = 20.0) -> Any:
+def _eventually(condition: Callable[[], Any], what: str, timeout_s: float = 60.0) -> Any:
     """Return the first truthy answer of *condition*; fail naming *what* after *timeout_s*."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
@@ -55,7 +57,7 @@ class RunningShop:
     def stop(self) -> int:
         """Ask ``up`` to stop and return its exit code."""
         self.process.send_signal(signal.SIGTERM)
-        self.process.communicate(timeout=40)
+        self.process.communicate(timeout=120)
         return self.process.returncode
 
     def lines(self, service: str) -> list[dict[str, Any]]:
@@ -95,7 +97,7 @@ class RunningShop:
 
     def order(self, user: str) -> httpx.Response:
         """Put one product into *user*'s cart and order it."""
-        with httpx.Client(base_url=self.gateway, timeout=5) as customer:
+        with httpx.Client(base_url=self.gateway, timeout=60) as customer:
             item = {"product": "p-01", "quantity": 1}
             customer.post(f"/v2/cart/{user}/items", json=item).raise_for_status()
             return customer.post("/v2/orders", json={"user": user, "card": "card-0001"})
@@ -174,7 +176,7 @@ def run_demo() -> Callable[..., subprocess.CompletedProcess[str]]:
             env={**os.environ, **env},
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=120,
             check=False,
         )
 
@@ -191,5 +193,4 @@ def taken_port() -> Iterator[int]:
 @pytest.fixture
 def free_ports() -> list[int]:
     """Two ports that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
-        return [int(each.getsockname()[1]) for each in (one, other)]
+    return [free_port(), free_port()]

@@ -33,7 +33,7 @@ def test_processes_that_start_together_all_open_it(tmp_path: Path) -> None:
     ]
     for each in starters:
         each.start()
-    said = [failures.get(timeout=30) for _ in starters]
+    said = [failures.get(timeout=120) for _ in starters]
     for each in starters:
         each.join(timeout=30)
 

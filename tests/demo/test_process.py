@@ -36,7 +36,7 @@ def test_a_service_runs_alone_and_ends_on_sigterm(payment: Any, free_ports: list
 
     answer = httpx.post(f"http://127.0.0.1:{free_ports[0]}/v1/payments", json=order)
     payment.send_signal(signal.SIGTERM)
-    lines = [json.loads(line) for line in payment.communicate(timeout=20)[0].splitlines()]
+    lines = [json.loads(line) for line in payment.communicate(timeout=60)[0].splitlines()]
 
     assert started["event"] == "service_started"
     assert answer.status_code == 201

@@ -88,9 +88,9 @@ def test_what_every_service_says_arrives_to_the_last_line(
             eventually(
                 lambda at=path, who=service, it=word: it in recorder.text(at, who),
                 f"{word!r} of {service}",
-                30,
+                90,
             )
-    eventually(lambda: _spanning(recorder) >= set(SERVICES), "spans of every service", 30)
+    eventually(lambda: _spanning(recorder) >= set(SERVICES), "spans of every service", 90)
 
     pids = running.pids()
 

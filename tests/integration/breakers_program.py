@@ -1,7 +1,12 @@
-"""A service with a breaker of every library that can be installed here: each opens, probes and closes once. Its log lines go to standard output."""
+"""
+A service with a breaker of every library that can be installed here: each opens, probes and closes once. Its log lines go to standard output.
+
+All wait for their time-outs together, which is as long as a machine may stand still between the failure that opens one and the call that it refuses.
+"""
 
 import asyncio
 import time
+from collections.abc import Iterator
 
 import pybreaker
 from circuitbreaker import CircuitBreaker, CircuitBreakerError
@@ -16,7 +21,7 @@ from agents.breakers.pybreaker import TransitionListener
 from agents.breakers.tenacity import RetryListener
 
 SERVICE = "libraries"
-WAIT_S = 0.1
+WAIT_S = 5
 REFUSED = (pybreaker.CircuitBreakerError, CircuitBreakerError, OpenedState, NotPermittedError)
 
 
@@ -25,14 +30,14 @@ def down():
     raise ConnectionError("payment is down")
 
 
-def life(failing, working, wait_s=2 * WAIT_S):
-    """Two failures open it, one call is refused, after its time-out one succeeds."""
+def life(failing, working) -> Iterator[None]:
+    """Two failures open it, one call is refused; after its time-out, for which the caller waits, one succeeds."""
     for call in (failing, failing, working):
         try:
             call()
         except (ConnectionError, *REFUSED):
             continue
-    time.sleep(wait_s)
+    yield
     working()
 
 
@@ -42,15 +47,15 @@ def of_pybreaker():
     breaker = pybreaker.CircuitBreaker(
         2, WAIT_S, listeners=[listener], name="pybreaker", throw_new_error_on_trip=False
     )
-    life(lambda: breaker.call(down), lambda: breaker.call(int))
+    return life(lambda: breaker.call(down), lambda: breaker.call(int))
 
 
 def of_circuitbreaker():
     """Guard with circuitbreaker, whose clock has whole seconds."""
     breaker = circuitbreakers.watch(
-        CircuitBreaker(2, 1, ConnectionError, "circuitbreaker"), SERVICE, "payment", instance="1"
+        CircuitBreaker(2, WAIT_S, ConnectionError, "circuitbreaker"), SERVICE, "payment", instance="1"
     )
-    life(breaker(down), breaker(lambda: 0), wait_s=1.1)
+    return life(breaker(down), breaker(lambda: 0))
 
 
 def of_purgatory():
@@ -58,7 +63,7 @@ def of_purgatory():
     factory = SyncCircuitBreakerFactory(2, WAIT_S)
     factory.add_listener(purgatories.TransitionListener(SERVICE, {"purgatory": "payment"}, instance="1"))
     guard = factory("purgatory")
-    life(guard(down), guard(int))
+    return life(guard(down), guard(int))
 
 
 def of_purgatory_async():
@@ -72,13 +77,13 @@ def of_purgatory_async():
         async with await factory.get_breaker("purgatory-async"):
             function()
 
-    life(lambda: asyncio.run(guarded(down)), lambda: asyncio.run(guarded(int)))
+    return life(lambda: asyncio.run(guarded(down)), lambda: asyncio.run(guarded(int)))
 
 
 def of_the_decorator():
     """Guard with our own."""
     breaker = Breaker("decorator", service=SERVICE, failure_threshold=2, recovery_s=WAIT_S)
-    life(breaker(down), breaker(lambda: 0))
+    return life(breaker(down), breaker(lambda: 0))
 
 
 def of_tenacity():
@@ -91,12 +96,12 @@ def of_tenacity():
 
 
 if __name__ == "__main__":
-    for each in (
-        of_pybreaker,
-        of_circuitbreaker,
-        of_purgatory,
-        of_purgatory_async,
-        of_the_decorator,
-        of_tenacity,
-    ):
-        each()
+    lives = [
+        of() for of in (of_pybreaker, of_circuitbreaker, of_purgatory, of_purgatory_async, of_the_decorator)
+    ]
+    for each in lives:
+        next(each)
+    time.sleep(WAIT_S + 1)
+    for each in lives:
+        next(each, None)
+    of_tenacity()

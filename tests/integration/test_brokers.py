@@ -27,7 +27,7 @@ RECORDED = Path(__file__).parent / "recorded"
 UNPACKED = ROOT / "tests" / ".debian" / "rabbitmq"
 _SERVER = UNPACKED / "usr" / "lib" / "rabbitmq" / "lib"
 _ERLANG = UNPACKED / "usr" / "lib" / "erlang"
-pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +166,7 @@ class RabbitMQ:
     def call(self, method: str, path: str, **body: Any) -> httpx.Response:
         """Ask its management API."""
         url = f"http://127.0.0.1:{self.management}/api/{path}"
-        return httpx.request(method, url, json=body or None, auth=("guest", "guest"), timeout=10)
+        return httpx.request(method, url, json=body or None, auth=("guest", "guest"), timeout=60)
 
     def stop(self) -> None:
         """End the server's process group, then the name server's."""
@@ -225,10 +225,10 @@ def test_rabbitmq_itself_scraped_by_our_agent(collector: Served, rabbitmq: Rabbi
     try:
         # the broker's numbers are those of its last look at itself, five seconds ago at most
         found = eventually(lambda: [rows for rows in [{row["queue"]: row for row in collector.data("/queues", env="real")}]
-                                    if rows.get("orders", {}).get("ready") == 5 and rows["orders-dlq"]["ready"] == 2], 40)[0]  # fmt: skip
+                                    if rows.get("orders", {}).get("ready") == 5 and rows["orders-dlq"]["ready"] == 2], 90)[0]  # fmt: skip
     finally:
         agent.terminate()
-        agent.wait(20)
+        agent.wait(60)
 
     assert (found["orders"]["verdict"], found["orders"]["consumer_count"]) == ("stuck", 0)
     assert (found["orders-dlq"]["dead_letters_of"], found["orders-dlq"]["dead_letter"]) == ("orders", True)

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ class Connection:
     """A sender that speaks the protocol by hand."""
 
     def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
         self._messages = msgpack.Unpacker()
 
     def send(self, *message: object) -> None:
@@ -115,11 +116,11 @@ def arrived(served: Any, poll: Callable[..., Any], service: str, count: int) -> 
 
 def test_fluent_logger_is_understood(served: Any, poll: Callable[..., Any], port: int) -> None:
     """Its sender with EventTime, and its handler for logging with fields: the tag is the service, each event once."""
-    sender = FluentSender("py-fluent", port=port, nanosecond_precision=True)
+    sender = FluentSender("py-fluent", port=port, timeout=60, nanosecond_precision=True)
     for number in range(200):
         assert sender.emit(None, {"message": f"event {number}", "level": "warning", "number": number})
     sender.close()
-    handler = FluentHandler("py-handler", port=port)
+    handler = FluentHandler("py-handler", port=port, timeout=60)
     handler.setFormatter(FluentRecordFormatter({"level": "%(levelname)s", "where": "%(name)s"}))
     log = logging.getLogger("fluent-shop")
     log.addHandler(handler)
@@ -149,7 +150,7 @@ def test_nodes_logger_is_acknowledged(
     node = Path(sys.executable).with_name("node")
     done = subprocess.run(
         [str(node), "fluent.mjs", str(shared_port), f"node-{mode.lower()}", mode, "open sesame"],
-        cwd=NODE, capture_output=True, text=True, timeout=60, check=False,
+        cwd=NODE, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
 
@@ -226,7 +227,8 @@ def test_hostile_bytes_end_their_own_connection_only(
 ) -> None:
     """Cut off without an acknowledgement; the next connection is served."""
     bad, good = connect(port), connect(port)
-    bad.write(HOSTILE[what])
+    with suppress(ConnectionError):  # it may be cut off before all is written
+        bad.write(HOSTILE[what])
 
     assert bad.answer() is None
     good.send("after", [[1, {"log": what}]], {"chunk": what})

