@@ -22,16 +22,17 @@ def served(serve_module):
     return serve_module()
 
 
-def timelines(served, service, count):
-    """Every breaker of *service* with the states of its timeline, as soon as there are *count* with all of theirs."""
-    rows = served.data("/breakers", service=service)
-    if len(rows) < count:
-        return None
-    found = {}
-    for row in rows:
+def timelines(served, service, steps):
+    """Every breaker of *service* with the states of its timeline, as soon as all of them together have *steps*."""
+    states = {}
+    for row in served.data("/breakers", service=service):
         whole = served.data(f"/breakers/{service}/{row['breaker']}")[0]
-        found[row["breaker"]] = (row, [step["to"] for step in whole["timeline"]])
-    return found
+        states[row["breaker"]] = [step["to"] for step in whole["timeline"]]
+    if sum(map(len, states.values())) < steps:
+        return None
+    return {
+        row["breaker"]: (row, states[row["breaker"]]) for row in served.data("/breakers", service=service)
+    }
 
 
 def test_pythons_libraries_through_the_listeners(served, poll):
@@ -42,7 +43,7 @@ def test_pythons_libraries_through_the_listeners(served, poll):
     ).stdout  # fmt: skip
     assert served.client.post("/v1/lines", content=lines).status_code == 200
 
-    found = poll(lambda: timelines(served, "libraries", 6))
+    found = poll(lambda: timelines(served, "libraries", 5 * len(LIFE) + 2))
 
     for name in ("pybreaker", "circuitbreaker", "purgatory", "purgatory-async", "decorator"):
         row, states = found[name]
@@ -68,7 +69,7 @@ def test_opossum_posts_its_events(served, poll):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
 
-    row, states = poll(lambda: timelines(served, "node-shop", 1))["payment"]
+    row, states = poll(lambda: timelines(served, "node-shop", len(LIFE)))["payment"]
 
     assert (states, row["state"], row["instances"][0]["instance"]) == (LIFE, "closed", "node-1")
 

@@ -36,11 +36,11 @@ def collector(serve_module: Callable[..., Served]) -> Served:
     return serve_module()
 
 
-def post(collector: Served, text: str, env: str, ago_s: float = 0) -> None:
-    """Post an exposition as a scraper does."""
+def post(collector: Served, text: str, env: str, at: datetime | None = None) -> None:
+    """Post an exposition as a scraper does, now or of then."""
     headers = {
         "Fuseboard-Resource": f"service.name=exporter,deployment.environment.name={env}",
-        "Fuseboard-Scraped-At": (datetime.now(UTC) - timedelta(seconds=ago_s)).isoformat(),
+        "Fuseboard-Scraped-At": (at or datetime.now(UTC)).isoformat(),
     }
     assert collector.client.post("/v1/exposition", content=text, headers=headers).status_code == 200
 
@@ -91,18 +91,23 @@ kafka_consumergroup_members{{consumergroup="mail"}} 2
 
 def test_kafkas_exporter_is_understood(collector: Served) -> None:
     """A group that takes half of what comes: growing, with both rates and its members."""
+    now = datetime.now(UTC)
     for minute in range(5, -1, -1):
         newest, taken = 10_000 - 600 * minute, 5_000 - 300 * minute
-        post(collector, _KAFKA.format(newest=newest, taken=taken, lag=newest - taken), "kafka", 60 * minute)
-
-    row = eventually(
-        lambda: (
-            queues(collector, "kafka", 2)["orders"]["verdict"] == "growing"
-            and queues(collector, "kafka", 2)["orders"]
+        post(
+            collector,
+            _KAFKA.format(newest=newest, taken=taken, lag=newest - taken),
+            "kafka",
+            now - timedelta(minutes=minute),
         )
-    )
 
-    assert (row["lag"], row["groups"][0]["members"]) == (5000, 2)
+    def told() -> dict[str, Any] | None:
+        row = queues(collector, "kafka", 2)["orders"]
+        return row if (row["verdict"], row["lag"]) == ("growing", 5000) else None
+
+    row = eventually(told)
+
+    assert row["groups"][0]["members"] == 2
     assert (row["rate_in"], row["rate_out"]) == (pytest.approx(10, rel=0.05), pytest.approx(5, rel=0.05))
 
 

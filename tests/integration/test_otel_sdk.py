@@ -98,7 +98,7 @@ def test_every_log_record_is_found_with_its_attributes(sent: Any, poll: Callable
         rows: list[dict[str, Any]] = sent.data("/logs", query="service:sdk-shop severity:warn", limit=1000)
         return rows if len(rows) >= _RECORDS else None
 
-    rows = poll(logs, within_s=30)
+    rows = poll(logs)
 
     assert sorted(row["body"] for row in rows) == sorted(f"record {number}" for number in range(_RECORDS))
     for row in rows:
@@ -109,7 +109,7 @@ def test_every_log_record_is_found_with_its_attributes(sent: Any, poll: Callable
 
 def test_nested_values_arrive_whole(sent: Any, poll: Callable[..., Any]) -> None:
     """A map becomes dotted attributes, an array JSON text, whatever they hold."""
-    row = poll(lambda: sent.data("/logs", query='"nested" service:sdk-shop'), within_s=30)[0]
+    row = poll(lambda: sent.data("/logs", query='"nested" service:sdk-shop'))[0]
 
     found = row["attributes"]
     assert found["outer.zero"] == "0"
@@ -127,7 +127,7 @@ def test_every_span_is_found_in_its_trace(sent: Any, poll: Callable[..., Any]) -
         rows: list[dict[str, Any]] = sent.data("/traces", service="sdk-shop", limit=1000)
         return rows if len(rows) >= _RECORDS else None
 
-    rows = poll(traces, within_s=30)
+    rows = poll(traces)
     failed = [row for row in rows if row["error"]]
     span = sent.data(f"/traces/{failed[0]['trace_id']}")[0]["spans"][0]
 

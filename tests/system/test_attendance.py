@@ -72,6 +72,6 @@ def test_who_watches_the_pipeline_sees_it_run_empty(serve: Callable[..., Served]
     for path, body in (("/v1/lines", b"watched"), ("/v1/exposition", b"watched 1\n")):
         assert served.client.post(path, content=body).status_code == 200
 
-    eventually(lambda: served.data("/pipeline")[0]["journal"]["bytes"] == 0, 30)
+    eventually(lambda: served.data("/pipeline")[0]["journal"]["bytes"] == 0)
 
     assert [row["body"] for row in served.data("/logs", query="watched")] == ["watched"]

@@ -85,7 +85,7 @@ def test_the_sum_holds_for_any_range_over_an_outage_and_with_lines_taken_out(
         ]
     finally:
         agent.terminate()
-        agent.wait(30)
+        agent.wait(60)
 
     taken_out = [line for line in log.read_text().splitlines(keepends=True) if "healthz" in line]
     assert sum(whole["dropped_lines"].values()) == len(taken_out)

@@ -15,7 +15,7 @@ import pytest
 
 from tests.agents.hosts import Node, cri, json_file
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system"), pytest.mark.timeout(240)]
 
 ROOT = Path(__file__).parents[2]
 ENDS = """
@@ -70,7 +70,7 @@ def test_what_vanishes_is_ended_and_told(
         [told] = poll(lambda: served.data("/logs", query="event:health.transition to:unhealthy"))
     finally:
         agent.terminate()
-        agent.wait(30)
+        agent.wait(60)
     poll(lambda: served.data("/pipeline")[0]["journal"]["segments_waiting"] == 0)
     assert served.stop() == 0
 
