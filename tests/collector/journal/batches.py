@@ -15,6 +15,8 @@ from collector.journal.sidecar import BatchInfo
 from collector.journal.writer import Journal, JournalSettings
 
 NOW_NS = 1_795_000_000 * 10**9
+# For who looks into an open segment, or counts its fsyncs: after the usual second a machine that stands still would have it sealed.
+UNAGED: Mapping[str, float] = {"lines": 3600.0, "breakers": 3600.0}
 FROZEN: Mapping[str, Any] = {"versions": {"logs": "v1"}, "retention_days": 30, "settings": {}}
 
 

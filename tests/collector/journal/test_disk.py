@@ -12,7 +12,7 @@ import pytest
 from collector.errors import JournalError, JournalFull
 from collector.journal.identities import Identities
 from collector.journal.segment import SealedSegment
-from tests.collector.journal.batches import Kept, batch, info
+from tests.collector.journal.batches import UNAGED, Kept, batch, info
 from tests.small_disk import Refusing, SmallDisk, small_disk
 
 
@@ -38,12 +38,12 @@ def test_a_full_disk_refuses_seals_and_comes_back(disk: SmallDisk, poll) -> None
     error = journal.submit(batch("refused", b"y" * 100, resource={"pad": "p" * 100_000})).exception(20)
     with pytest.raises(JournalFull) as refused:
         journal.room()
-    poll(lambda: journal.sealed, within_s=10)
+    poll(lambda: journal.sealed, within_s=60)
     segment = journal.sealed[0]
     segment.mark_done("logs")
     journal.finished(segment)
     disk.empty()
-    poll(lambda: _has_room(journal), within_s=10)
+    poll(lambda: _has_room(journal), within_s=60)
     after = journal.submit(batch("after")).result(20)
     journal.end()
 
@@ -87,10 +87,10 @@ def test_a_read_only_disk_refuses_and_comes_back(tmp_path: Path, monkeypatch, po
     journal.submit(batch("before")).result(20)
     disk.fail(errno.EROFS)
     errors = [journal.submit(batch(f"refused-{n}")).exception(20) for n in range(3)]
-    poll(lambda: disk.refused > 5, within_s=10)
+    poll(lambda: disk.refused > 5, within_s=60)
     disk.work()
 
-    poll(lambda: journal.trouble is None, within_s=10)
+    poll(lambda: journal.trouble is None, within_s=60)
     journal.submit(batch("after")).result(20)
     journal.end()
 
@@ -101,7 +101,7 @@ def test_a_read_only_disk_refuses_and_comes_back(tmp_path: Path, monkeypatch, po
 def test_a_failed_fsync_is_written_again_elsewhere(tmp_path: Path, monkeypatch) -> None:
     """One EIO: the batch goes into a new segment and is acknowledged from there; the old one keeps what was durable, once."""
     disk = Refusing(monkeypatch)
-    journal = Kept(tmp_path)
+    journal = Kept(tmp_path, seal_ages_s=UNAGED)
     journal.start()
     journal.submit(batch("before")).result(20)
     first = journal._open["lines"][0].name
@@ -125,7 +125,7 @@ def test_a_failed_fsync_is_written_again_elsewhere(tmp_path: Path, monkeypatch) 
 def test_a_disk_whose_fsync_fails_acknowledges_nothing(tmp_path: Path, monkeypatch) -> None:
     """EIO again and again: refused, and a restart does not find what was refused."""
     disk = Refusing(monkeypatch)
-    journal = Kept(tmp_path)
+    journal = Kept(tmp_path, seal_ages_s=UNAGED)
     journal.start()
     journal.submit(batch("before")).result(20)
     disk.fail(errno.EIO, "fdatasync", "fsync")

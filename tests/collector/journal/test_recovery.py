@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.journal.segment import OpenSegment
-from tests.collector.journal.batches import FROZEN, Kept, batch, bodies, frames, info
+from tests.collector.journal.batches import FROZEN, UNAGED, Kept, batch, bodies, frames, info
 
 
 def _body(number: int) -> bytes:
@@ -76,7 +76,7 @@ def test_retries_over_restarts_store_each_batch_once(runs: list[list[int]], fini
         image = Path(directory) / "0"
         loaded: list[str] = []
         for run, numbers in enumerate(runs):
-            journal = Kept(image)
+            journal = Kept(image, seal_ages_s=UNAGED)
             journal.start()
             wait(
                 [

@@ -14,13 +14,13 @@ import pytest
 
 from collector.errors import Conflict, JournalError, JournalFull, NoRoom
 from collector.journal import writer
-from tests.collector.journal.batches import NOW_NS, Kept, batch, bodies
+from tests.collector.journal.batches import NOW_NS, UNAGED, Kept, batch, bodies
 
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Kept]:
-    """A journal that runs, and is ended afterwards."""
-    kept = Kept(tmp_path / "journal")
+    """A journal that runs, and is ended afterwards; until then it seals by size alone."""
+    kept = Kept(tmp_path / "journal", seal_ages_s=UNAGED)
     kept.start()
     yield kept
     kept.end()
@@ -42,7 +42,7 @@ def test_waiting_requests_share_one_fsync(tmp_path: Path, monkeypatch: pytest.Mo
     synced: list[int] = []
     real = os.fdatasync
     monkeypatch.setattr(os, "fdatasync", lambda handle: (synced.append(handle), real(handle))[1])
-    journal = Kept(tmp_path)
+    journal = Kept(tmp_path, seal_ages_s=UNAGED)
     futures = [journal.submit(batch(f"b{number}")) for number in range(200)]
 
     journal.start()
@@ -71,13 +71,16 @@ def test_groups_have_segments_of_their_own(journal: Kept) -> None:
     }
 
 
-def test_a_segment_is_sealed_by_age(journal: Kept, poll) -> None:
+def test_a_segment_is_sealed_by_age(tmp_path: Path, poll) -> None:
     """One lone batch is handed to the loader a second or two after it came, without another one to push it."""
+    journal = Kept(tmp_path)
+    journal.start()
     journal.submit(batch("alone")).result(20)
 
-    poll(lambda: journal.sealed, within_s=5)
+    poll(lambda: journal.sealed, within_s=30)
     assert journal.batch_ids() == ["alone"]
     assert journal.bytes == journal.sealed[0].bytes
+    journal.end()
 
 
 def test_much_is_sealed_sooner_than_little(tmp_path: Path, poll) -> None:
@@ -87,14 +90,14 @@ def test_much_is_sealed_sooner_than_little(tmp_path: Path, poll) -> None:
     journal.submit(batch("small", group="little")).result(20)
     journal.submit(batch("large", b"x" * (2 << 20), group="much")).result(20)
 
-    poll(lambda: journal.sealed, within_s=10)
+    poll(lambda: journal.sealed, within_s=30)
     assert journal.batch_ids() == ["large"]
     journal.end()
 
 
 def test_a_segment_is_sealed_by_size(tmp_path: Path) -> None:
     """Beyond 8 MiB the next batch begins a segment of its own."""
-    journal = Kept(tmp_path)
+    journal = Kept(tmp_path, seal_ages_s=UNAGED)
     noise = os.urandom(writer.SEAL_BYTES // 2 + 1)
     futures = [journal.submit(batch(f"b{n}", noise)) for n in range(3)]
     journal.start()
@@ -190,7 +193,7 @@ def test_an_identity_expires(tmp_path: Path) -> None:
 
 def test_an_identity_used_again_outlives_its_first_segment(tmp_path: Path) -> None:
     """Expired, used again, and only then the first segment is finished: the second use is still remembered."""
-    journal = Kept(tmp_path)
+    journal = Kept(tmp_path, seal_ages_s=UNAGED)
     journal.start()
     journal.submit(batch("b1", identity="#hash", expires_ns=NOW_NS - 1)).result(20)
     journal.submit(batch("b2", identity="#hash")).result(20)

@@ -29,9 +29,9 @@ def test_a_full_disk_of_the_engine_delays_and_quarantines_nothing(tmp_path: Path
         yard = Yard(tmp_path / "yard", store, notes())
         segment = yard.seal("e-1", [b"note %d" % number for number in range(20)])
         yard.loader.take(segment)
-        poll(lambda: yard.loader.trouble)
+        poll(lambda: yard.loader.trouble, within_s=60)
         disk.empty()
-        poll(lambda: yard.finished, within_s=40)
+        poll(lambda: yard.finished, within_s=90)
         yard.loader.stop(5)
         rows = store.query("SELECT count() AS n, uniqExact(note) AS u FROM notes LIMIT 1").rows
 
