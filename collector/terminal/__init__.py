@@ -1,7 +1,7 @@
 """
 The terminal: what an engineer asks from a shell, over the same HTTP API as the pages.
 
-``commands.py``  the commands and their options, for ``collector/__main__.py``
+``commands/``    the commands and their options, for ``collector/__main__.py``
 ``asking.py``    what the commands share: options, the way to the collector
 ``address.py``   which collector, and whose key: options, environment, file
 ``remote.py``    requests, and whatever fails as a sentence
@@ -10,7 +10,7 @@ The terminal: what an engineer asks from a shell, over the same HTTP API as the 
 ``plain.py``     texts of strangers made harmless, times, carets
 ``records.py``   log records: listed, followed, as patterns
 ``waterfall.py`` one trace as a tree with bars; ``traces.py`` the list
-``board.py``     breakers and services; ``oncall.py`` incidents and silences
+``board.py``     breakers and services; ``oncall.py`` incidents and silences; ``work.py`` deploys, queues, what presses services
 ``metrics.py``   PromQL; ``statements.py`` SQL
 ``managing.py``  keys and the quarantine, for admins
 ``tail.py``      server-sent events, resumed where they broke off
