@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from agents.sources.command import CommandSource
     from agents.sources.relay import RelaySource
 
-LAST_REPORT_S = 2.0
+LAST_REPORT_S = 5.0  # without it the counters of the last moments are lost; a busy machine may stand still for a second or two
 DISK_RETRY_S = 0.1
 
 

@@ -2,18 +2,17 @@
 
 import http.client
 import re
-import socket
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from agents.metrics import HELP
+from tests.conftest import free_port
 
 
 def test_own_metrics_are_prometheus_text(tmp_path, collector, agent, wait_for, follow_toml):
     """Every metric has help and type, is parsed by Prometheus' own parser, and tells the truth about the spool."""
     (tmp_path / "app.log").write_bytes(b"x\n")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     agent.start(f'metrics_listen = "127.0.0.1:{port}"\n' + follow_toml(collector.url, tmp_path / "app.log"))
     wait_for(lambda: bool(collector.lines()) and bool(agent.happened("agent_started")), "the line")
     wait_for(lambda: "shipped_blocks_total" in read(port) and shipped(read(port)) == 1, "the counter")
@@ -50,8 +49,7 @@ def test_collectors_and_the_process_are_told(tmp_path, collector, agent, wait_fo
     """Which breaker is in which state, what is quarantined, what the agent itself costs."""
     (tmp_path / "app.log").write_bytes(b"x\n")
     collector.script = lambda path, _number: (400, {}) if path == "/v1/lines" else None
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     agent.start(f'metrics_listen = "127.0.0.1:{port}"\n' + follow_toml(collector.url, tmp_path / "app.log"))
     wait_for(lambda: bool(agent.happened("agent_started")), "the start")
     wait_for(lambda: "fuseboard_agent_quarantine_blocks 1" in read(port), "the rejection")

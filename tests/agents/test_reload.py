@@ -10,6 +10,8 @@ import threading
 
 import pytest
 
+from tests.conftest import free_port
+
 
 def rewrite(agent, config):
     """Write other settings and say so."""
@@ -159,8 +161,7 @@ def random_text(seed):
 
 def test_a_relay_stays_or_moves(collector, agent, wait_for):
     """At the same address a connection outlives the reload; at another, what it took before is not taken twice."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     base = (
         f'collector = "{collector.url}"\n[resource]\n"service.name" = "NAME"\n[relay]\nlisten = "127.0.0.1:'
     )
@@ -203,10 +204,7 @@ def test_a_relay_stays_or_moves(collector, agent, wait_for):
 
 def test_own_metrics_move(collector, agent, wait_for):
     """Another address is listened at, the old one is not; SIGTERM still drains."""
-    ports = []
-    for _ in range(2):
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            ports.append(free.getsockname()[1])
+    ports = [free_port() for _ in range(2)]
     config = f'collector = "{collector.url}"\nmetrics_listen = "127.0.0.1:PORT"\n'
     agent.start(config.replace("PORT", str(ports[0])))
     wait_for(lambda: bool(agent.happened("agent_started")), "the start")

@@ -2,7 +2,6 @@
 
 import json
 import re
-import socket
 import urllib.request
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from agents.processors import Redactions, Tally
 from agents.processors.shaper import shapers
 from agents.settings import load
+from tests.conftest import free_port
 
 PREFIX = "FUSEBOARD_AGENT_"
 TRACEBACK = b"Traceback (most recent call last):\n  File \"a.py\", line 1\nKeyError: 'bob@example.com'\n"
@@ -89,24 +89,17 @@ def test_what_is_taken_out_is_counted_and_passes(tmp_path, collector, agent, wai
     )
 
 
-def test_redactions_are_counted_by_kind(tmp_path, collector, agent, wait_for, follow_toml, free_port):
+def test_redactions_are_counted_by_kind(tmp_path, collector, agent, wait_for, follow_toml):
     """On our own metrics, exactly."""
+    port = free_port()
     log = tmp_path / "app.log"
     log.write_bytes(b"a@example.com b@example.com 4111111111111111\n" * 50)
     settings = follow_toml(collector.url, log, '[redact]\npresets = ["emails", "cards"]\n')
-    agent.start(f'metrics_listen = "127.0.0.1:{free_port}"\n' + settings)
+    agent.start(f'metrics_listen = "127.0.0.1:{port}"\n' + settings)
     wait_for(lambda: len(collector.lines()) == 50, "the lines")
 
-    with urllib.request.urlopen(f"http://127.0.0.1:{free_port}/metrics", timeout=60) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
         text = answer.read().decode()
 
     found = dict(re.findall(r'fuseboard_agent_redacted_total\{kind="(\w+)"\} (\d+)', text))
     assert found == {"emails": "100", "cards": "50"}
-
-
-@pytest.fixture
-def free_port():
-    """A loopback port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
