@@ -64,7 +64,7 @@ def test_a_source_that_waits_goes_on_by_itself(disk):
     while not intake.stalls:
         waiting.join(0.01)
     disk.empty()
-    waiting.join(20)
+    waiting.join(60)
 
     assert not waiting.is_alive()
     assert shipped(spool, ledger) == ["key-0", "key-1"]

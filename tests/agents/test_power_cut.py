@@ -221,7 +221,11 @@ class Run:
             raise Killed
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     operations=st.lists(OPERATIONS, min_size=8, max_size=40),
     seed=st.integers(0, 2**32),

@@ -202,7 +202,11 @@ def test_a_directory_that_cannot_be_written_is_a_clear_error(tmp_path):
         opened(tmp_path)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     bodies=st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=12),
     damage=st.one_of(

@@ -62,7 +62,11 @@ def test_attributes_tell_it_too(store, fill, attributes, expected):
     assert weight(store, fill, **attributes) == pytest.approx(expected)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=40),
     st.text("th:0123456789abcdefpr=;, ", max_size=24),

@@ -203,7 +203,11 @@ OPERATIONS = st.one_of(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=80,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(operations=st.lists(OPERATIONS, min_size=6, max_size=30), seed=st.integers(0, 2**32))
 def test_a_power_cut_at_any_boundary_loses_and_doubles_nothing(
     monkeypatch, disk: SmallDisk, operations, seed

@@ -242,7 +242,11 @@ def test_literals_come_back_as_they_were_written(console) -> None:
     assert found.rows == [{"s": "a\n'\\$`\"{x}", "n": 18446744073709551615, "f": -1.5, "u": "ü€😀", "a": [1, 2]}]  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     text=st.text(),
     number=st.integers(-(2**63), 2**64 - 1),

@@ -23,7 +23,11 @@ def direct(store: Store) -> Direct:
     return Direct(store._target().url, 30.0)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     text=_TEXT,
     texts=st.lists(_TEXT, max_size=4),

@@ -62,7 +62,10 @@ def _compared(
 
 
 @settings(
-    max_examples=8, deadline=None, phases=_PHASES, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8,
+    deadline=None,
+    phases=_PHASES,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     series=st.lists(_series(), min_size=1, max_size=8),
@@ -99,7 +102,7 @@ def _windowed(function, range_ms: int, offset_ms: int, call: str):
     max_examples=12,
     deadline=None,
     phases=_PHASES,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     series=st.lists(_series(), min_size=1, max_size=8),
