@@ -17,7 +17,7 @@ from msgspec.structs import force_setattr
 from collector.query.window import SECOND_NS, Window, sql_time
 from collector.read.breaker_metrics import WAYS
 from collector.read.last_states import last_states
-from collector.read.sql import Reader
+from collector.read.sql import ONE_THREAD, Reader
 from collector.read.transitions import AROUND_NS, Chosen, Holder, Transition, transitions
 
 # Services report at least every scrape interval or heartbeat; five minutes are many of both.
@@ -181,19 +181,30 @@ def states(reader: Reader, end: Window, chosen: Chosen = _EVERY) -> list[Breaker
     Return every chosen breaker as it stood at the end of *end*.
 
     Args:
-        reader: The store; whoever keeps the present states (`Reader.present`) answers where *end* is now, or was within ten seconds.
+        reader: The store; whoever keeps the present states (`Reader.present`) answers where *end* is now, or was within ten seconds, and says how they stood
+            where it was within five minutes.
         end: Only its end counts.
         chosen: ``services`` may name one service.
     """
-    if reader.present is not None and end.end_ns > end.now_ns - _OPENED_NS and not chosen.trace_id:
-        kept: list[BreakerState] = reader.present.states()
+    lasting = end.end_ns < end.now_ns - _SETTLED_NS
+    kept = None if lasting or chosen.trace_id else _kept(reader, end)
+    if kept is not None:
         return kept if chosen == _EVERY else [state for state in kept if _chosen(state, chosen)]
     if chosen.services:
         return _read(reader, end, chosen)
     asked = ("breakers", end.end_ns, min(end.end_ns, end.now_ns), chosen.env, chosen.breaker)
-    lasting = end.end_ns < end.now_ns - _SETTLED_NS
     found: list[BreakerState] = reader.once(asked, lambda: _read(reader, end, chosen), lasting=lasting)
     return found
+
+
+def _kept(reader: Reader, end: Window) -> list[BreakerState] | None:
+    """Give what whoever keeps the present states knows of the end of *end*; ``None`` = nobody does."""
+    if reader.present is None:
+        return None
+    if end.end_ns > end.now_ns - _OPENED_NS:
+        return reader.present.states()
+    then_ns = end.end_ns
+    return reader.present.states_ago(then_ns, lambda: heard_of(reader, then_ns, then_ns))
 
 
 def _read(reader: Reader, end: Window, chosen: Chosen) -> list[BreakerState]:
@@ -232,7 +243,7 @@ def heard_of(reader: Reader, now_ns: int, end_ns: int, chosen: Chosen = _EVERY) 
         "services": list(chosen.services),
         "metrics": _OF_METRICS,
     }
-    return {(row["env"], row["service"]): row["heard_ns"] for row in reader.rows(_HEARD, params)}
+    return {(row["env"], row["service"]): row["heard_ns"] for row in reader.rows(_HEARD, params, ONE_THREAD)}
 
 
 def grouped(

@@ -1,8 +1,8 @@
 """
 The states of all breakers as they are now, kept up with what arrives instead of read again and again.
 
-Kept per instance of a breaker: its transitions of the last hour (and those ahead of our clock), and what the older ones leave, the newest and the newest
-explicit one. That is what a look at the tables (`breakers.states`) goes by, so both say the same.
+Kept per instance of a breaker: its transitions of the last hour and some minutes (and those ahead of our clock), and what the older ones leave, the newest
+and the newest explicit one (held.py). That is what a look at the tables (`breakers.states`) goes by, so both say the same, of now and of some minutes ago.
 
 A look asks how many rows there are, which ClickHouse answers from its parts' heads; with the embedded engine only when something was written since, or
 some seconds ago. Only when that differs the new rows are read: a row's
@@ -17,17 +17,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
-from msgspec.structs import replace
 
 from collector.errors import StoreError, StoreUnavailable
 from collector.query.window import SECOND_NS, Window, sql_time
-from collector.read.breakers import FLAPPING_OPENS, STALE_NS, BreakerState, InstanceState, heard_of, states
-from collector.read.held import AHEAD_NS, KEPT_NS, Held
+from collector.read.ago import Breaker, Who, quiet_ago, states_ago, timed, together
+from collector.read.breakers import STALE_NS, BreakerState, heard_of, states
+from collector.read.held import AHEAD_NS, BACK_NS, KEPT_NS, Held
 from collector.read.last_states import LAST, LOOK_BACK_NS, OF_EACH, newest
 from collector.read.sql import Reader, Row, Store
 from collector.read.transitions import COLUMNS, Holder, Transition
@@ -46,8 +46,6 @@ _RECENT_MOST = 200_000
 _COUNT_EVERY_NS = 5 * SECOND_NS
 # The projection by time does not know the table's block numbers.
 _BY_BLOCK = {"optimize_use_projections": 0}
-
-Breaker = tuple[str, str, str]  # env, service, breaker
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +126,9 @@ class Present:
         self._blocks: dict[str, int] = {}
         self._read_ns = 0
         self._soonest_ns = 0
-        self._spoke: dict[tuple[str, str], int] = {}
+        self._spoke: dict[Who, int] = {}
         self._heard_ns = 0
-        self._quiet: frozenset[tuple[str, str]] = frozenset()
+        self._quiet: frozenset[Who] = frozenset()
         self._now: dict[Holder, BreakerNow] = {}
         self._groups: dict[Breaker, set[Holder]] = {}
         self._states: dict[Breaker, BreakerState] = {}
@@ -159,8 +157,29 @@ class Present:
         now_ns = self._clock_ns()
         with self._lock:
             if self._update(now_ns):
-                return self._together(now_ns)
+                return [timed(state, now_ns) for state in self._grouped(now_ns).values()]
         return self._looked(now_ns)
+
+    def states_ago(self, then_ns: int, heard: Callable[[], Mapping[Who, int]]) -> list[BreakerState] | None:
+        """
+        Return every breaker as it stood at *then_ns*, by env, service and breaker; ``None`` = that is too long ago, or ahead, or the tables must be asked.
+
+        Args:
+            then_ns: Nanoseconds since the epoch.
+            heard: Says when each was last heard of before *then_ns*, by anything but transitions (`heard_of`).
+
+        Raises:
+            StoreUnavailable: The engine is away.
+        """
+        if not self._by_block or not 0 <= self._clock_ns() - then_ns <= BACK_NS:
+            return None
+        spoke = heard()
+        with self._lock:
+            now_ns = self._clock_ns()
+            if now_ns - then_ns > BACK_NS or not self._update(now_ns):
+                return None
+            quiet = quiet_ago(self._held, self._spoke, spoke, then_ns)
+            return states_ago(self._held, self._grouped(now_ns), (quiet, self._quiet), then_ns, now_ns)
 
     def _looked(self, now_ns: int) -> list[BreakerState]:
         return states(self._reader(), Window(now_ns, now_ns + AHEAD_NS, now_ns))
@@ -231,8 +250,8 @@ class Present:
         self._blocks = {mark["partition"]: mark["block"] for mark in marks}
         self._dirty |= self._held.keys()
         self._held, self._spoke = {}, {}
-        cut = sql_time(now_ns - KEPT_NS)
-        older = {"since": sql_time(max(now_ns - LOOK_BACK_NS, 0)), "end": cut, **self._behind()}
+        cut = sql_time(now_ns - KEPT_NS - BACK_NS)
+        older = {"since": sql_time(max(now_ns - LOOK_BACK_NS - BACK_NS, 0)), "end": cut, **self._behind()}
         for last, told in newest(reader.rows(_OLDER, older, _BY_BLOCK)):
             self._held[last.holder] = Held(last=last, told=told, heard_ns=last.observed_ns)
         for row in reader.rows(_RECENT, {"since": cut, **self._behind()}, _BY_BLOCK):
@@ -255,7 +274,7 @@ class Present:
             held = self._held[holder]
             held.look(now_ns)
             who = (holder[0], holder[1])
-            self._spoke[who] = max(self._spoke.get(who, 0), held.heard_ns)
+            self._spoke[who] = max(self._spoke.get(who, 0), held.seen.heard_ns)
         if now_ns >= self._soonest_ns:
             self._soonest_ns = min((held.until_ns for held in self._held.values()), default=now_ns)
         else:
@@ -280,60 +299,38 @@ class Present:
         if turned:
             self._dirty |= {holder for holder in self._held if (holder[0], holder[1]) in turned}
 
-    def _late(self, now_ns: int) -> frozenset[tuple[str, str]]:
+    def _late(self, now_ns: int) -> frozenset[Who]:
         return frozenset(who for who, heard_ns in self._spoke.items() if heard_ns < now_ns - STALE_NS)
 
     def _tell(self, holder: Holder) -> None:
         held = self._held.get(holder)
         group = self._groups.setdefault(holder[:3], set())
         self._changed.add(holder[:3])
-        if held is None or held.shown is None:
+        shown = held.seen.shown if held is not None else None
+        if shown is None:
             self._now.pop(holder, None)
             group.discard(holder)
         else:
-            self._now[holder] = _now(held.shown, self._state(held.shown))
+            self._now[holder] = _now(shown, self._state(shown))
             group.add(holder)
 
     def _state(self, shown: Transition) -> str:
         return "unknown" if (shown.env, shown.service) in self._quiet else shown.to_state
 
-    def _together(self, now_ns: int) -> list[BreakerState]:
-        """Give every breaker; those that are as they were are the same objects, unless the time counts."""
+    def _grouped(self, now_ns: int) -> Mapping[Breaker, BreakerState]:
+        """Give every breaker, in order; those that are as they were are the same objects."""
         new = self._changed - self._states.keys()
         for breaker in self._changed:
-            group = [self._held[holder] for holder in sorted(self._groups[breaker])]
+            group = [self._held[holder].seen for holder in sorted(self._groups[breaker])]
             if group:
-                self._states[breaker] = _together(breaker, group, self._state, now_ns)
+                self._states[breaker] = together(breaker, group, self._state, now_ns)
             else:
                 self._states.pop(breaker, None)
                 del self._groups[breaker]
         self._changed.clear()
         if new:
             self._states = dict(sorted(self._states.items()))
-        return [_as_of(state, now_ns) for state in self._states.values()]
-
-
-def _as_of(state: BreakerState, now_ns: int) -> BreakerState:
-    """Give the state as the clock has it: whether it flaps or is stuck changes by time alone."""
-    timed = len(state.hour) >= FLAPPING_OPENS or any(it.state == "half_open" for it in state.instances)
-    return replace(state, now_ns=now_ns) if timed else state
-
-
-def _together(
-    breaker: Breaker, group: list[Held], state: Callable[[Transition], str], now_ns: int
-) -> BreakerState:
-    env, service, name = breaker
-    return BreakerState(service, env, name, _instances(group, state), _hour(group), now_ns)
-
-
-def _instances(group: Iterable[Held], state: Callable[[Transition], str]) -> tuple[InstanceState, ...]:
-    return tuple(InstanceState(held.shown, state(held.shown)) for held in group if held.shown is not None)
-
-
-def _hour(group: list[Held]) -> tuple[Transition, ...]:
-    if len(group) == 1:
-        return group[0].hour
-    return tuple(sorted((each for held in group for each in held.hour), key=lambda each: -each.at_ns))
+        return self._states
 
 
 def _now(last: Transition, state: str) -> BreakerNow:

@@ -63,12 +63,12 @@ def kept(store, fill):
     return clock, Present(counting, clock, heard_every_ns=0), counting
 
 
-# Around the hour, the day and the month; just now; a little ahead of our clock.
+# Around the hour, the day and the month, as they are now and some minutes ago; just now; a little ahead of our clock.
 _TIMES = st.one_of(
-    st.integers(-200, 120),
-    st.integers(-3900, -3400),
+    st.integers(-400, 120),
+    st.integers(-4300, -3400),
     st.integers(-87_000, -86_000),
-    st.integers(-30 * 86_400 - 60, -30 * 86_400 + 60),
+    st.integers(-30 * 86_400 - 400, -30 * 86_400 + 60),
 )
 _ROWS = st.builds(
     lambda at, service, breaker, instance, change, derived, source: transition(
@@ -97,9 +97,9 @@ def possible(told, row):
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(steps=_STEPS)
-def test_what_is_kept_is_what_the_tables_say(store, fill, steps):
-    """Whatever arrives, late, ahead, derived, told twice, and however time passes: both ways give the same states."""
+@given(steps=_STEPS, ago_s=st.one_of(st.sampled_from([10, 60, 61, 299, 300]), st.integers(10, 300)))
+def test_what_is_kept_is_what_the_tables_say(store, fill, steps, ago_s):
+    """Whatever arrives, late, ahead, derived, told twice, and however time passes: both ways give the same states, of now and of some minutes ago."""
     fill.empty()  # an example that failed leaves its rows to the next
     clock = Clock()
     kept = Present(store, clock, heard_every_ns=0)
@@ -111,7 +111,43 @@ def test_what_is_kept_is_what_the_tables_say(store, fill, steps):
             fill("breaker_transitions", [row for row in step if possible(told, row)])
 
         assert [shape(state) for state in kept.states()] == by_sql(store, clock.now_ns)
+
+        then = Window(0, clock.now_ns - ago_s * S, clock.now_ns)
+        stood = [shape(state) for state in states(Reader(store, present=kept), then)]
+        assert stood == [shape(state) for state in states(Reader(store), then)]
     fill.empty()
+
+
+def test_who_was_quiet_some_minutes_ago_is_unknown_then(kept, fill):
+    """Who speaks again now was silent then, and who is silent now had spoken then."""
+    clock, present, counting = kept
+    back, gone = ("back", "gone")
+    fill("breaker_transitions", [transition(-800, name, "payment", "closed>open") for name in (back, gone)])
+    fill("logs", [log(-750, "last word", service=back), log(-420, "last word", service=gone)])
+    fill("logs", [log(-20, "here", service=back)])
+    window = Window(NOW_NS - 3600 * S, NOW_NS - 200 * S, clock.now_ns)
+
+    def told(found):
+        return {state.service: state.state for state in found}
+
+    assert told(present.states()) == {back: "open", gone: "unknown"}
+    assert told(states(Reader(counting, present=present), window)) == {back: "unknown", gone: "open"}
+    assert told(states(Reader(counting), window)) == {back: "unknown", gone: "open"}
+
+
+def test_what_did_not_change_since_is_written_once(kept, fill):
+    """A breaker that stands now as it did minutes ago is the same object, and of its row nothing is written again."""
+    clock, present, counting = kept
+    fill("breaker_transitions", [transition(-900, "checkout", name, "closed>open") for name in ("a", "b")])
+    fill("breaker_transitions", [transition(-30, "checkout", "b", "open>closed")])
+    fill("logs", [log(-10, "here"), log(-100, "here")])
+    now = {state.breaker: state for state in present.states()}
+    window = Window(NOW_NS - 3600 * S, NOW_NS - 60 * S, clock.now_ns)
+
+    then = {state.breaker: state for state in states(Reader(counting, present=present), window)}
+
+    assert then["a"] is now["a"]
+    assert (then["b"].state, now["b"].state) == ("open", "closed")
 
 
 def test_nothing_new_costs_one_small_question(kept, fill):
@@ -149,7 +185,7 @@ def test_where_nothing_was_written_nothing_is_asked(store, fill):
 
 
 def test_a_page_that_was_opened_seconds_ago_is_told_the_present(kept, fill):
-    """A page's questions come after the moment it asks about: what is kept answers them; a minute ago is the past, and read."""
+    """A page's questions come after the moment it asks about: what is kept answers them; of minutes ago who was heard of is read beside it, and what is longer ago is read."""
     clock, present, counting = kept
     fill("breaker_transitions", [transition(-60, "checkout", "payment", "closed>open")])
     present.states()
@@ -161,7 +197,8 @@ def test_a_page_that_was_opened_seconds_ago_is_told_the_present(kept, fill):
         return [state.state for state in found], len(counting.asked)
 
     assert [asked(0), asked(2), asked(9)] == [(["open"], 1)] * 3
-    assert asked(30)[1] > 2
+    assert [asked(30), asked(300)[1]] == [(["open"], 2), 2]
+    assert asked(301)[1] > 2
 
 
 def test_new_rows_are_read_and_no_others(kept, fill, store):
