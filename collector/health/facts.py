@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from collector.health.anomaly import Anomaly
 from collector.health.changes import DEPLOY_S
 from collector.health.objectives import Burn, burns
-from collector.health.recent import recent
+from collector.health.recent import Recent, recent
 from collector.health.verdict import HEARD_WITHIN_S, Facts, OpenBreaker, judge
 from collector.query.window import SECOND_NS, Window, parse_time, rfc_3339
 from collector.read import breakers as breaker_reads
@@ -60,17 +60,16 @@ def board(
     """
     near = window.last(max(window.seconds, HEARD_WITHIN_S))
     until_ns = min(window.end_ns, reader.unloaded_ns(_WORDS) or window.end_ns)
-    states, known, versions, (described, burning) = reader.together(
+    states, known, lasting, versions, (described, burning) = reader.together(
         lambda its: breaker_reads.states(its, window, Chosen(env=env)),
         lambda its: _heard(its, window, env, service),
+        lambda its: _recent(its, window, env),
         lambda its: service_reads.versions(its, near, env, service),
         lambda its: _promised(its, window, env, slos),
     )
     lately = _lately(known)
-    signs, new = reader.together(
-        lambda its: _signs(its, window, env, service, lately),
-        lambda its: _new_errors(its, window, lately),
-    )
+    signs = lasting.signs(lambda: _lately(_heard(reader, window, env)) if service else lately)
+    new = _new_errors(reader, window, lately)
     facts = _facts(window, until_ns, lately, states, versions, signs, new, burning)
     counts = _counts(states)
     return [
@@ -93,17 +92,10 @@ def _verdict(facts: Facts) -> Row:
     return {"health": verdict.health, "reasons": [reason.row() for reason in verdict.reasons]}
 
 
-def _signs(
-    reader: Reader, window: Window, env: str, service: str, lately: Mapping[Key, Heard]
-) -> Mapping[Key, list[Anomaly]]:
-    """Look for what else is abnormal, once per pass: it is told by whole minutes, and half of what the board costs. All services' at once: those of one cost the same."""
-
-    def read() -> Mapping[Key, list[Anomaly]]:
-        everyone = _lately(_heard(reader, window, env)) if service else lately
-        return recent(reader, window, env, everyone)
-
+def _recent(reader: Reader, window: Window, env: str) -> Recent:
+    """Read what else is abnormal, once per pass: it is told by whole minutes, and half of what the board costs. All services' at once: those of one cost the same."""
     asked = ("signs", min(window.end_ns, window.now_ns) // PASS_NS, env)
-    found: Mapping[Key, list[Anomaly]] = reader.once(asked, read, lasting=True)
+    found: Recent = reader.once(asked, lambda: recent(reader, window, env), lasting=True)
     return found
 
 

@@ -8,7 +8,8 @@ it is, is what causes are asked for.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from collector.health import resource_signs, signs
 from collector.health.anomaly import MINUTE_S, Anomaly, Bounds, Values
@@ -17,7 +18,7 @@ from collector.health.suspect import Node
 from collector.query.window import SECOND_NS, Window
 from collector.read import minutes as minute_reads
 from collector.read import resources
-from collector.read.resources import Key
+from collector.read.resources import Key, Told
 from collector.read.sql import Reader
 
 # A sign is looked for in the last minutes, and counts while it goes on.
@@ -48,17 +49,50 @@ _ROLES = frozenset(
 )
 
 
-def recent(
-    reader: Reader, window: Window, env: str, services: Container[Node]
-) -> Mapping[Node, list[Anomaly]]:
+@dataclass(slots=True)
+class Recent:
     """
-    Return the signs that go on at the end of *window*, by service.
+    What was read of the last minutes, and the signs in it once they were looked for.
+
+    It is read before anybody knows who was heard of, and judged when that is known: labels of metrics are looked for among those.
+    """
+
+    slow: Sequence[tuple[Node, Anomaly]]
+    told: Mapping[Told, Mapping[Key, dict[int, float]]]
+    inside: Bounds
+    found: Mapping[Node, list[Anomaly]] | None = None
+
+    def signs(self, services: Callable[[], Container[Node]]) -> Mapping[Node, list[Anomaly]]:
+        """Return the signs that go on, by service; *services* gives those that are known, and is asked where nobody has looked for them yet."""
+        # taken before it is asked whether another thread was here: who was leaves signs first, and lets go of what they were found in then
+        told = self.told
+        if self.found is not None:
+            return self.found
+        found = self._judged(told, services())
+        self.found = found
+        self.told = {}
+        return found
+
+    def _judged(
+        self, told: Mapping[Told, Mapping[Key, dict[int, float]]], services: Container[Node]
+    ) -> Mapping[Node, list[Anomaly]]:
+        found: dict[Node, list[Anomaly]] = defaultdict(list)
+        for node, sign in self.slow:
+            found[node].append(sign)
+        for node, quantities in by_owner(services, told).items():
+            signs = _by_metrics(quantities, self.inside)
+            found[node] += [sign for sign in signs if sign.goes_on and sign.score >= LEAST]
+        return found
+
+
+def recent(reader: Reader, window: Window, env: str) -> Recent:
+    """
+    Read what is abnormal at the end of *window*.
 
     Args:
         reader: The store.
         window: Its end counts.
         env: "" = every one.
-        services: Those that are known: labels of metrics are looked for among them.
     """
     end_ns = min(window.end_ns, window.now_ns)
     until_s = end_ns // SECOND_NS
@@ -70,14 +104,7 @@ def recent(
         lambda its: list(_slow(its, hour, env, inside)),
         lambda its: resources.minutes(its, long, env, _ROLES, judged),
     )
-    found: dict[Node, list[Anomaly]] = defaultdict(list)
-    for node, sign in slow:
-        found[node].append(sign)
-    for node, quantities in by_owner(services, told).items():
-        found[node] += [
-            sign for sign in _by_metrics(quantities, inside) if sign.goes_on and sign.score >= LEAST
-        ]
-    return found
+    return Recent(slow, told, inside)
 
 
 def _since(inside: Bounds, baseline_s: int) -> int:

@@ -28,7 +28,7 @@ from typing import NamedTuple
 from collector.query.window import SECOND_NS, Window, sql_time
 from collector.read.breaker_metrics import ENVOY_NAME
 from collector.read.labelled import INSTANCE, called
-from collector.read.sql import Reader, Row
+from collector.read.sql import ONE_THREAD, Reader, Row
 
 Key = tuple[str, str, str, str]  # service, env, bulkhead, instance
 
@@ -181,10 +181,6 @@ LIMIT 50000
 """
 
 
-# A fifth less CPU: what two threads have read of one series would be put together afterwards, list by list.
-_ONE_THREAD = {"max_threads": "1"}
-
-
 def bulkheads(reader: Reader, window: Window, env: str, service: str = "") -> list[Row]:
     """
     Return every bulkhead as it is at the end of *window*, the fullest first.
@@ -195,7 +191,7 @@ def bulkheads(reader: Reader, window: Window, env: str, service: str = "") -> li
     """
     found: dict[Key, Row] = defaultdict(dict)
     slopes: dict[Key, dict[str, float]] = defaultdict(dict)
-    for row in reader.rows(_NOW, _params(window, env, service), _ONE_THREAD):
+    for row in reader.rows(_NOW, _params(window, env, service), ONE_THREAD):
         key = (row["service"], row["env"], row["bulkhead"], row["instance"])
         found[key] |= {"kind": row["kind"], row["role"]: row["amount"]}
         if row["samples"] >= _TREND_SAMPLES and row["per_s"] is not None:

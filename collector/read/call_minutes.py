@@ -15,7 +15,7 @@ from typing import Any
 from collector.query.window import SECOND_NS, Window, sql_time
 from collector.read.edges import NAMES
 from collector.read.minutes import EdgeKey, Minutes, ServiceKey
-from collector.read.sql import Reader, Row
+from collector.read.sql import ONE_THREAD, Reader, Row
 
 MINUTE_S = 60
 # A week: of longer windows the last part is looked at, for lists have a place for every minute.
@@ -48,9 +48,7 @@ POOLED_BACK = 3
 # Less than a limit by what rounding may make of it.
 _ALMOST = 0.999
 # Lists are judged whole: to evaluate parts of an OR only where they are needed would evaluate all before them again and again (five times the CPU).
-# By one thread: two make lists of their own for the same edges, and put them together for half as much CPU again.
-_ONE_THREAD = {"max_threads": "1"}
-_WHOLE = {"short_circuit_function_evaluation": "disable", **_ONE_THREAD}
+_WHOLE = {"short_circuit_function_evaluation": "disable", **ONE_THREAD}
 
 # Grouped by numbers of dictionaries (LowCardinality); names become text in the few rows that are left.
 _TOLD = """
@@ -180,5 +178,5 @@ def waited(reader: Reader, window: Window, env: str) -> dict[ServiceKey, Minutes
             failed=_there(at, row["failed"], row["calls"]),
             spent_ms=_there(at, row["spent_ms"], row["calls"]),
         )
-        for row in reader.rows(_WAITED, _places(window, env, at), _ONE_THREAD)
+        for row in reader.rows(_WAITED, _places(window, env, at), ONE_THREAD)
     }

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from collector.query.window import Window
-from collector.read.sql import Reader
+from collector.read.sql import ONE_THREAD, Reader
 
 ServiceKey = tuple[str, str]  # service, env
 EdgeKey = tuple[str, str, str]  # caller, callee, env
@@ -133,7 +133,7 @@ def slower(reader: Reader, window: Window, env: str, recent_s: int) -> dict[Serv
             calls=dict(zip(row["minutes"], row["calls"], strict=True)),
             spent_ms=dict(zip(row["minutes"], row["spent"], strict=True)),
         )
-        for row in reader.rows(_SLOWER, {**window.params(), "env": env, "recent": recent_s})
+        for row in reader.rows(_SLOWER, {**window.params(), "env": env, "recent": recent_s}, ONE_THREAD)
     }
 
 

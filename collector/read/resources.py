@@ -14,7 +14,7 @@ from typing import NamedTuple
 from collector.query.window import SECOND_NS, Window, sql_time
 from collector.read.bulkheads import METRICS as POOLS
 from collector.read.queues import METRICS as QUEUES
-from collector.read.sql import Reader, Row
+from collector.read.sql import ONE_THREAD, Reader, Row
 
 Owner = tuple[str, str]  # service, env
 Key = tuple[str, str]  # role, what it is about (a pool, a queue; mostly "")
@@ -241,7 +241,7 @@ def _full(reader: Reader, judged: Window, env: str) -> list[int]:
         "metrics": pools,
         "full": _ALMOST * POOL_FULL,
     }
-    return [series for row in reader.rows(_FULL, params) for series in row["ids"]]
+    return [series for row in reader.rows(_FULL, params, ONE_THREAD) for series in row["ids"]]
 
 
 def _put(values: Values, row: Row, minutes: Sequence[int]) -> None:
