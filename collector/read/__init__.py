@@ -12,7 +12,8 @@ Typed questions -> SQL -> typed answers: the only place that selects from ClickH
 ``edges.py``        who calls whom; who feels it when a service fails
 ``heard.py``        who was heard of, and the numbers of every service that a verdict rests on
 ``breakers.py``     current states per breaker and instance; ``transitions.py`` what they are made from,
-                    ``causes.py`` why they opened; ``present.py`` the states as they are now, kept in memory: ``held.py`` of each instance
+                    ``causes.py`` why they opened; ``present.py`` the states as they are now, kept in memory: ``held.py`` of each instance,
+                    ``ago.py`` as they stood some minutes ago
 ``minutes.py``      requests minute by minute, ``call_minutes.py`` calls; ``resources.py`` what metrics say of services, likewise
 ``metrics.py``      PromQL at one point or over a range; ``series.py`` which series there are, their families and exemplars
 ``ledger.py``       emitted = stored + rejected + dropped + in flight, from ``reports.py`` and `batches`;
