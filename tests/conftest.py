@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -178,7 +178,7 @@ def _environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT)}
 
 
-def _starter(folder: Path) -> Iterator[Callable[..., Served]]:
+def _starter(folder: Path) -> Generator[Callable[..., Served]]:
     started: list[Served] = []
 
     def start(settings: str = "", *, wait: bool = True) -> Served:
@@ -189,9 +189,11 @@ def _starter(folder: Path) -> Iterator[Callable[..., Served]]:
         served.start(wait=wait)
         return served
 
-    yield start
-    for served in started:
-        served.close()
+    try:
+        yield start
+    finally:
+        for served in started:
+            served.close()
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ from mcp import ClientSession, StdioServerParameters, stdio_client
 from mcp.client.client import Client
 
 from collector.assistants.answers import LEAST_CHARS, written
-from tests.collector.terminal.conftest import TRACE, asked, keyed
+from tests.collector.terminal.conftest import TRACE, asked, keyed, opening, say_open
 from tests.collector.terminal.shell import ROOT, environment
 
-__all__ = ["asked", "keyed"]
+__all__ = ["asked", "keyed", "opening"]
 
 TOOLS = {
     "search_logs", "log_histogram", "log_facets", "log_patterns", "log_context", "search_traces", "get_trace", "services", "service_health", "service_map",
@@ -54,8 +54,9 @@ def rows(answer: tuple[bool, str]) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def everything(asked) -> dict[str, tuple[bool, str]]:
+def everything(asked, opening) -> dict[str, tuple[bool, str]]:
     """Each tool called once, in one session."""
+    say_open(asked, opening)
     record = asked.data("/logs", query="service:checkout")[0]["id"]
     calls: dict[str, dict[str, Any]] = {
         **{name: {} for name in TOOLS},

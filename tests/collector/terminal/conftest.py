@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -49,31 +50,51 @@ def spans(now_ns: int) -> dict[str, object]:
 
 
 @pytest.fixture(scope="package")
-def asked(tmp_path_factory) -> Iterator:
+def opening() -> dict[str, object]:
+    """What opened checkout's breaker."""
+    return {"service": "checkout", "breaker": "payment", "target": "payment", "instance": "checkout-1", "from": "closed", "to": "open",
+            "at": time.time() - 5, "reason": "5 of 5 calls failed"}  # fmt: skip
+
+
+@pytest.fixture(scope="package")
+def asked(tmp_path_factory, opening) -> Iterator:
     """A collector without keys that has loaded all of it."""
     from tests.conftest import _starter, eventually
 
-    starter = _starter(tmp_path_factory.mktemp("terminal"))
-    served = next(starter)("default_rules = false\n")  # its breaker stays open, and no hour would be quiet
-    now_ns = time.time_ns() - 5 * 10**9
-    transition = {"service": "checkout", "breaker": "payment", "target": "payment", "instance": "checkout-1", "from": "closed", "to": "open",
-                  "at": now_ns / 1e9, "reason": "5 of 5 calls failed"}  # fmt: skip
-    exposition = b'# TYPE orders_total counter\norders_total{kind="web"} 7\norders_total{kind="app"} 3\n'
-    for path, given in (
-        ("/v1/lines", {"content": lines()}),
-        ("/v1/traces", {"json": spans(now_ns)}),
-        ("/v1/breakers", {"json": transition}),
-        (
-            "/v1/exposition",
-            {"content": exposition, "headers": {"Fuseboard-Resource": "service.name=checkout"}},
-        ),
-    ):
-        answer = served.client.post(path, **given)
-        assert answer.status_code == 200, answer.text
-    eventually(lambda: len(served.data("/logs")) == 5 and served.data("/traces") and served.data("/breakers"))
-    eventually(lambda: served.client.post("/api/v1/sql", json={"query": "SELECT count() AS n FROM metric_samples"}).json()["data"][0]["n"] == 2)  # fmt: skip
-    yield served
-    next(starter, None)
+    with closing(_starter(tmp_path_factory.mktemp("terminal"))) as starter:
+        served = next(starter)(
+            "default_rules = false\n"
+        )  # its breaker stays open, and no hour would be quiet
+        now_ns = time.time_ns() - 5 * 10**9
+        exposition = b'# TYPE orders_total counter\norders_total{kind="web"} 7\norders_total{kind="app"} 3\n'
+        for path, given in (
+            ("/v1/lines", {"content": lines()}),
+            ("/v1/traces", {"json": spans(now_ns)}),
+            ("/v1/breakers", {"json": opening}),
+            (
+                "/v1/exposition",
+                {"content": exposition, "headers": {"Fuseboard-Resource": "service.name=checkout"}},
+            ),
+        ):
+            answer = served.client.post(path, **given)
+            assert answer.status_code == 200, answer.text
+        eventually(
+            lambda: len(served.data("/logs")) == 5 and served.data("/traces") and served.data("/breakers"),
+            within_s=120,
+        )
+        eventually(lambda: served.client.post("/api/v1/sql", json={"query": "SELECT count() AS n FROM metric_samples"}).json()["data"][0]["n"] == 2)  # fmt: skip
+        yield served
+
+
+def say_open(served, opening: dict[str, object]) -> None:
+    """Tell of the opening again: nobody knows of a breaker whose service has been silent for five minutes, and all of these tests may take as long."""
+    assert served.client.post("/v1/breakers", json=opening).status_code == 200
+
+
+@pytest.fixture
+def still_open(asked, opening) -> None:
+    """The breaker is known to be open."""
+    say_open(asked, opening)
 
 
 @pytest.fixture(scope="package")
@@ -81,6 +102,5 @@ def keyed(tmp_path_factory) -> Iterator:
     """A collector that requires keys, empty."""
     from tests.conftest import _starter
 
-    starter = _starter(tmp_path_factory.mktemp("keyed"))
-    yield next(starter)('read_key = "reader-1"\ningest_key = "writer-1"\n')
-    next(starter, None)
+    with closing(_starter(tmp_path_factory.mktemp("keyed"))) as starter:
+        yield next(starter)('read_key = "reader-1"\ningest_key = "writer-1"\n')

@@ -153,6 +153,7 @@ def test_traces_lists_them(asked) -> None:
     assert none.returncode == 1
 
 
+@pytest.mark.usefixtures("still_open")
 def test_breakers_is_the_board(asked) -> None:
     """State by word and mark, since when and why; --state chooses."""
     code, text = plainly(asked.url, "breakers")
@@ -165,6 +166,7 @@ def test_breakers_is_the_board(asked) -> None:
     assert closed.returncode == 1
 
 
+@pytest.mark.usefixtures("still_open")
 def test_services_shows_health_and_evidence(asked) -> None:
     """One line each; --health chooses."""
     code, text = plainly(asked.url, "services")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 
 import httpx
 import pytest
@@ -15,9 +16,8 @@ from tests.conftest import Served, _starter, eventually
 @pytest.fixture(scope="module")
 def managed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A collector with an admin's key."""
-    starter = _starter(tmp_path_factory.mktemp("managed"))
-    yield next(starter)('admin_key = "the-admin"\n')
-    next(starter, None)
+    with closing(_starter(tmp_path_factory.mktemp("managed"))) as starter:
+        yield next(starter)('admin_key = "the-admin"\n')
 
 
 def _keys(served: Served, *arguments: str) -> Done:
