@@ -132,7 +132,7 @@ class Served:
         """SIGTERM; the exit code."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
-        return self._process.wait(timeout=60)
+        return self._process.wait(timeout=120)
 
     def engine(self) -> dict[str, Any]:
         """What the pipeline says of the engine."""
@@ -259,7 +259,7 @@ class Shop:
         """SIGTERM; the exit code."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
-        return self._process.wait(timeout=60)
+        return self._process.wait(timeout=120)
 
 
 class Pager:
