@@ -45,7 +45,7 @@ def _ports() -> Iterator[int]:
     seeded alike in each worker.
     """
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    mine = list(range(12_000 + worker % 4, 15_000, 4))
+    mine = list(range(10_000 + worker % 4, 15_000, 4))
     SystemRandom().shuffle(mine)
     return itertools.cycle(mine)
 
