@@ -39,12 +39,13 @@ def critical_path(intervals: Sequence[Interval], tree: SpanTree) -> list[Segment
         tree: Who stands under whom.
 
     Returns:
-        Segments without overlaps. Together they are the earliest root; if none was received, all tops are taken as children of a root
-        that runs from their first beginning to their last end, and its own time belongs to nobody.
+        Segments without overlaps. Together they are the earliest root, or where none was received the earliest top of a ring; without either, all tops
+        are taken as children of a root that runs from their first beginning to their last end, and its own time belongs to nobody.
     """
     if not tree.tops:
         return []
-    roots = [each for each in tree.tops if each not in tree.orphans]
+    others = tree.orphans | tree.loops
+    roots = [each for each in tree.tops if each not in others] or sorted(tree.loops)
     if roots:
         root = min(roots, key=lambda each: intervals[each])
         waiting = [(root, *intervals[root])]

@@ -51,6 +51,12 @@ def test_without_a_root_the_tops_are_its_children():
     assert path(span("a", "gone", 0, 10), span("b", "gone", 20, 10)) == [("a", 0, 10), ("b", 20, 30)]
 
 
+def test_a_ring_is_no_root_where_one_was_received():
+    """Spans that name each other as parents begin and end before the root does, and are waited for by nobody."""
+    assert path(span("root", ms=10), span("a", "b", 0, 1), span("b", "a", 0, 1)) == [("root", 0, 10)]
+    assert path(span("a", "b", 0, 3), span("b", "a", 1, 1)) == [("a", 0, 1), ("b", 1, 2), ("a", 2, 3)]
+
+
 def test_own_time_is_what_no_child_covers():
     """Children side by side count once, what lies outside the parent not at all."""
     spans = [
