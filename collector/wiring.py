@@ -76,8 +76,8 @@ def quiet_most_s(protocols: Collection[Protocol]) -> dict[str, float]:
     """
     Give, by group, the longest that records may wait for a reader.
 
-    Jobs look at spans a minute after they came, at samples 45 seconds after: what waits for a minute has what is derived from it a quarter of a minute late at
-    the most, and two seconds on average. The default rules ask once a minute, so it is one load for both.
+    Jobs look at spans a minute after they came: what waits for a minute has what is derived from it a quarter of a minute late at the most, and two seconds on
+    average. Samples of breakers do not wait (collector/receive/prepare.py); others are asked for by the default rules once a minute, so it is one load for both.
     """
     told = {protocol.group: protocol.quiet_s for protocol in protocols}
     derived = {protocol.group: 60.0 for protocol in protocols if protocol.signal in {"metrics", "traces"}}

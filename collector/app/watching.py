@@ -99,6 +99,7 @@ def jobs(ground: Ground) -> Jobs:
         Progress(ground.state, ground.journal.uuid),
         unloaded_of(ground.journal, ground.loader, formats.groups_that_fill),
         JobMetrics(ground.metrics),
+        loads=lambda table: sum(map(ground.loader.loads, formats.groups_that_fill(table))),
     )
 
 

@@ -123,5 +123,5 @@ CALLS = Job(
         Statement("peer_names", _NAMES),
         Statement("paired_minutes", _UNNAMED),
     ),
-    wanted=_ANY,
+    wanted=(_ANY,),
 )

@@ -90,5 +90,5 @@ ENTRIES = Job(
     window_s=60,
     delay_s=_DELAY_S,
     statements=(Statement("entry_minutes", _ENTRIES),),
-    wanted=_ANY,
+    wanted=(_ANY,),
 )

@@ -59,5 +59,5 @@ MESSAGES = Job(
     window_s=60,
     delay_s=_DELAY_S,
     statements=(Statement("message_minutes", _PAIRS),),
-    wanted=_ANY,
+    wanted=(_ANY,),
 )

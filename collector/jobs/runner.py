@@ -27,6 +27,7 @@ from collector.store.limits import MAP_READS
 log = structlog.get_logger()
 
 _LOOK_S = 5.0
+_MILLISECOND_NS = 1_000_000
 # A job that never ran begins here: what the pages show by default.
 _FIRST_NS = 3600 * SECOND_NS
 # Beyond this much delay the past is given up, and said so.
@@ -55,8 +56,11 @@ class Job:
         version: Counts changes of the statements: another version begins anew where it stands.
         window_s: Usual length of a window, seconds.
         delay_s: How long after its end a window is run.
-        wanted: A SELECT whose row says that a window has something to do: most of an idle system's have not, and a statement costs its analysis.
+        wanted: SELECTs, the cheapest first, each of which has a row where a window has something to do: most of an idle system's have not, and a statement
+            costs its analysis.
         params: Values for places of its statements, beside start and end.
+        late_s: How far before a window its statements look for rows that came late, and tell only what is new. Such a job need not wait: its window ends as
+            soon as rows were loaded, and what waits to be loaded for less than half of this will have come late.
     """
 
     name: str
@@ -65,8 +69,9 @@ class Job:
     window_s: int
     delay_s: float
     statements: Sequence[Statement]
-    wanted: str
+    wanted: Sequence[str]
     params: Mapping[str, object] = field(default_factory=dict)
+    late_s: float = 0.0
 
     @property
     def key(self) -> str:
@@ -85,6 +90,7 @@ class Jobs:
         unloaded_ns: When the first record of a table arrived that is not loaded yet, epoch nanoseconds; ``None`` = all are.
         metrics: Gauges and counters.
         clock_ns: Nanoseconds since the epoch.
+        loads: How many segments were loaded into a table.
     """
 
     def __init__(
@@ -95,6 +101,7 @@ class Jobs:
         unloaded_ns: Callable[[str], int | None],
         metrics: JobMetrics,
         clock_ns: Callable[[], int] = time.time_ns,
+        loads: Callable[[str], int] = lambda _: 0,
     ) -> None:
         self._jobs = jobs
         self._store = store
@@ -102,6 +109,8 @@ class Jobs:
         self._unloaded_ns = unloaded_ns
         self._metrics = metrics
         self._clock_ns = clock_ns
+        self._loads = loads
+        self._looked: dict[str, int] = {}
         self._done_ns: dict[str, int] = {}
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -142,27 +151,40 @@ class Jobs:
             StoreError: The engine is away or refuses; the same window comes again.
             Unavailable: The state database refuses.
         """
+        loads = self._loads(job.reads)
         now_ns = self._clock_ns()
         horizon_ns = self._horizon_ns(job, now_ns)
-        length_ns = job.window_s * SECOND_NS
         known_ns = self._done_ns.get(job.key)
-        if known_ns is not None and known_ns + length_ns > horizon_ns:
+        if known_ns is not None and not self._is_due(job, known_ns, horizon_ns, loads):
             self._metrics.lag_s.labels(job.name).set((now_ns - known_ns) / SECOND_NS)
             return False
         planned = self._planned(job, now_ns, horizon_ns)
         if planned is None:
+            self._looked[job.key] = loads
             return False
         start_ns, end_ns = planned
+        self._done_ns.pop(job.key, None)
         began = time.monotonic()
-        if self._store.query(job.wanted, _params(job, start_ns, end_ns)).rows:
+        # what was run and not noted is run again, whatever is wanted now
+        may_be_again = bool(job.late_s) and known_ns is None
+        if may_be_again or self._is_wanted(job, start_ns, end_ns):
             for statement in job.statements:
                 run_statement(self._store, job, statement, start_ns, end_ns)
         self._progress.finish(job.key, end_ns)
         self._done_ns[job.key] = end_ns
+        self._looked[job.key] = loads
         self._metrics.windows.labels(job.name).inc()
         self._metrics.seconds.labels(job.name).inc(time.monotonic() - began)
         self._metrics.lag_s.labels(job.name).set((now_ns - end_ns) / SECOND_NS)
         return True
+
+    def _is_wanted(self, job: Job, start_ns: int, end_ns: int) -> bool:
+        return all(self._store.query(sql, _params(job, start_ns, end_ns)).rows for sql in job.wanted)
+
+    def _is_due(self, job: Job, done_ns: int, horizon_ns: int, loads: int) -> bool:
+        if job.late_s and loads != self._looked.get(job.key):
+            return horizon_ns > done_ns
+        return horizon_ns >= done_ns + job.window_s * SECOND_NS
 
     def _planned(self, job: Job, now_ns: int, horizon_ns: int) -> tuple[int, int] | None:
         length_ns = job.window_s * SECOND_NS
@@ -173,18 +195,22 @@ class Jobs:
             log.warning("job_skipped", job=job.key, from_ns=done_ns, to_ns=first_ns)
             done_ns = first_ns
         done_ns = first_ns if done_ns is None else done_ns
-        due = min((horizon_ns - done_ns) // length_ns, _CATCH_UP)
+        until_ns = done_ns + min(max((horizon_ns - done_ns) // length_ns, 0), _CATCH_UP) * length_ns
+        if job.late_s and horizon_ns < done_ns + _CATCH_UP * length_ns:
+            until_ns = max(horizon_ns, done_ns)
         now = datetime.fromtimestamp(now_ns / SECOND_NS, UTC)
-        planned = self._progress.plan(job.key, first_ns, done_ns + max(due, 0) * length_ns, now)
+        planned = self._progress.plan(job.key, first_ns, until_ns, now)
         if planned is None:
             self._done_ns[job.key] = done_ns
         return planned
 
     def _horizon_ns(self, job: Job, now_ns: int) -> int:
-        """Give the end of what may be run: received long enough ago, and all of it loaded."""
+        """Give the end of what may be run: received long enough ago, and all of it loaded; whole milliseconds, as statements are told."""
         horizon_ns = now_ns - int(job.delay_s * SECOND_NS)
         unloaded_ns = self._unloaded_ns(job.reads)
-        return horizon_ns if unloaded_ns is None else min(horizon_ns, unloaded_ns - 1)
+        if unloaded_ns is not None:
+            horizon_ns = min(horizon_ns, unloaded_ns - 1 + int(job.late_s * SECOND_NS / 2))
+        return horizon_ns // _MILLISECOND_NS * _MILLISECOND_NS
 
 
 class Loads(Protocol):

@@ -112,6 +112,7 @@ class Loader:
         self._waiting: dict[str, float] = {}
         self._first_ns: dict[tuple[str, str], int] = {}
         self._behind: dict[str, int] = {}
+        self._loads: dict[str, int] = {}
         self._lock = threading.Lock()
         self._trouble: dict[str, str] = {}
         self.on_no_space: Callable[[], None] = lambda: None
@@ -176,6 +177,11 @@ class Loader:
         with self._lock:
             return min((at for (name, _), at in self._first_ns.items() if name == group), default=None)
 
+    def loads(self, group: str) -> int:
+        """Return how many segments of *group* were loaded since the start."""
+        with self._lock:
+            return self._loads.get(group, 0)
+
     @property
     def trouble(self) -> str | None:
         """Why a group's last attempt failed; ``None`` when no group is in trouble."""
@@ -194,6 +200,7 @@ class Loader:
                 self._waiting.pop(f"{segment.group}/{segment.name}", None)
                 self._first_ns.pop((segment.group, segment.name), None)
                 self._behind[group] -= 1
+                self._loads[group] = self._loads.get(group, 0) + 1
 
     def _load_until_done(self, segment: SealedSegment) -> bool:
         """Return whether it was loaded; only stopping ends the attempts."""

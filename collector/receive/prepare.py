@@ -29,9 +29,11 @@ from collector.receive.protocol import Judged, Protocol, Response
 _EXPLICIT_TTL_NS = 7 * 86_400 * 1_000_000_000
 _IMPLICIT_TTL_NS = 300 * 1_000_000_000
 _KEY_LENGTH = 256
-# Looked through for transitions, which alerts wait for: some microseconds at most.
+# Looked through for transitions, which alerts wait for, and for samples that transitions are derived from: a few hundred microseconds at most.
 _WAITING_BYTES = 64 << 10
-_BREAKER = b"circuit_breaker"
+_BREAKER = (b"circuit_breaker",)
+# What collector/read/breaker_metrics.py reads, as Prometheus and OpenTelemetry spell it. In log lines such words are names of loggers.
+_MEASURED = (b"breaker", b"polly", b"outlier_detection", b"circuit{")
 # A client declares a handful; a thousand are an attack or a bug.
 _MOST_PARAMETERS = 64
 # Services that an answer names, and how much of each: it is kept with the batch's identity.
@@ -160,12 +162,13 @@ def prepare(
         },
         lacks=judged.lacks,
     )
-    return Batch(protocol.group, frame + body_frame, info, not judged.hurries and _waits(kept))
+    return Batch(protocol.group, frame + body_frame, info, not judged.hurries and _waits(protocol, kept))
 
 
-def _waits(body: bytes) -> bool:
+def _waits(protocol: Protocol, body: bytes) -> bool:
     """Say whether nothing acts upon what *body* says; a large one waits for nobody, so it is not looked through."""
-    return len(body) < _WAITING_BYTES and _BREAKER not in body
+    telling = _MEASURED if protocol.signal == "metrics" else _BREAKER
+    return len(body) < _WAITING_BYTES and not any(word in body for word in telling)
 
 
 def _overridden(head: envelope.Head, judged: Judged, body: bytes) -> dict[str, Any]:
