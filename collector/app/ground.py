@@ -15,7 +15,8 @@ from collector.engine.process import Engine
 from collector.engine.remote import Server
 from collector.formats import registry as formats
 from collector.journal.segment import SealedSegment
-from collector.journal.writer import Journal, JournalSettings
+from collector.journal.settings import JournalSettings
+from collector.journal.writer import Journal
 from collector.load.archive import MappingArchive
 from collector.load.loader import Loader
 from collector.metrics import LoadMetrics

@@ -6,7 +6,8 @@ The journal: where bytes become durable before anyone is told so.
 ``segment.py``      one segment: append, fsync, seal; ``sidecar.py`` says what stands beside it
 ``recovery.py``     what is made of a directory after any kind of end
 ``identities.py``   which batches were already accepted; ``repeats.py`` answers them
-``writer.py``       the one thread that writes: group fsync, sealing by size and age, bounds
+``writer.py``       the one thread that writes: group fsync, bounds; ``settings.py`` where, and how much
+``open_segments.py``  what it writes to: begun, sealed by size and age, kept aside when the disk has spoiled it
 ``patience.py``     how long a small segment gathers; ``attendance.py``: who reads, and waits until it is loaded
 ``home.py``         the directory: one process at a time, and its name for ever
 ``reserve.py``      space set aside for the day the disk is full; ``disk.py`` is what is asked of it

@@ -11,8 +11,9 @@ from backports import zstd
 from collector.journal.batch import Batch
 from collector.journal.envelope import Head, encode
 from collector.journal.segment import SealedSegment
+from collector.journal.settings import JournalSettings
 from collector.journal.sidecar import BatchInfo
-from collector.journal.writer import Journal, JournalSettings
+from collector.journal.writer import Journal
 
 NOW_NS = 1_795_000_000 * 10**9
 # For who looks into an open segment, or counts its fsyncs: after the usual second a machine that stands still would have it sealed.

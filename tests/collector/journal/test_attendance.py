@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from collector.journal import attendance, writer
+from collector.journal import attendance, open_segments
 from collector.journal.attendance import loaded, wait_loaded
 from collector.journal.patience import LOADED_WITHIN_S
 from collector.journal.segment import SealedSegment
-from collector.journal.writer import Journal, JournalSettings
+from collector.journal.settings import JournalSettings
+from collector.journal.writer import Journal
 from tests.collector.journal.batches import FROZEN, NOW_NS, batch
 from tests.conftest import eventually
 
@@ -59,7 +60,7 @@ class Held:
 
 
 def _patience(patch: pytest.MonkeyPatch, seconds: float) -> None:
-    for module in (attendance, writer):
+    for module in (attendance, open_segments):
         patch.setattr(module, "LOADED_WITHIN_S", seconds)
 
 
@@ -267,8 +268,8 @@ def test_what_waits_for_a_reader_is_not_behind(held: Held) -> None:
     held.write("a")
     held.sealed.append(None)  # type: ignore[arg-type] - an earlier segment is still being loaded, so this one cannot be sealed
     held.done.clear()
-    segment, opened = held.journal._open["lines"]
-    held.journal._open["lines"] = (segment, opened - 3600)
+    segment, opened = held.journal._segments._open["lines"]
+    held.journal._segments._open["lines"] = (segment, opened - 3600)
     before_s = held.journal.oldest_open_s
 
     held.journal.attend()

@@ -67,7 +67,7 @@ def test_a_start_on_a_full_disk_recovers(disk: SmallDisk) -> None:
     journal = _on(disk)
     journal.submit(batch("before", b"x" * 5000)).result(20)
     disk.fill()
-    journal._seal_all = lambda: None  # a kill
+    journal._segments.seal_all = lambda: None  # a kill
     journal.seal()
     journal.stop()
 
@@ -104,10 +104,10 @@ def test_a_failed_fsync_is_written_again_elsewhere(tmp_path: Path, monkeypatch) 
     journal = Kept(tmp_path, seal_ages_s=UNAGED)
     journal.start()
     journal.submit(batch("before")).result(20)
-    first = journal._open["lines"][0].name
-    real = journal._begin
+    first = journal._segments._open["lines"][0].name
+    real = journal._segments._begin
     disk.fail(errno.EIO, "fdatasync")
-    journal._begin = lambda folder: (disk.work(), real(folder))[1]
+    journal._segments._begin = lambda folder: (disk.work(), real(folder))[1]
 
     answer = journal.submit(batch("torn", identity="key")).result(20)
     journal.end()

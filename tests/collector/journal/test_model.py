@@ -110,7 +110,7 @@ class JournalMachine(RuleBasedStateMachine):
 
     def _stop(self, *, sealing: bool = True) -> None:
         if not sealing:
-            self.journal._seal_all = lambda: None
+            self.journal._segments.seal_all = lambda: None
         self.journal.end()
 
     def _start(self) -> None:

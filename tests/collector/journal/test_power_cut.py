@@ -83,7 +83,7 @@ class Life:
 
     def seal(self) -> None:
         """The open segment is old enough."""
-        self.journal._seal_all()
+        self.journal._segments.seal_all()
 
     def load(self, *, fully: bool = True) -> None:
         """The loader takes the first segment; ClickHouse knows a load it has by its token."""
@@ -117,7 +117,7 @@ class Life:
 
     def end(self) -> None:
         """Let go, as a kill does."""
-        for segment, _ in self.journal._open.values():
+        for segment, _ in self.journal._segments._open.values():
             segment.close()
         self.journal.stop()
 

@@ -197,7 +197,7 @@ def test_an_identity_used_again_outlives_its_first_segment(tmp_path: Path) -> No
     journal.start()
     journal.submit(batch("b1", identity="#hash", expires_ns=NOW_NS - 1)).result(20)
     journal.submit(batch("b2", identity="#hash")).result(20)
-    journal.identities.settle([journal._open["lines"][0].records[0].batch], NOW_NS)
+    journal.identities.settle([journal._segments._open["lines"][0].records[0].batch], NOW_NS)
 
     repeat = journal.submit(batch("b3", identity="#hash")).result(20)
     journal.end()
