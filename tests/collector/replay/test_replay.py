@@ -40,7 +40,7 @@ def rows(collector, poll):
             found = collector.client.post("/api/v1/sql", json={"query": statement}).json()["data"]
             return found if len(found) == count else None
 
-        return poll(answer, 30)
+        return poll(answer, 60)
 
     return ask
 
@@ -273,7 +273,7 @@ def test_a_replay_that_was_killed_is_stored_once(collector, play, rows, tmp_path
     assert stored < total
     assert done.returncode == 0, done.stderr
     assert "going on with a replay" in done.stderr
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while rows(counted, 1)[0]["n"] < total and time.monotonic() < deadline:
         time.sleep(0.1)
     found = rows(
