@@ -15,8 +15,9 @@ up: $(VENV)/.run ## collector + dashboards + sample shop at http://127.0.0.1:431
 test: $(VENV)/.dev debian tests/node/node_modules lint ## everything the tests need, then the whole suite
 	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadgroup
 
-soak: $(VENV)/.dev ## the fault tests at length (about 40 minutes): 220 kills, a 5-minute outage, flat memory over 30 minutes
+soak: $(VENV)/.dev ## the fault tests at length (about 40 minutes): 220 kills, a 5-minute outage, flat memory over 30 minutes; properties by new examples
 	FUSEBOARD_TEST_SOAK=1 $(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadgroup tests/system/faults
+	FUSEBOARD_TEST_SOAK=1 $(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadgroup -m hypothesis
 
 check: format lint ## what a commit must pass besides the tests
 

@@ -29,7 +29,13 @@ ROOT = Path(__file__).parents[1]
 _READY_S = 150.0  # four times what a start took here with thirty other processes at work on two cores
 
 # A machine that stands still for a second in the middle of an example says nothing about the code; pytest's timeout ends what hangs.
-settings.register_profile("stalls", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The examples are the same in every run, so that a change is judged by what it changes; `make soak` looks for others.
+settings.register_profile(
+    "stalls",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="FUSEBOARD_TEST_SOAK" not in os.environ,
+)
 settings.load_profile("stalls")
 # A client that a test gives no patience of its own waits as long as a machine may stand still; httpx's own five seconds are no promise of ours.
 for _each in ("connect", "read", "write", "pool"):

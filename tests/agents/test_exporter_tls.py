@@ -32,7 +32,10 @@ def secure(collector, tmp_path):
     made, key = certificate(tmp_path, "collector")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(made, key)
-    collector.server.socket = context.wrap_socket(collector.server.socket, server_side=True)
+    # whoever connects and says nothing holds up its own thread, not the one that accepts
+    collector.server.socket = context.wrap_socket(
+        collector.server.socket, server_side=True, do_handshake_on_connect=False
+    )
     collector.url = collector.url.replace("http:", "https:")
     collector.certificate, collector.context = made, context
     return collector
@@ -123,6 +126,10 @@ class ProxyHandler(BaseHTTPRequestHandler):
             back = threading.Thread(target=pump, args=(beyond, self.connection), daemon=True)
             back.start()
             pump(self.connection, beyond)
+            with contextlib.suppress(OSError):  # the other end may be gone
+                beyond.shutdown(
+                    socket.SHUT_RDWR
+                )  # `back` reads it: closing alone would not reach the other end
         self.close_connection = True
 
     def do_POST(self):

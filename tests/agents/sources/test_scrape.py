@@ -80,7 +80,9 @@ def secure_target(tmp_path):
     context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
     context.load_verify_locations(tmp_path / "cert.pem")
     context.verify_mode = ssl.CERT_REQUIRED
-    made.server.socket = context.wrap_socket(made.server.socket, server_side=True)
+    made.server.socket = context.wrap_socket(
+        made.server.socket, server_side=True, do_handshake_on_connect=False
+    )
     made.url = f"https://{made.place}/metrics"
     yield made.start()
     made.server.shutdown()

@@ -37,7 +37,9 @@ def certified(receiving, tmp_path, monkeypatch):
     )
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate, key)
-    receiving.server.socket = context.wrap_socket(receiving.server.socket, server_side=True)
+    receiving.server.socket = context.wrap_socket(
+        receiving.server.socket, server_side=True, do_handshake_on_connect=False
+    )
     receiving.server.handle_error = lambda *_: None  # a refused handshake is what one test is about
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     return receiving
