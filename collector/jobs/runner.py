@@ -130,8 +130,7 @@ class Jobs:
         while not self._stopping.wait(_LOOK_S):
             for job in self._jobs:
                 try:
-                    while not self._stopping.is_set() and self.step(job):
-                        pass
+                    self.turn(job)
                 except FuseboardError as error:
                     self._metrics.failures.labels(job.name).inc()
                     level = log.info if isinstance(error, StoreUnavailable) else log.warning
@@ -140,9 +139,20 @@ class Jobs:
                     self._metrics.failures.labels(job.name).inc()
                     log.exception("job_failed", job=job.key)
 
-    def step(self, job: Job) -> bool:
+    def turn(self, job: Job) -> int:
+        """Run what is due of *job*, and say how many windows; what is loaded meanwhile is the next turn's: where much is, the other jobs would have none."""
+        loads, windows = self._loads(job.reads), 0
+        while not self._stopping.is_set() and self.step(job, loads):
+            windows += 1
+        return windows
+
+    def step(self, job: Job, loads: int) -> bool:
         """
         Run the next window of *job* if one is due.
+
+        Args:
+            job: One of those that are run.
+            loads: How many segments had been loaded into its table when its turn began.
 
         Returns:
             Whether one was run.
@@ -151,7 +161,6 @@ class Jobs:
             StoreError: The engine is away or refuses; the same window comes again.
             Unavailable: The state database refuses.
         """
-        loads = self._loads(job.reads)
         now_ns = self._clock_ns()
         horizon_ns = self._horizon_ns(job, now_ns)
         known_ns = self._done_ns.get(job.key)

@@ -250,3 +250,13 @@ def test_any_order_of_arrival_ends_in_the_same_states(lab):
         assert told[-1][1] == seen[-1][1], (breaker, seen, told)
         assert set(told) <= set(seen), (breaker, seen, told)
         assert len(set(told)) == len(told) <= len(changes), (breaker, seen, told)
+
+
+def test_of_states_that_take_turns_each_change_is_told(lab):
+    """Some tell the present state alone, in a label: each of its series says 1 for ever, and none is away for long."""
+    states = ["closed", "open"] * 16
+    for number, state in enumerate(states):
+        lab.load((number * 15, f'circuit_breaker_state{{name="pay",state="{state}"}} 1\n'))
+        lab.window(number * 15 + 1)
+
+    assert [change[2] for change in lab.pay()] == states

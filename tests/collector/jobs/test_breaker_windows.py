@@ -52,10 +52,7 @@ class Bench:
     def run(self, jobs: Jobs, until_s: float) -> int:
         """Run what is due when it is *until_s* seconds after the base; returns the number of windows."""
         self.now_ns = self.base_ns + int(until_s * SECOND_NS)
-        windows = 0
-        while jobs.step(BREAKER_STATES):
-            windows += 1
-        return windows
+        return jobs.turn(BREAKER_STATES)
 
     def load(self, at_s: float, state: str) -> None:
         """Store the sample of a scrape at *at_s*."""
@@ -140,6 +137,36 @@ def test_a_backlog_is_waited_for(bench):
     bench.run(jobs, 661)
 
     assert bench.told() == ["closed", "open", "closed"]
+
+
+class Loading:
+    """ClickHouse while much is loaded: of each statement something new is there before it has ended; after twenty of them no more comes."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench, self._left = bench, 20
+
+    def query(self, *asked: Any) -> Any:
+        self._more()
+        return self._bench.store.query(*asked)
+
+    def load(self, *asked: Any) -> None:
+        self._more()
+        self._bench.store.load(*asked)
+
+    def _more(self) -> None:
+        self._bench.now_ns += SECOND_NS
+        if self._left:
+            self._left -= 1
+            self._bench.loads += 1
+
+
+def test_what_is_loaded_during_a_look_is_the_next_turns(bench):
+    """Where segments are loaded all the time one job must not take every turn."""
+    bench.load(-1, "closed")
+    bench.run(bench.jobs(), 0)
+    jobs = bench.jobs(store=Loading(bench))
+
+    assert [bench.run(jobs, until_s) for until_s in (5, 10, 15)] == [1, 1, 1]
 
 
 class Dying:

@@ -53,10 +53,7 @@ class Bench:
     def run(self, jobs: Jobs, until_s: float) -> int:
         """Run what is due when it is *until_s* seconds after the base; returns the number of windows."""
         self.now_ns = self.base_ns + int(until_s * SECOND_NS)
-        windows = 0
-        while jobs.step(CALLS):
-            windows += 1
-        return windows
+        return jobs.turn(CALLS)
 
     def call(
         self,
