@@ -17,7 +17,8 @@ Samples are looked at as soon as they are loaded, and again by the windows after
   opening that only counters betrayed was told with it.
 - A look that lacks series which an earlier one had may be half of one (the shards of a remote_write): the rest has `_PARTS_S` to come. One that tells no state
   of a breaker whose others do is none.
-- A window that is run again (its collector was killed) gives the rows it left, whatever came since: the views behind the table have the same token.
+- A window that is run again (its collector was killed) gives the rows it left, whatever came since: the views behind the table have the same token. Rows of
+  one month and retention are a part, there or not; of one that is not there it gives what there is to tell.
 """
 
 from __future__ import annotations
@@ -144,32 +145,47 @@ WITH
         ARRAY JOIN changes AS change
         WHERE change.3 IN ('closed', 'open', 'half_open', 'forced_open', 'disabled', 'metrics_only')
     )
-SELECT fromUnixTimestamp64Milli(change.1, 'UTC') AS at, service, env, breaker,
-       -- a cluster of Istio's: outbound|8080||payment.shop.svc.cluster.local
-       multiIf(match(breaker, '^outbound\\\\|'), extract(breaker, '^outbound\\\\|[^|]*\\\\|[^|]*\\\\|([^.|]+)'), '') AS target,
-       instance, change.2 AS from_state, change.3 AS to_state,
-       multiIf(first, 'first sample', together = 2 AND now.state = 'closed' AND before.state = 'closed',
-               concat(if(refused > 0, concat(toString(toUInt64(refused)), ' calls were not permitted'), concat('it opened ', toString(toUInt64(opened)), ' times')),
-                      ' between two samples ', toString(intDiv(interval_ms, 1000)), ' s apart'),
-               concat('seen in samples ', toString(intDiv(interval_ms, 1000)), ' s apart')) AS reason,
-       if(now.failure_rate > 0, now.failure_rate / 100, NULL) AS failure_rate, if(now.slow_call_rate > 0, now.slow_call_rate / 100, NULL) AS slow_call_rate,
-       if(now.calls > 0, toUInt64(now.calls), NULL) AS calls, if(refused > 0, toUInt64(refused), NULL) AS not_permitted,
-       true AS derived, toUInt32(interval_ms) AS interval_ms, '' AS trace_id, '' AS span_id,
-       fromUnixTimestamp64Milli(now.at, 'UTC') AS observed_at, this_window AS batch_id, 'metric' AS source, kept_days AS retention_days
-FROM derived_now
-LEFT JOIN told USING (service, env, breaker, instance)
-WHERE NOT arrayExists(
-          each -> (each.at = change.1 AND each.state = change.3)
-                  OR (NOT has(all_changes, (each.at, each.state)) AND now.at > each.look - each.within
-                      AND ((each.state = change.3 AND each.look > now.at - if(first, {LOOK_BACK_S * 1000}, derived_now.interval_ms))
-                           OR (each.at < each.look - 1 AND now.at <= each.look))),
-          changes_told)
-  AND (SELECT count() FROM breaker_transitions WHERE {_OWN}) = 0
-UNION ALL
-SELECT at, service, env, breaker, target, instance, from_state, to_state, reason, failure_rate, slow_call_rate, calls, not_permitted, derived, interval_ms,
-       trace_id, span_id, observed_at, batch_id, source, retention_days
-FROM breaker_transitions
-WHERE {_OWN}
+-- One block, however many the rows come in: rows that are told and rows that are read back are not cut alike, and of one token the engine takes blocks that are
+-- cut otherwise for new ones.
+SELECT row.1 AS at, row.2 AS service, row.3 AS env, row.4 AS breaker, row.5 AS target, row.6 AS instance, row.7 AS from_state, row.8 AS to_state,
+       row.9 AS reason, row.10 AS failure_rate, row.11 AS slow_call_rate, row.12 AS calls, row.13 AS not_permitted, row.14 AS derived,
+       row.15 AS interval_ms, row.16 AS trace_id, row.17 AS span_id, row.18 AS observed_at, row.19 AS batch_id, row.20 AS source,
+       row.21 AS retention_days
+FROM
+(
+    SELECT groupArray(tuple(at, service, env, breaker, target, instance, from_state, to_state, reason, failure_rate, slow_call_rate, calls,
+                          not_permitted, derived, interval_ms, trace_id, span_id, observed_at, batch_id, source, retention_days)) AS rows
+    FROM
+    (
+        SELECT fromUnixTimestamp64Milli(change.1, 'UTC') AS at, service, env, breaker,
+               -- a cluster of Istio's: outbound|8080||payment.shop.svc.cluster.local
+               multiIf(match(breaker, '^outbound\\\\|'), extract(breaker, '^outbound\\\\|[^|]*\\\\|[^|]*\\\\|([^.|]+)'), '') AS target,
+               instance, change.2 AS from_state, change.3 AS to_state,
+               multiIf(first, 'first sample', together = 2 AND now.state = 'closed' AND before.state = 'closed',
+                       concat(if(refused > 0, concat(toString(toUInt64(refused)), ' calls were not permitted'), concat('it opened ', toString(toUInt64(opened)), ' times')),
+                              ' between two samples ', toString(intDiv(interval_ms, 1000)), ' s apart'),
+                       concat('seen in samples ', toString(intDiv(interval_ms, 1000)), ' s apart')) AS reason,
+               if(now.failure_rate > 0, now.failure_rate / 100, NULL) AS failure_rate, if(now.slow_call_rate > 0, now.slow_call_rate / 100, NULL) AS slow_call_rate,
+               if(now.calls > 0, toUInt64(now.calls), NULL) AS calls, if(refused > 0, toUInt64(refused), NULL) AS not_permitted,
+               true AS derived, toUInt32(interval_ms) AS interval_ms, '' AS trace_id, '' AS span_id,
+               fromUnixTimestamp64Milli(now.at, 'UTC') AS observed_at, this_window AS batch_id, 'metric' AS source, kept_days AS retention_days
+        FROM derived_now
+        LEFT JOIN told USING (service, env, breaker, instance)
+        WHERE NOT arrayExists(
+                  each -> (each.at = change.1 AND each.state = change.3)
+                          OR (NOT has(all_changes, (each.at, each.state)) AND now.at > each.look - each.within
+                              AND ((each.state = change.3 AND each.look > now.at - if(first, {LOOK_BACK_S * 1000}, derived_now.interval_ms))
+                                   OR (each.at < each.look - 1 AND now.at <= each.look))),
+                  changes_told)
+          AND (toYYYYMM(at), kept_days) NOT IN (SELECT toYYYYMM(at), retention_days FROM breaker_transitions WHERE {_OWN})
+        UNION ALL
+        SELECT at, service, env, breaker, target, instance, from_state, to_state, reason, failure_rate, slow_call_rate, calls, not_permitted, derived, interval_ms,
+               trace_id, span_id, observed_at, batch_id, source, retention_days
+        FROM breaker_transitions
+        WHERE {_OWN}
+    )
+)
+ARRAY JOIN rows AS row
 """
 
 _ANY = f"""

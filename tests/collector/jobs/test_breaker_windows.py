@@ -54,15 +54,16 @@ class Bench:
         self.now_ns = self.base_ns + int(until_s * SECOND_NS)
         return jobs.turn(BREAKER_STATES)
 
-    def load(self, at_s: float, state: str) -> None:
-        """Store the sample of a scrape at *at_s*."""
+    def load(self, at_s: float, state: str, series: int = 7, kept_days: int = 3000) -> None:
+        """Store the sample of a scrape at *at_s*; each series is a breaker's."""
         at = sql_time(self.base_ns + int(at_s * SECOND_NS))
-        series = {
-            "series_id": 7, "name": "gobreaker_state", "type": "gauge", "service": "checkout", "env": "demo", "labels": {"name": "pay"},
+        row = {
+            "series_id": series, "name": "gobreaker_state", "type": "gauge", "service": "checkout", "env": "demo",
+            "labels": {"name": "pay" if series == 7 else f"pay {series}"},
             "first_seen": at, "last_seen": at,
         }  # fmt: skip
-        self.fill("metric_series", [series])
-        sample = {"series_id": 7, "at": at, "value": _STATES[state], "retention_days": 3000}
+        self.fill("metric_series", [row])
+        sample = {"series_id": series, "at": at, "value": _STATES[state], "retention_days": kept_days}
         self.fill("metric_samples", [sample])
         self.loads += 1
 
@@ -231,3 +232,36 @@ def test_what_an_earlier_build_told_is_not_told_again(bench):
     bench.run(bench.jobs(), 15)
 
     assert bench.told() == ["closed", "open"]
+
+
+def opened_and_killed(bench: Bench) -> None:
+    """Tell that two breakers opened, whose rows are kept for times of their own and are parts of their own; die before that was noted."""
+    bench.load(-1, "closed")
+    bench.run(bench.jobs(), 0)
+    bench.load(4, "open")
+    bench.load(4, "open", 8, 2000)
+    with pytest.raises(StoreUnavailable):
+        bench.run(bench.jobs(store=Dying(bench.store, after=True)), 600)
+
+
+def test_rows_of_several_retentions_are_told_once(bench):
+    """They are read back from several parts: in more blocks than they were told in, and the engine would take them for new ones."""
+    opened_and_killed(bench)
+
+    bench.run(bench.jobs(), 600)
+
+    assert bench.told() == ["closed", "open", "open"]
+    rows = bench.store.query("SELECT sum(opens) AS n FROM breaker_hours LIMIT 1").rows
+    assert int(rows[0]["n"]) == 2
+
+
+@pytest.mark.parametrize("retention", [2000, 3000])
+def test_a_part_that_a_killed_engine_did_not_write_is_written_by_the_same_window(bench, retention):
+    """One retention's rows were there, the other's not: the windows after it would not look so far back."""
+    opened_and_killed(bench)
+    month = sql_time(bench.base_ns)[:7].replace("-", "")
+    bench.store.command(f"ALTER TABLE breaker_transitions DROP PARTITION ({month}, {retention})")
+
+    bench.run(bench.jobs(), 600)
+
+    assert bench.told().count("open") == 2
