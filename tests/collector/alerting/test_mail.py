@@ -62,17 +62,37 @@ class Inbox:
         return AuthResult(success=data.password == b"pa55word", handled=False)
 
 
+class Remembering(SMTP):
+    """aiosmtpd, which puts its connections into a list: whoever ends the loop has to close them."""
+
+    def __init__(self, connections, *args, **more):
+        super().__init__(*args, **more)
+        self.connections = connections
+
+    def connection_made(self, transport):
+        """Take a connection, or what STARTTLS made of it."""
+        self.connections.append(transport)
+        super().connection_made(transport)
+
+
+async def turns():
+    """Let all that is due on this loop, and what follows from it, happen."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
 class Serving:
     """aiosmtpd in a thread of its own, on a free port; *more* are arguments of its protocol."""
 
     def __init__(self, inbox, context, more):
+        self.connections = []
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever)
         self.thread.start()
 
         async def listen():
             def protocol():
-                return SMTP(inbox, enable_SMTPUTF8=False, loop=self.loop, **more)
+                return Remembering(self.connections, inbox, enable_SMTPUTF8=False, loop=self.loop, **more)
 
             return await self.loop.create_server(protocol, "127.0.0.1", 0, ssl=context)
 
@@ -83,11 +103,17 @@ class Serving:
         """End it, connections included."""
 
         async def end():
+            for listening in self.server.sockets:
+                self.loop.remove_reader(listening.fileno())
+            await turns()  # of a connection that was accepted just now the socket belongs to nobody yet, and a closed server takes none
             self.server.close()
-            others = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in others:
-                task.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
+            for connection in self.connections:
+                connection.abort()
+            while others := asyncio.all_tasks() - {asyncio.current_task()}:
+                for task in others:
+                    task.cancel()
+                await asyncio.gather(*others, return_exceptions=True)
+            await turns()
 
         asyncio.run_coroutine_threadsafe(end(), self.loop).result(60)
         self.loop.call_soon_threadsafe(self.loop.stop)
