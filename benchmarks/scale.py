@@ -171,6 +171,8 @@ def _wait_ready(process: subprocess.Popen[bytes], port: int) -> None:
 def report(port: int, pid: int, end_s: int, options: argparse.Namespace) -> list[Asked]:
     """Ask each question; print and return those that took too long."""
     chosen = options.only.split(",") if options.only else list(QUESTIONS)
+    if unknown := [path for path in chosen if path not in QUESTIONS]:
+        raise SystemExit(f"--only {unknown[0]!r} is no question: choose of {', '.join(QUESTIONS)}")
     start_s = end_s - int(options.window[:-1]) * _UNITS_S[options.window[-1]]
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     window = {} if options.now else {"start": start_s, "end": end_s}
